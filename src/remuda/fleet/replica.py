@@ -1,5 +1,6 @@
 """A model served at one place, and the slots it has."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from remuda.core.address import Address
@@ -33,14 +34,36 @@ class Slots:
         return self.total - self.in_use
 
 
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a server may take; seconds."""
+
+    connect_s: float = 5.0
+    answer_s: float = 300.0
+    """Until its answer begins."""
+    silence_s: float = 300.0
+    """Between two pieces of an answer."""
+
+
 class Replica:
     """A model served at one place. Only the registry changes `state`; only leases change `slots.in_use`."""
 
-    __slots__ = ("address", "context_length", "engine", "headers", "id", "model", "slots", "state", "upstream_model")
+    __slots__ = (
+        "address",
+        "context_length",
+        "deadlines",
+        "engine",
+        "headers",
+        "id",
+        "model",
+        "slots",
+        "state",
+        "upstream_model",
+    )
 
     def __init__(
         self,
-        id: str,
+        replica_id: str,
         *,
         model: str,
         upstream_model: str,
@@ -49,13 +72,14 @@ class Replica:
         slots: Slots,
         headers: tuple[tuple[bytes, bytes], ...] = (),
         context_length: int | None = None,
+        deadlines: Deadlines = Deadlines(),  # noqa: B008 - immutable
         state: ReplicaState = ReplicaState.ACTIVE,
     ) -> None:
-        self.id = id
+        self.id = replica_id
         """Shown to clients (`x-remuda-replica`) and in metrics: short, plain, without secrets."""
         self.model = model
         self.upstream_model = upstream_model
-        """What the server itself calls the model."""
+        """What the server itself calls the model; empty where it takes any name."""
         self.engine = engine
         self.address = address
         self.slots = slots
@@ -63,6 +87,7 @@ class Replica:
         """Sent with each request to it: its own credential. Never shown."""
         self.context_length = context_length
         """Tokens per slot, where the engine tells."""
+        self.deadlines = deadlines
         self.state = state
 
     @property

@@ -89,24 +89,20 @@ class Forwarder:
         self,
         monotonic: Callable[[], float],
         *,
-        answer_s: float = 300.0,
-        connect_s: float = 5.0,
         tls: TlsContexts = lambda _: None,
     ) -> None:
         self._monotonic = monotonic
-        self._answer_s = answer_s
-        """How long an upstream may take until its answer begins."""
-        self._connect_s = connect_s
         self._tls = tls
         self._channels: dict[str, Channel] = {}
 
     async def send(self, exchange: Exchange, ask: Ask, replica: Replica) -> Answer:
         """The replica's answer, its head in and its status below 400; else raises the fault it stands for."""
-        outgoing = replica.engine.outgoing(ask, replica.upstream_model)
+        outgoing = replica.engine.outgoing(ask, replica.upstream_model or ask.model)
         channel = self._channel(replica)
         request = channel.request(outgoing, exchange)
         sent = self._monotonic()
-        exchange.expiry = (sent + self._answer_s, UpstreamSilent(f"no answer began within {self._answer_s:g} s"))
+        patience = replica.deadlines.answer_s
+        exchange.expiry = (sent + patience, UpstreamSilent(f"the model's server did not answer within {patience:g} s"))
         connection = channel.pool.take()
         try:
             if connection is None:
@@ -142,7 +138,7 @@ class Forwarder:
             pool = Pool(
                 replica.address,
                 asyncio.get_running_loop(),
-                connect_timeout_s=self._connect_s,
+                connect_timeout_s=replica.deadlines.connect_s,
                 ssl_context=self._tls(replica),
             )
             channel = self._channels[replica.id] = Channel(replica, pool)

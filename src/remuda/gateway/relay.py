@@ -35,18 +35,17 @@ JSON: Final = b"content-type: application/json\r\n"
 class Relay:
     """Passes answers on."""
 
-    def __init__(self, monotonic: Callable[[], float], *, silence_s: float = 300.0) -> None:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._silence_s = silence_s
-        """How long an upstream may send nothing in the middle of an answer."""
 
     async def pass_on(self, answer: Answer, exchange: Exchange, ask: Ask, entry: Entry) -> None:
         """Send `answer` to the client, whole and recorded; raises a Fault where it broke off."""
         if answer.connection.is_complete and not answer.is_event_stream:
             self._send_whole(answer, answer.connection.take_body(), exchange, entry)
             return
-        fault = StreamCut(f"the model's server stayed silent for {self._silence_s:g} s in the middle of its answer")
-        exchange.watch(answer.connection, self._silence_s, fault)
+        silence_s = answer.replica.deadlines.silence_s
+        fault = StreamCut(f"the model's server stayed silent for {silence_s:g} s in the middle of its answer")
+        exchange.watch(answer.connection, silence_s, fault)
         try:
             if not answer.is_event_stream:
                 await self._gathered(answer, exchange, entry)
