@@ -207,7 +207,10 @@ class _Launcher:
             header = await asyncio.to_thread(read_header, model.path)
         except ModelFileError as error:
             raise LoadFailed(str(error).replace(str(model.path), model.path.name)) from None
-        listening = self._place()
+        try:
+            listening = self._place()
+        except OSError as error:
+            raise LoadFailed(f"the folder for the engines' sockets cannot be used: {error.strerror}") from None
         command = self._command(model, plan_for(model.settings, header), listening)
         try:
             process = await asyncio.create_subprocess_exec(
