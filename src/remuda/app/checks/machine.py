@@ -9,8 +9,8 @@ from remuda.app.settings import Settings
 
 EARLIEST_YEAR = 2026
 """This program did not exist before: a clock that says so was never set."""
-STORE_CLOCK_S = 5.0
-"""Beyond this two clocks disagree more than a slow answer explains."""
+LEEWAY_S = 5.0
+"""Clocks of several machines that share a store differ by less."""
 
 
 def check_engine(settings: Settings) -> Finding:
@@ -31,12 +31,13 @@ def check_engine(settings: Settings) -> Finding:
     return ok("engine", f"{message}; these settings need none")
 
 
-def check_clock(wall_s: float, store_wall_s: float | None = None) -> Finding:
-    """Whether the clock can be right: keys expire by it. `store_wall_s` is the store's own, where it has one."""
+def check_clock(wall_s: float, latest_stored_s: float | None = None) -> Finding:
+    """Whether the clock can be right: keys expire by it. `latest_stored_s` is the latest time noted in the store."""
     advice = "set the clock, best by NTP"
     now = datetime.fromtimestamp(wall_s, UTC)
     if now.year < EARLIEST_YEAR:
         return fail("clock", f"the clock says it is {now.year}", advice)
-    if store_wall_s is not None and abs(store_wall_s - wall_s) > STORE_CLOCK_S:
-        return warn("clock", f"this clock and the store's differ by {abs(store_wall_s - wall_s):.0f} s", advice)
+    if latest_stored_s is not None and latest_stored_s > wall_s + LEEWAY_S:
+        ahead = latest_stored_s - wall_s
+        return warn("clock", f"the store holds times {ahead:.0f} s ahead of this clock, which must be slow", advice)
     return ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC")

@@ -14,6 +14,8 @@ from typer.exceptions import TyperException
 
 from remuda import __version__
 from remuda.app.cli.check import check
+from remuda.app.cli.doctor import doctor
+from remuda.app.cli.keys import keys
 from remuda.app.cli.models import models
 from remuda.app.cli.routes import routes
 from remuda.app.cli.serve import serve
@@ -48,8 +50,9 @@ def root(
         typer.echo(context.get_help())
 
 
-for command in (serve, models, check, routes, version):
+for command in (serve, models, check, doctor, routes, version):
     app.command()(command)
+app.add_typer(keys, name="keys")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
