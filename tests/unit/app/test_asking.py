@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.fixtures.http_servers import http, serving
 
 from remuda.app.asking import Answer, NoAnswer, ask, model_names, models_path
 from remuda.core.address import Address, parse_address
+from tests.fixtures.http_servers import http, serving
 
 
 async def reason(address: Address, timeout_s: float = 30.0) -> str:

@@ -3,11 +3,10 @@
 import socket
 from typing import Any
 
-from tests.fixtures.http_servers import http, serving
-
 from remuda.app.checks.finding import Finding
 from remuda.app.checks.servers import check_ports, check_upstreams
 from remuda.app.settings import Settings
+from tests.fixtures.http_servers import http, serving
 
 
 def said(findings: list[Finding]) -> list[str]:

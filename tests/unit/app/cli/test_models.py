@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.fixtures.http_servers import http, serving
 
 from remuda.app.cli import main
 from remuda.app.exits import Exit
+from tests.fixtures.http_servers import http, serving
 
 
 @pytest.fixture(autouse=True)
