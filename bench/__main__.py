@@ -46,7 +46,8 @@ class Run:
                 self._try(target, "startup", partial(measures.startup, stage, target, self._pace))
         if subject := next((target for target in proxies if target is targets.TARGETS[SUBJECT]), None):
             if "startup" in self._wanted:
-                self._try(subject, "startup alone", lambda: measures.remuda_alone(stage, self._pace))
+                self._try(subject, "remuda --help", lambda: measures.helped(self._pace))
+                self._try(subject, "start with the tiny model", lambda: measures.ready_tiny(stage, self._pace))
             if "clone" in self._wanted:
                 self._try(subject, "clone", lambda: measures.clone(stage))
 
@@ -106,7 +107,7 @@ def _turned(lives: list[Live], i: int) -> list[Live]:
 
 
 def main() -> int:
-    """Exit codes: 0 measured, 1 a bar is missed and --strict, 2 nothing can be measured here."""
+    """Exit codes: 0 measured, 1 a bar is missed and --strict, 2 nothing can be measured, or Remuda cannot."""
     given = _arguments()
     console = Console(stderr=True)
     machine.prepare()
@@ -139,6 +140,8 @@ def main() -> int:
         for each in (path, machine.OUT / "latest.json"):
             report.write(each, run.samples, run.notes, about)
         console.print(f"written to bench/out/{path.name}", style="dim")
+        if run.samples.get(SUBJECT) == {}:
+            return 2
         missed = any(judged.verdict in {Verdict.MISSED, Verdict.FAILED} for judged in bars.judge(run.samples))
         return 1 if missed and given.strict else 0
 

@@ -144,14 +144,14 @@ def startup(stage: Stage, target: Target, pace: Pace) -> Figures:
     return {"ready_s": statistics.median(times)}
 
 
-def remuda_alone(stage: Stage, pace: Pace) -> Figures:
-    """Seconds until `remuda --help` has ended, and until `remuda serve` with the shipped model is ready."""
-    figures: Figures = {}
-    helps = [_timed([str(REMUDA), "--help"]) for _ in range(pace.starts)]
-    figures["help_s"] = statistics.median(helps)
-    with contextlib.suppress(Unfit):
-        figures["ready_tiny_s"] = statistics.median(_ready_tiny(stage) for _ in range(pace.starts))
-    return figures
+def helped(pace: Pace) -> Figures:
+    """Seconds until `remuda --help` has ended."""
+    return {"help_s": statistics.median(_timed([str(REMUDA), "--help"]) for _ in range(pace.starts))}
+
+
+def ready_tiny(stage: Stage, pace: Pace) -> Figures:
+    """Seconds until `remuda serve` with the shipped model is ready."""
+    return {"ready_tiny_s": statistics.median(_ready_tiny(stage) for _ in range(pace.starts))}
 
 
 def clone(stage: Stage) -> Figures:

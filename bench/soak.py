@@ -22,7 +22,7 @@ from bench.loads import Live, Stage, Unfit
 REQUESTS, CANCELLED = 20_000, 2_000
 BATCHES = 20
 BOUND_MIB = 8.0
-"""More than an allocator's moods, less than what a leak of 400 bytes a request would show."""
+"""More than an allocator's moods; a leak of half a KiB a request shows."""
 GONE_WITHIN_S = 5.0
 
 
