@@ -1,0 +1,59 @@
+"""Where an inference server listens."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server's base address: TCP, TLS or a unix socket, and the path its API stands under."""
+
+    host: str
+    port: int
+    is_tls: bool = False
+    socket_path: str | None = None
+    """A unix socket; then host and port only name the server in the Host header."""
+    base_path: str = ""
+    """Without a trailing slash; `/v1` is part of it where the user's URL had it."""
+
+    @property
+    def authority(self) -> str:
+        """Value of the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.is_tls else 80
+        return host if self.port == default or self.socket_path else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address as a URL, without credentials."""
+        if self.socket_path:
+            return f"unix:{self.socket_path}"
+        return f"{'https' if self.is_tls else 'http'}://{self.authority}{self.base_path}"
+
+
+def parse_address(url: str) -> Address:
+    """The address of `http(s)://host[:port][/base]` or `unix:/path/to.sock`; raises ValueError with a clear sentence."""
+    if url.startswith("unix:"):
+        path = url.removeprefix("unix:")
+        if not path.startswith("/"):
+            raise ValueError(f"{url!r}: a unix socket is written unix:/absolute/path")
+        return Address(host="localhost", port=80, socket_path=path)
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"{url!r}: an upstream's address starts with http://, https:// or unix:/")
+    if not parts.hostname or not _HOST.fullmatch(parts.hostname):
+        raise ValueError(f"{url!r}: the address names no host")
+    if parts.username or parts.password:
+        raise ValueError("an upstream's address holds no user name or password: give its key apart")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{url!r}: an upstream's address has no query and no fragment")
+    is_tls = parts.scheme == "https"
+    return Address(
+        host=parts.hostname,
+        port=parts.port or (443 if is_tls else 80),
+        is_tls=is_tls,
+        base_path=parts.path.rstrip("/"),
+    )

@@ -1,0 +1,31 @@
+"""One inference request, free of its dialect."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Operation(StrEnum):
+    """What is asked of a model."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    EMBEDDING = "embedding"
+    RESPONSE = "response"
+    RERANK = "rerank"
+
+
+@dataclass(slots=True)
+class Ask:
+    """An inference request as the gateway handles it: a few known fields, and the body as it came."""
+
+    operation: Operation
+    model: str
+    """The name the client used: a model, or an alias of one."""
+    is_streamed: bool
+    """The client wants the answer piece by piece."""
+    wants_usage: bool
+    """A streamed answer shall end with its usage (`stream_options.include_usage`)."""
+    choices: int
+    """How many answers are asked for (`n`)."""
+    body: bytes
+    """The request's JSON, decompressed, otherwise untouched."""

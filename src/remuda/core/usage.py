@@ -1,0 +1,16 @@
+"""Tokens of one request."""
+
+from typing import NamedTuple
+
+
+class Usage(NamedTuple):
+    """Token counts as the engine reported them, or estimated where it said nothing."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    """Prompt tokens the engine already held; part of `prompt_tokens`."""
+    is_estimated: bool = False
+
+
+NO_USAGE = Usage()

@@ -1,0 +1,42 @@
+"""What the gateway needs to know of a kind of engine, and nothing more."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from remuda.core.ask import Ask, Operation
+from remuda.core.faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An ask in the words of an engine."""
+
+    path: str
+    """Path below the server's base address, with a leading slash."""
+    body: bytes
+    is_streamed: bool
+    """The engine answers with server-sent events, whatever the client asked for."""
+    may_emit_progress: bool = False
+    """The stream may hold prompt-progress events, which the client did not ask for and must not see."""
+
+
+class Engine(Protocol):
+    """How one kind of engine is spoken to. Stateless: one object serves all replicas of its kind."""
+
+    @property
+    def kind(self) -> str:
+        """The field's word for it, e.g. `llama.cpp`."""
+        ...
+
+    @property
+    def reuses_after_stream(self) -> bool:
+        """Whether a connection may carry another request after a streamed answer."""
+        ...
+
+    def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
+        """The ask as this engine takes it. Raises NotOffered where the engine lacks the operation."""
+        ...
+
+    def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
+        """The fault that an answer with `status` >= 400 stands for."""
+        ...

@@ -1,0 +1,114 @@
+"""What one transaction adds to the journal, and how it gets there exactly once."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from remuda.core.record import RequestRecord
+from remuda.store.database import Store, insert_rows
+from remuda.store.keys import write_last_used
+from remuda.store.schema import counters, journal, journal_content, journal_writers
+
+MAX_COUNT = 2**31 - 1
+MAX_SIZE = 2**63 - 1
+
+_COUNTS = frozenset({"status", "attempts"})
+_CONTENT_FROM = RequestRecord._fields.index("prompt_text")
+"""The fields before this one are the journal's columns; the prompt and the answer stand in a table of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one writing process, in the order in which they were appended."""
+
+    writer: str
+    """Which process: an id that is never used again."""
+    number: int
+    """Counts up within the writer. Batches of one writer are committed in this order and no other."""
+    records: Sequence[RequestRecord]
+
+
+async def write_batches(store: Store, batches: Sequence[Batch], now: float, *, is_durable: bool) -> int:
+    """Add `batches`, all of one writer and in order, in one transaction; return how many records were new.
+
+    A batch that is in the journal already is passed over, so offering one again is always safe. `is_durable` says that
+    all is on disk when this returns; else as `Store.write_journal` promises. Raises StoreUnavailable or StoreRefused,
+    and then nothing was added, or (where the answer to the commit was lost) perhaps all.
+    """
+    async with store.write() if is_durable else store.write_journal() as connection:
+        # The row lock on the counter lets one writer at a time through: what follows needs no locks of its own.
+        last_id: int = (
+            await connection.execute(select(counters.c.value).where(counters.c.name == "journal").with_for_update())
+        ).scalar_one()
+        writer = batches[0].writer
+        mark = (
+            await connection.execute(select(journal_writers.c.last_batch).where(journal_writers.c.writer == writer))
+        ).scalar()
+        records = [record for batch in batches if mark is None or batch.number > mark for record in batch.records]
+        if not records:
+            return 0
+        await _insert_records(connection, records, first_id=last_id + 1)
+        await connection.execute(
+            update(counters).where(counters.c.name == "journal").values(value=last_id + len(records))
+        )
+        progress = {"last_batch": batches[-1].number, "committed_at": now}
+        if mark is None:
+            await connection.execute(insert(journal_writers).values(writer=writer, **progress))
+        else:
+            await connection.execute(update(journal_writers).where(journal_writers.c.writer == writer).values(progress))
+        await write_last_used(connection, last_used_in(records))
+        return len(records)
+
+
+def last_used_in(records: Sequence[RequestRecord]) -> dict[str, float]:
+    """The latest start of a request per key id."""
+    used: dict[str, float] = {}
+    for record in records:
+        if record.key_id and used.get(record.key_id, -math.inf) < record.started_at:
+            used[record.key_id] = record.started_at
+    return used
+
+
+def has_content(record: RequestRecord) -> bool:
+    """Whether the record carries text of the prompt or the answer."""
+    return record.prompt_text is not None or record.answer_text is not None
+
+
+def cleaned(batch: Batch) -> Batch:
+    """The batch with every value made such that both databases take it.
+
+    A client can name a model with a character that Postgres stores in no text, an engine can report a count beyond 64
+    bits: such a record must not keep the others of its batch out of the journal. Only done to a batch that was refused.
+    """
+    return replace(batch, records=[_cleaned_record(record) for record in batch.records])
+
+
+async def _insert_records(connection: AsyncConnection, records: Sequence[RequestRecord], *, first_id: int) -> None:
+    rows = [(id_, *record[:_CONTENT_FROM]) for id_, record in enumerate(records, first_id)]
+    await insert_rows(connection, journal, rows)
+    content = [
+        (id_, record.started_at, record.prompt_text, record.answer_text)
+        for id_, record in enumerate(records, first_id)
+        if has_content(record)
+    ]
+    if content:
+        await insert_rows(connection, journal_content, content)
+
+
+def _cleaned_record(record: RequestRecord) -> RequestRecord:
+    return RequestRecord._make(map(_cleaned_value, RequestRecord._fields, record))
+
+
+def _cleaned_value(field: str, value: object) -> object:
+    if isinstance(value, str):
+        # NUL is in no Postgres text; half a surrogate pair has no UTF-8.
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else 0.0
+    if isinstance(value, int) and not isinstance(value, bool):
+        bound = MAX_COUNT if field in _COUNTS else MAX_SIZE
+        return max(-bound, min(value, bound))
+    return value

@@ -1,0 +1,108 @@
+"""The tables. What brings a store to this shape is in `migrations/`; a test compares the two."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+VERSION_TABLE = "remuda_schema"
+"""Alembic's table under a name of our own: a Postgres database may be shared with a program that uses Alembic too."""
+
+row_id = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits on both. SQLite makes a key the row's own number only where its type is written INTEGER."""
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""`revision`: raised by every change of keys. `journal`: the last journal id given out."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("prefix", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Column("last_used_at", Double),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    # Given out by the `journal` counter in the transaction that inserts, not by the database: ids then follow the
+    # order of commits also where several gateways write, so a reader who asks for "above the last id I saw" misses
+    # nothing, and an id is never used twice, whatever has been pruned.
+    Column("id", row_id, primary_key=True, autoincrement=False),
+    # From here on the columns are RequestRecord's fields, in its order and under its names (but for the id).
+    Column("request_id", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("replica", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("is_streamed", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("queue_wait_s", Double, nullable=False),
+    Column("ttft_s", Double),
+    Column("duration_s", Double, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("tokens_estimated", Boolean, nullable=False),
+    Column("bytes_in", BigInteger, nullable=False),
+    Column("bytes_out", BigInteger, nullable=False),
+    Column("finish_reason", Text, nullable=False),
+    Index(None, "started_at"),
+    Index(None, "model", "id"),
+    Index(None, "key_id", "id"),
+)
+
+journal_content = Table(
+    "journal_content",
+    metadata,
+    Column("journal_id", row_id, ForeignKey("journal.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("started_at", Double, nullable=False),
+    Column("prompt_text", Text),
+    Column("answer_text", Text),
+    Index(None, "started_at"),
+)
+"""Prompt and answer, only where capture is on: apart, so that it can be kept for a shorter time than the journal."""
+
+journal_writers = Table(
+    "journal_writers",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("last_batch", BigInteger, nullable=False),
+    Column("committed_at", Double, nullable=False),
+)
+"""How far each writing process has come. Its batches are numbered and committed in order, so one number per process
+tells which of them are in the journal: a batch offered twice (a commit whose answer was lost, a spool file that
+outlived its loading) is known by it. Cheaper than a unique key on every row."""

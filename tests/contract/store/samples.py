@@ -1,0 +1,49 @@
+"""Records and keys to keep."""
+
+from typing import Any
+
+from remuda.core.keys import Key, Scope, digest_of
+from remuda.core.record import RequestRecord
+
+NOON = 1_700_000_000.0
+
+
+def a_record(number: int = 0, **fields: Any) -> RequestRecord:
+    """A successful request, the `number`th second after noon, with `fields` changed."""
+    record = RequestRecord(
+        id=f"req_{number:06d}",
+        started_at=NOON + number,
+        dialect="openai",
+        operation="chat",
+        model="remuda-tiny",
+        replica="local/remuda-tiny",
+        key_id="",
+        status=200,
+        fault="",
+        is_streamed=True,
+        attempts=1,
+        queue_wait_s=0.001,
+        ttft_s=0.25,
+        duration_s=1.5,
+        prompt_tokens=12,
+        completion_tokens=34,
+        cached_tokens=5,
+        tokens_estimated=False,
+        bytes_in=321,
+        bytes_out=6543,
+        finish_reason="stop",
+    )
+    return record._replace(**fields)
+
+
+def a_key(word: str = "laptop", **fields: Any) -> Key:
+    """A key whose id, digest and prefix follow from `word`, with `fields` changed."""
+    values: dict[str, Any] = {
+        "id": f"key_{word}",
+        "name": word,
+        "digest": digest_of(f"secret of {word}".encode()),
+        "prefix": f"rmd_{word[:6]}",
+        "scopes": frozenset({Scope.INFERENCE}),
+        "created_at": NOON,
+    }
+    return Key(**(values | fields))

@@ -1,0 +1,87 @@
+"""The journal's way from the buffer into the store, on each kind of database."""
+
+from tests.contract.store.samples import NOON, a_key, a_record
+from tests.contract.store.turns import TurnClock
+
+from remuda.core.keys import Scope
+from remuda.store import Store, keys
+from remuda.store.journal_batch import Batch, write_batches
+
+
+async def test_what_was_appended_is_in_the_store_after_a_flush(store: Store, new_journal):
+    journal = new_journal(store)
+    for number in range(300):
+        journal.append(a_record(number))
+    assert (journal.buffered, journal.committed) == (300, 0)
+    await journal.flush()
+    assert (journal.buffered, journal.committed, journal.dropped) == (0, 300, 0)
+    await journal.close()
+
+
+async def test_the_writer_notes_when_keys_were_last_used(store: Store, new_journal):
+    await keys.create_key(store, a_key(scopes=frozenset({Scope.INFERENCE})))
+    journal = new_journal(store)
+    journal.append(a_record(7, key_id="key_laptop"))
+    journal.append(a_record(5, key_id="key_laptop"))
+    await journal.close()
+    assert [key.last_used_at for key in await keys.list_keys(store)] == [NOON + 7]
+
+
+async def test_a_batch_offered_twice_is_kept_once(store: Store):
+    first = Batch("writer", 1, [a_record(1), a_record(2)])
+    second = Batch("writer", 2, [a_record(3)])
+    assert await write_batches(store, [first], NOON, is_durable=True) == 2
+    assert await write_batches(store, [first, second], NOON, is_durable=False) == 1
+    assert await write_batches(store, [second], NOON, is_durable=False) == 0
+    assert await write_batches(store, [Batch("another", 1, [a_record(4)])], NOON, is_durable=False) == 1
+
+
+async def test_what_no_database_takes_is_replaced_and_keeps_nothing_else_out(store: Store, new_journal):
+    journal = new_journal(store)
+    journal.append(a_record(1))
+    journal.append(a_record(2, model="nul\x00 and half a pair \ud800", prompt_tokens=2**70, ttft_s=float("nan")))
+    journal.append(a_record(3, status=2**40, duration_s=float("inf")))
+    await journal.flush()
+    assert (journal.committed, journal.spilled, journal.buffered) == (3, 0, 0)
+    await journal.close()
+
+
+async def test_beyond_the_buffers_bound_records_are_dropped_and_counted(store: Store, new_journal):
+    journal = new_journal(store, buffered_records=3)
+    for number in range(5):
+        journal.append(a_record(number))
+    assert (journal.buffered, journal.dropped) == (3, 2)
+    await journal.close()
+    assert journal.committed == 3
+
+
+async def test_content_counts_in_characters_and_makes_room_when_committed(store: Store, new_journal):
+    journal = new_journal(store, buffered_content_bytes=10)
+    journal.append(a_record(1, prompt_text="12345678"))
+    journal.append(a_record(2, answer_text="12345678"))
+    journal.append(a_record(3))
+    assert (journal.buffered, journal.dropped) == (2, 1)
+    await journal.flush()
+    journal.append(a_record(4, answer_text="12345678"))
+    assert journal.buffered == 1
+    await journal.close()
+    assert journal.committed == 3
+
+
+async def test_the_started_writer_commits_four_times_a_second(store: Store, new_journal):
+    clock = TurnClock()
+    journal = new_journal(store, clock)
+    await journal.start()
+    journal.append(a_record())
+    await clock.turn()
+    assert journal.committed == 1
+    assert set(clock.slept_s) == {0.25}
+    await journal.close()
+
+
+async def test_after_the_close_records_are_dropped_and_counted(store: Store, new_journal):
+    journal = new_journal(store)
+    await journal.start()
+    await journal.close()
+    journal.append(a_record())
+    assert (journal.buffered, journal.dropped) == (0, 1)
