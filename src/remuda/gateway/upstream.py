@@ -8,7 +8,7 @@ is a fault, never an end.
 import asyncio
 import re
 import ssl
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import httptools
 
@@ -167,8 +167,7 @@ class UpstreamConnection(asyncio.Protocol):
     # The event loop's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own classes do not derive from it
         self.is_open = True
 
     def data_received(self, data: bytes) -> None:
