@@ -114,4 +114,4 @@ def told(command: str) -> Target:
         fields = {"port": place.port, "upstream1": place.upstreams[0], "upstream2": place.upstreams[1]}
         return command.format(folder=place.folder, **fields).split()
 
-    return Target("remuda", filled)
+    return Target("remuda", filled, env={"API_KEYS": KEY})
