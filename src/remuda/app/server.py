@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvicorn
+from rich.console import Console
 
 from remuda.app.exits import CommandError, Exit
+from remuda.app.greeting import LoadBars, base_url, greet
 from remuda.app.settings import Settings
 from remuda.app.wiring import Remuda
 from remuda.core.hosts import Bind
@@ -63,12 +65,41 @@ def _bound(bind: Bind) -> list[socket.socket]:
 
 
 async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
-    async with Remuda.running(settings, on_load=lambda state: None) as remuda:
-        server = uvicorn.Server(_config(settings, remuda))
-        # What lives for the whole run need not be looked at by each collection.
-        gc.collect()
-        gc.freeze()
-        await server.serve(sockets=list(sockets))
+    console = Console(stderr=True)
+    with LoadBars(console) as bars:
+        async with Remuda.running(settings, on_load=bars.changed) as remuda:
+            server = Server(_config(settings, remuda), remuda, lambda: _greet(console, settings, sockets, remuda))
+            # What lives for the whole run need not be looked at by each collection.
+            gc.collect()
+            gc.freeze()
+            await server.serve(sockets=list(sockets))
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which says when it is ready and when it begins to end."""
+
+    def __init__(self, config: uvicorn.Config, remuda: Remuda, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._remuda = remuda
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, bring up the first model, and say so."""
+        await super().startup(sockets)
+        await self._remuda.warm_up()
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let requests in progress end within the grace, then end the rest."""
+        self._remuda.is_draining = True
+        await super().shutdown(sockets)
+
+
+def _greet(console: Console, settings: Settings, sockets: Sequence[socket.socket], remuda: Remuda) -> None:
+    bound = [Bind(*listener.getsockname()[:2]) for listener in sockets]
+    models = remuda.fleet.models()
+    first = next((model.name for model in models if model.replicas), models[0].name if models else None)
+    greet(console, base_url(settings, bound), first, needs_key=not remuda.gatekeeper.is_open)
 
 
 def _config(settings: Settings, remuda: Remuda) -> uvicorn.Config:

@@ -1,21 +1,23 @@
 """The composition root: every object is made here and handed down."""
 
-import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from remuda.app.exits import CommandError, Exit
 from remuda.app.local_models import local_models_of
 from remuda.app.settings import Settings, UpstreamSettings
 from remuda.core.clock import Clock, SystemClock
+from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
 from remuda.core.keys import Key, KeyRing, Scope, digest_of
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.engines import tiny
 from remuda.engines.launch import Launcher
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.llamacpp.process import XllamaLauncher
@@ -52,7 +54,14 @@ CUT_CHARS = {"off": 0, "full": None}
 class Remuda:
     """A running gateway: its parts, made and ended together. Use `Remuda.running(settings)`."""
 
-    def __init__(self, settings: Settings, clock: Clock, ids: Ids, store: Store) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        ids: Ids,
+        store: Store,
+        on_load: Callable[[LocalModelState], None],
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.ids = ids
@@ -74,7 +83,7 @@ class Remuda:
         )
         self._tls: dict[str, ssl.SSLContext] = {}
         self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
-        self.local = self._local_models()
+        self.local = self._local_models(on_load)
         self.gateway = self._gateway()
         self.lane = self._lane()
 
@@ -97,13 +106,10 @@ class Remuda:
             except StoreError as error:
                 raise CommandError(str(error), Exit.STORE) from error
             stack.push_async_callback(store.close)
-            remuda = cls(settings, clock, ids, store)
-            remuda._on_load = on_load
+            remuda = cls(settings, clock, ids, store, on_load)
             stack.push_async_callback(remuda._close)
             await remuda._start()
             yield remuda
-
-    _on_load: Callable[[LocalModelState], None]
 
     async def _start(self) -> None:
         await self._renew_keys()
@@ -119,6 +125,14 @@ class Remuda:
         for source, _ in self.upstreams:
             source.begin()
             self.tasks.start(source.run(), f"upstream {source.name}")
+
+    async def warm_up(self) -> None:
+        """Load the tiny chat model, where it is offered: a first request shall not wait. Users' models load on use."""
+        if self.settings.offers_tiny_models:
+            try:
+                await self.local.load(tiny.CHAT_NAME)
+            except Fault as fault:
+                log.warning("%s", fault)
 
     async def _close(self) -> None:
         await self.gateway.close()
@@ -196,15 +210,14 @@ class Remuda:
 
     # The fleet
 
-    def _local_models(self) -> LocalModels:
+    def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
         source = LocalSource(LlamaCpp(), self.fleet.apply, deadlines)
 
         def changed(state: LocalModelState) -> None:
             source.changed(state)
-            if hasattr(self, "_on_load"):
-                self._on_load(state)
+            on_load(state)
 
         launcher: Launcher = XllamaLauncher(
             Path(settings.data_dir) / "run", self.clock, prefer_tcp=settings.llamacpp.prefer_tcp
@@ -260,12 +273,10 @@ def _tls_name(replica: Replica) -> str:
     return replica.id.partition("/")[0]
 
 
-async def _quietly(load: "asyncio.Future[LocalModelState] | object") -> None:
+async def _quietly(load: Coroutine[Any, Any, LocalModelState]) -> None:
     """A load whose failure is announced to the fleet anyway."""
-    from remuda.core.faults import Fault
-
     try:
-        await load  # type: ignore[misc]
+        await load
     except Fault as fault:
         log.warning("%s", fault)
 

@@ -137,7 +137,7 @@ class Gathered(_Receiving):
         return bytes(self._parts)
 
     async def wait(self) -> None:
-        """Until the answer is complete. One that breaks off after its head was sent is broken off for the client too."""
+        """Until the answer is complete. One that breaks off after its head went out breaks off for the client too."""
         try:
             await self.done
         except Fault:
