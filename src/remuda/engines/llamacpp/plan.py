@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from remuda.engines.launch import DEFAULT_CONTEXT, EngineSettings
 from remuda.wire.gguf import GgufHeader
 
-BATCH = 256
-"""Prompt tokens per step. The engine looks for a vanished client between steps, so that a small step means a prompt
-given up promptly; 512 took 3.7 s on a 150 M model, 256 about one."""
 EMBEDDING_BATCH = 2048
 """For embeddings and reranking a whole input must fit one step; longer ones are refused. Bounds memory and how long
 such a request, which cannot be cancelled, may run."""
@@ -47,7 +44,7 @@ def plan_for(settings: EngineSettings, header: GgufHeader) -> Plan:
     trained = header.context_length or DEFAULT_CONTEXT
     context = min(settings.context, trained) if settings.context else min(DEFAULT_CONTEXT, trained)
     pooling = _pooling(settings, header)
-    batch = min(EMBEDDING_BATCH, context) if pooling else BATCH
+    batch = min(EMBEDDING_BATCH, context) if pooling else settings.batch
     return Plan(slots=settings.slots, context=context, batch=batch, pooling=pooling)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from remuda.engines.launch import DEFAULT_CONTEXT, EngineSettings
-from remuda.engines.llamacpp.plan import BATCH, EMBEDDING_BATCH, Plan, plan_for
+from remuda.engines.llamacpp.plan import EMBEDDING_BATCH, Plan, plan_for
 from remuda.wire.gguf import GgufHeader
 
 
@@ -29,8 +29,8 @@ def header(architecture: str = "llama", **fields: Any) -> GgufHeader:
 )
 def test_context_per_slot(wanted: int | None, trained: int | None, context: int) -> None:
     fields = {} if trained is None else {"context_length": trained}
-    plan = plan_for(EngineSettings(slots=3, context=wanted), header(**fields))
-    assert plan == Plan(slots=3, context=context, batch=BATCH, pooling=None)
+    plan = plan_for(EngineSettings(slots=3, context=wanted, batch=64), header(**fields))
+    assert plan == Plan(slots=3, context=context, batch=64, pooling=None)
 
 
 @pytest.mark.parametrize(
