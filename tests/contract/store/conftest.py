@@ -82,8 +82,8 @@ def new_journal(spool_folder: Path):
     """Makes journals; tests that do not `start` them decide by `flush` when they write."""
 
     def make(store: Store, clock: Clock | None = None, **bounds: float) -> Journal:
-        return Journal(
-            store, spool_folder, clock=clock or SystemClock(), ids=request_ids(), bounds=JournalBounds(**bounds)
-        )
+        # A slow test machine is no slow store: unless a test is about patience, there is plenty of it.
+        limits = JournalBounds(**{"patience_s": 60.0, **bounds})
+        return Journal(store, spool_folder, clock=clock or SystemClock(), ids=request_ids(), bounds=limits)
 
     return make
