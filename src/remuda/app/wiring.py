@@ -80,9 +80,17 @@ class Remuda:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, settings: Settings, *, on_load: Callable[[LocalModelState], None]) -> AsyncIterator["Remuda"]:
+    async def running(
+        cls, settings: Settings, *, on_load: Callable[[LocalModelState], None]
+    ) -> AsyncIterator["Remuda"]:
         """A gateway that is ready to take connections; ends everything it started on leaving."""
         clock, ids = SystemClock(), request_ids()
+        try:
+            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(
+                f"the data folder {settings.data_dir} cannot be made: {error.strerror}", Exit.STORE
+            ) from error
         async with AsyncExitStack() as stack:
             try:
                 store = await open_store(settings.store_url)

@@ -72,9 +72,7 @@ class Store:
     async def revision(self) -> int:
         """The store's revision: another number than before means that keys have changed."""
         async with self.read() as connection:
-            return int(
-                (await connection.execute(select(counters.c.value).where(counters.c.name == "revision"))).scalar_one()
-            )
+            return await read_revision(connection)
 
     async def close(self) -> None:
         """Close all connections. Transactions still open are undone."""
@@ -101,6 +99,11 @@ async def open_store(url: str) -> Store:
         await store.close()
         raise
     return store
+
+
+async def read_revision(connection: AsyncConnection) -> int:
+    """The revision as the transaction of `connection` sees it."""
+    return int((await connection.execute(select(counters.c.value).where(counters.c.name == "revision"))).scalar_one())
 
 
 async def raise_revision(connection: AsyncConnection) -> None:
@@ -223,10 +226,11 @@ def _translation(error: Exception, url: URL) -> StoreError:
     said = " ".join(str(cause).split()) or type(cause).__name__
     # SQLAlchemy's adapter for asyncpg puts the driver's class before the driver's words.
     said = said.split(">: ", 1)[-1] if said.startswith("<class") else said
-    message = f"the store {shown(url)} does not answer: {said}"
     if isinstance(error, (DataError, IntegrityError, UnicodeError, OverflowError)) or _is_value_error(cause):
         return StoreRefused(f"the store {shown(url)} does not take these values: {said}")
-    return StoreUnavailable(message)
+    if type(cause) is sqlite3.DatabaseError:  # the class itself: "not a database", "malformed"; locks are a subclass
+        return StoreError(f"the store {shown(url)} is damaged: {said}")
+    return StoreUnavailable(f"the store {shown(url)} does not answer: {said}")
 
 
 def _is_value_error(cause: BaseException) -> bool:

@@ -65,7 +65,7 @@ def test_an_upstream_is_called_by_its_address_where_it_has_no_name() -> None:
 
 
 def test_the_store_is_a_file_in_the_data_folder() -> None:
-    assert Settings(data_dir=Path("/data")).store_url == "sqlite:////data/remuda.sqlite3"
+    assert Settings(data_dir=Path("/data")).store_url == "sqlite:////data/remuda.db"
 
 
 def test_the_tiny_models_are_offered_while_nothing_else_is() -> None:

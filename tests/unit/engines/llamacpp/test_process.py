@@ -67,12 +67,12 @@ def whole_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("missing", "No such file"),
-        ("empty", "magic"),
-        ("no gguf", "magic"),
-        ("cut in the header", "remaining file size"),
+        ("missing", "model.gguf: no such file"),
+        ("empty", "model.gguf: the GGUF header is cut off"),
+        ("no gguf", "model.gguf: this is not a GGUF file"),
+        ("cut in the header", "model.gguf: the GGUF header is cut off"),
         ("cut in the weights", "not within the file bounds"),
-        ("folder", "magic"),
+        ("folder", "model.gguf: is a folder"),
     ],
 )
 async def test_a_file_that_cannot_be_loaded_has_a_reason_in_one_line(
@@ -95,18 +95,24 @@ async def test_a_file_that_cannot_be_loaded_has_a_reason_in_one_line(
         await XllamaLauncher(run_folder, SystemClock()).start(LocalModel("m", path), lambda progress: None)
     assert "\n" not in str(caught.value)
     assert "secretfolder" not in str(caught.value)
-    assert list(run_folder.iterdir()) == []
+    assert not run_folder.exists() or list(run_folder.iterdir()) == []
 
 
-async def test_a_load_that_is_given_up_leaves_nothing(run_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", [Stage.STARTING, Stage.LOADING_WEIGHTS])
+async def test_a_load_that_is_given_up_leaves_nothing(run_folder: Path, tmp_path: Path, stage: Stage) -> None:
     model = LocalModel("slow", write_random_model(tmp_path / "slow.gguf", width=256, layers=8, feed_forward=1024))
     loading = asyncio.Event()
-    start = XllamaLauncher(run_folder, SystemClock()).start(model, lambda progress: loading.set())
+
+    def on_progress(progress: LoadProgress) -> None:
+        if progress.stage is stage:
+            loading.set()
+
+    start = XllamaLauncher(run_folder, SystemClock()).start(model, on_progress)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(start)
         await loading.wait()
         task.cancel()
-    assert list(run_folder.iterdir()) == []
+    assert not run_folder.exists() or list(run_folder.iterdir()) == []
 
 
 async def test_sockets_of_a_killed_gateway_are_removed(run_folder: Path, chat_model: LocalModel) -> None:
