@@ -107,7 +107,7 @@ BARS: Sequence[Ratio | Bound] = (
     Bound("chunks lost, 200 streams", "lost_200", 0, "", of=max),
     Bound("chunks lost, 1,000 streams", "lost_1000", 0, "", of=max),
     Bound("streams of 50/s held: how many", "held_streams", 3000, "", at_least=True),
-    Bound("streams held: chunks lost", "held_lost", 0, "", control=True),
+    Bound("streams held: chunks lost, streams refused", "held_lost", 0, "", control=True),
     Bound("streams held: one-way p99", "held_oneway_p99_ms", 100, "ms", control=True),
     Bound("streams held: longer by", "held_longer_percent", 5, "%", control=True),
     Bound("memory of an open stream", "stream_kib", 8, "KiB"),

@@ -87,10 +87,11 @@ def latency(stage: Stage, live: Live, pace: Pace) -> Figures:
 
 
 def held(stage: Stage, live: Live, pace: Pace) -> Figures:
-    """Whether thousands of streams are held: none lost, none late, none longer than it should be."""
+    """Whether thousands of streams are held: none refused or lost, none late, none longer than it should be."""
     streams = pace.held_streams
     result = stage.load(live, "stream", c=streams, t=pace.held_s, n=TOKENS, d=DELAY_MS, R=1500)
-    _demand(result, "chunks")
+    if not result["chunks"]:
+        raise Unfit(f"no stream was held: {result['err']}")
     return {
         "held_streams": streams,
         "held_lost": result["lost"] + result["bad"] + result["no_done"],
