@@ -7,7 +7,6 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import uvicorn
 from rich.console import Console
@@ -105,7 +104,7 @@ def _greet(console: Console, settings: Settings, sockets: Sequence[socket.socket
 def _config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
     server = settings.server
     return uvicorn.Config(
-        _app,
+        remuda.app,
         http=remuda.lane.protocol,  # type: ignore[arg-type]  # uvicorn only calls it
         loop="none",
         lifespan="off",
@@ -118,11 +117,6 @@ def _config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
         ssl_certfile=str(server.tls_cert) if server.tls_cert else None,
         ssl_keyfile=str(server.tls_key) if server.tls_key else None,
     )
-
-
-async def _app(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 404, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -4,11 +4,15 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from remuda import __version__
+from remuda.app.asgi import Parts, build_app
 from remuda.app.exits import CommandError, Exit
 from remuda.app.local_models import local_models_of
+from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.settings import Settings, UpstreamSettings
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
@@ -42,11 +46,13 @@ from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
 from remuda.store.keys import usable_keys
+from remuda.store.watch import watch_revision
+from remuda.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-KEY_WATCH_S = 0.5
-"""How often the store is asked whether keys have changed: a change is in force within a second."""
+STORE_CHECK_S = 2.0
+"""How often readiness looks whether the store answers."""
 
 CUT_CHARS = {"off": 0, "full": None}
 
@@ -68,9 +74,14 @@ class Remuda:
         self.store = store
         self.tasks = Tasks("remuda")
         self.is_draining = False
+        self._is_store_up = True
+        self._face = OpenAIFace()
+        self._lane_routes = lane_routes(self._face)
         self.fleet = Fleet(settings.models.aliases, clock.wall)
         self.gatekeeper = Gatekeeper(
-            keyless_allowed=settings.auth.required == "auto" and settings.server.is_local, wall=clock.wall
+            keyless_allowed=settings.auth.required == "auto" and settings.server.is_local,
+            wall=clock.wall,
+            trusted_proxies=[ip_network(network) for network in settings.server.trusted_proxies],
         )
         self.journal = Journal(
             store,
@@ -83,9 +94,14 @@ class Remuda:
         )
         self._tls: dict[str, ssl.SSLContext] = {}
         self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
+        self.metrics = Metrics(__version__, is_known_model=lambda name: self.fleet.find(name) is not None)
+        self._loads = LoadTimes()
         self.local = self._local_models(on_load)
         self.gateway = self._gateway()
         self.lane = self._lane()
+        attach_readings(self.metrics, self.fleet, self.gateway, self.journal, self.local)
+        self._loads.attach_to(self.metrics)
+        self.app = build_app(self._parts())
 
     @classmethod
     @asynccontextmanager
@@ -120,8 +136,9 @@ class Remuda:
                 Exit.CONFIGURATION,
             )
         await self.journal.start()
-        self.tasks.start(self._watch_keys(), "keys")
+        self.tasks.start(watch_revision(self.store, self.clock, self._renew_keys), "keys")
         self.tasks.start(self._sweep(), "sweep")
+        self.tasks.start(self._check_store(), "store check")
         for source, _ in self.upstreams:
             source.begin()
             self.tasks.start(source.run(), f"upstream {source.name}")
@@ -149,24 +166,13 @@ class Remuda:
         self.gatekeeper.ring = KeyRing([*stored, *_configured_keys(self.settings, self.clock)])
         return revision
 
-    async def _watch_keys(self) -> None:
-        """Keep the key ring as the store has it; while the store is away, the ring stays as it was."""
-        known = await self._renew_keys()
-        while True:
-            await self.clock.sleep(KEY_WATCH_S)
-            try:
-                if await self.store.revision() != known:
-                    known = await self._renew_keys()
-            except StoreError as error:
-                log.debug("keys could not be looked up: %s", error)
-
     # The request's way
 
     def _gateway(self) -> Gateway:
         settings, monotonic = self.settings, self.clock.monotonic
         journal = settings.journal
         recorder = Recorder(
-            [self.journal.append, self._note_use],
+            [self.journal.append, self.metrics.observe, self._note_use],
             monotonic,
             content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
         )
@@ -191,7 +197,6 @@ class Remuda:
 
     def _lane(self) -> Lane:
         server = self.settings.server
-        face = OpenAIFace()
         limits = LaneLimits(
             head_bytes=server.max_head_bytes,
             body_bytes=server.max_body_bytes,
@@ -199,14 +204,49 @@ class Remuda:
             body_s=server.body_timeout_s,
             keep_alive_s=server.keep_alive_s,
         )
-        routes = {route.path: route for route in lane_routes(face)}
-        return Lane(routes, self.gateway, LaneRoute("", face, None), limits, self.clock.monotonic)
+        routes = {route.path: route for route in self._lane_routes}
+        return Lane(routes, self.gateway, LaneRoute("", self._face, None), limits, self.clock.monotonic)
+
+    def _parts(self) -> Parts:
+        return Parts(
+            gatekeeper=self.gatekeeper,
+            fleet=self.fleet,
+            lane_routes=self._lane_routes,
+            cors=Cors(self.settings.server.cors_origins),
+            ids=self.ids,
+            metrics=lambda: (self.metrics.render(), self.metrics.content_type),
+            readiness=self.unready,
+            version=__version__,
+            max_body_bytes=self.settings.server.max_body_bytes,
+        )
+
+    def unready(self) -> list[str]:
+        """Why no requests should be sent here at the moment; empty when they should."""
+        reasons = []
+        if self.is_draining:
+            reasons.append("the gateway is shutting down")
+        if not self._is_store_up:
+            reasons.append("the store does not answer")
+        if not self.fleet.models() and self.fleet.find("any") is None:
+            reasons.append("no model is known")
+        return reasons
 
     async def _sweep(self) -> None:
         while True:
             await self.clock.sleep(SWEEP_S)
             self.gateway.sweep()
             self.lane.sweep()
+
+    async def _check_store(self) -> None:
+        while True:
+            await self.clock.sleep(STORE_CHECK_S)
+            try:
+                await self.store.revision()
+                self._is_store_up = True
+            except StoreError as error:
+                if self._is_store_up:
+                    log.warning("the store does not answer: %s", error)
+                self._is_store_up = False
 
     # The fleet
 
@@ -217,6 +257,7 @@ class Remuda:
 
         def changed(state: LocalModelState) -> None:
             source.changed(state)
+            self._loads.changed(state.name, state.phase, self.clock.monotonic())
             on_load(state)
 
         launcher: Launcher = XllamaLauncher(
