@@ -106,7 +106,7 @@ BARS: Sequence[Ratio | Bound] = (
     Ratio("CPU per chunk, 1,000 streams", "chunk_us_1000", "sglang-router", 1.0),
     Bound("chunks lost, 200 streams", "lost_200", 0, "", of=max),
     Bound("chunks lost, 1,000 streams", "lost_1000", 0, "", of=max),
-    Bound("streams of 50/s held: how many", "held_streams", 3000, "", at_least=True),
+    Bound("3,000 streams of 50/s held: open at once", "held_streams", 2950, "", at_least=True, control=True),
     Bound("streams held: chunks lost, streams refused", "held_lost", 0, "", control=True),
     Bound("streams held: one-way p99", "held_oneway_p99_ms", 100, "ms", control=True),
     Bound("streams held: longer by", "held_longer_percent", 5, "%", control=True),
