@@ -67,7 +67,7 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     console = Console(stderr=True)
     with LoadBars(console) as bars:
         async with Remuda.running(settings, on_load=bars.changed) as remuda:
-            server = Server(_config(settings, remuda), remuda, lambda: _greet(console, settings, sockets, remuda))
+            server = Server(server_config(settings, remuda), remuda, lambda: _greet(console, settings, sockets, remuda))
             # What lives for the whole run need not be looked at by each collection.
             gc.collect()
             gc.freeze()
@@ -81,6 +81,10 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._remuda = remuda
         self._on_ready = on_ready
+
+    async def serve_without_signals(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve until `should_exit` is set, for those who keep the process's signals to themselves."""
+        await self._serve(list(sockets))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, bring up the first model, and say so."""
@@ -101,7 +105,8 @@ def _greet(console: Console, settings: Settings, sockets: Sequence[socket.socket
     greet(console, base_url(settings, bound), first, needs_key=not remuda.gatekeeper.is_open)
 
 
-def _config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
+def server_config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
+    """How uvicorn serves this gateway."""
     server = settings.server
     return uvicorn.Config(
         remuda.app,
