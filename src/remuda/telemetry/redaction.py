@@ -14,9 +14,10 @@ _NAMES: Final = (
     r"authorization|"
     r"(?:api|access|secret|private)[_-]?keys?|"
     r"(?:access|refresh|auth|hf|session|id)[_-]?tokens?|"
-    r"secrets?|passwords?|passwd|passphrases?"
+    r"secrets?|passwords?|passwd|passphrases?|"
+    r"(?<=[?&])(?:token|key)"  # bare, these words are common; in a query string they are credentials
 )
-_SECRET_NAME = re.compile(rf"(?:{_NAMES}|cookie)\Z", re.IGNORECASE)
+_SECRET_NAME = re.compile(rf"(?:{_NAMES}|cookie|\Atoken)\Z", re.IGNORECASE)
 
 # What stands between such a name and its value: `: `, `=`, `": "`, `', b'`, also with its quotes escaped.
 _BETWEEN: Final = r"""(?:\\*["'`])?\s{0,8}(?:[:=]|,(?=\s{0,8}b?\\*["'])|%3[aAdD])\s{0,8}(?:b(?=\\*["']))?"""
