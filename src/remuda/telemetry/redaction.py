@@ -27,8 +27,10 @@ _VALUE: Final = (
     r"""(?P<open2>")(?:[^"\\]|\\[\s\S])*(?P<close2>"|\\?\Z)|"""
     r"""(?P<open3>\\+')(?:[^'\\]|\\(?!['\\])[\s\S])*(?P<close3>\\+'|\\?\Z)|"""
     r"""(?P<open4>')(?:[^'\\]|\\[\s\S])*(?P<close4>'|\\?\Z)|"""
-    r"""(?P<open5>(?:(?:bearer|basic|digest|token|negotiate)\s{1,8})?)"""
-    r"""(?!(?:bearer|basic|digest|token|negotiate)(?:\s|\Z))[^\s"'<>&]+(?P<close5>)"""
+    # A bare one is neither a scheme nor the name of the next secret: `password: X-API-Key: ...` is about the latter.
+    r"""(?P<open5>(?:(?:bearer|basic|digest|token|negotiate)\s{1,8}){0,4})"""
+    rf"""(?!(?:bearer|basic|digest|token|negotiate)(?:\s|\Z)|[^\s"'<>&]{{0,32}}?(?:{_NAMES})\\*["']?[:=])"""
+    r"""[^\s"'<>&]+(?P<close5>)"""
 )
 
 
@@ -62,8 +64,8 @@ _RULES: Final[tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.M
     (("cookie",), re.compile(rf"""(cookie{_BETWEEN}["']?)[^\r\n"']+""", re.IGNORECASE), rf"\1{HIDDEN}"),
     (
         ("bearer",),
-        re.compile(r"""(?<![a-z])(bearer)(?:\s{1,8}|%20|\+)[^\s"'`,;<>]+""", re.IGNORECASE),
-        rf"\1 {HIDDEN}",
+        re.compile(r"""(?<![a-z])((?:bearer(?:\s{1,8}|%20|\+)){1,4})[^\s"'`,;<>]+""", re.IGNORECASE),
+        rf"\1{HIDDEN}",
     ),
     # Ours; the first six characters (what `keys list` shows) may stand alone.
     (("rmd_",), re.compile(r"rmd_[A-Za-z0-9_-]{7,}"), HIDDEN),

@@ -18,6 +18,10 @@ SECRET = "S3cr3tValue-0123456789"
     [
         f"Authorization: Bearer {SECRET}",
         f"authorization: basic {SECRET}",
+        f"Bearer bearer {SECRET}",
+        f"Authorization: Basic basic {SECRET}",
+        f"password: X-API-Key: {SECRET}",
+        f"password=api_key={SECRET}",
         f"Proxy-Authorization={SECRET}",
         f"got header 'authorization': 'Bearer {SECRET}'",
         f"[(b'authorization', b'Bearer {SECRET}')]",
