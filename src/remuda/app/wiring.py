@@ -41,6 +41,7 @@ from remuda.gateway.pipeline import Pipeline
 from remuda.gateway.record import Recorder
 from remuda.gateway.relay import Relay
 from remuda.gateway.route import QueueLimits, Router
+from remuda.gateway.settle import Settler
 from remuda.outbound.http import OutboundClient
 from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
@@ -177,6 +178,7 @@ class Remuda:
             content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
         )
         forwarder = Forwarder(monotonic, tls=lambda replica: self._tls.get(_tls_name(replica)))
+        settler = Settler(forwarder, self.clock, self.metrics.observe_idle)
         routing = settings.routing
         router = Router(
             self.fleet,
@@ -189,11 +191,14 @@ class Remuda:
             forwarder,
             Relay(monotonic),
             recorder,
+            settler,
+            monotonic,
+            observe_abort=self.metrics.observe_abort,
             max_attempts=routing.max_attempts,
             max_decompressed_bytes=settings.server.max_decompressed_bytes,
         )
         cors = Cors(settings.server.cors_origins)
-        return Gateway(pipeline, recorder, forwarder, self.fleet, self.clock, self.ids, cors)
+        return Gateway(pipeline, recorder, forwarder, settler, self.fleet, self.clock, self.ids, cors)
 
     def _lane(self) -> Lane:
         server = self.settings.server
