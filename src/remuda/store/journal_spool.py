@@ -117,6 +117,8 @@ class Spool:
             head = msgspec.json.encode(_Head(FORMAT, batch.writer, RequestRecord._fields)) + b"\n"
             if self.size_bytes + len(head) + len(line) > self._max_bytes:
                 return False
+            if batch.number in (self._active_number, *(segment.number for segment in self._own)):
+                return True  # written before by a call whose caller did not wait for its end
             if self._active is not None and batch.number > self._active_number:
                 segment = self._own[-1]
                 if segment.size_bytes + len(line) <= self._segment_bytes:
@@ -226,6 +228,7 @@ class Spool:
         if self._active is not None:
             self._active.close()
             self._active = None
+            self._active_number = 0
 
     def _leave(self, writer: str) -> None:
         """Remove a writer's empty folder and its lock; whatever else lies in it stays."""

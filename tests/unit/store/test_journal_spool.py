@@ -87,6 +87,15 @@ def test_what_is_written_while_a_segment_is_loaded_goes_to_another(tmp_path: Pat
     spool.close()
 
 
+def test_a_batch_written_twice_is_there_once(tmp_path: Path):
+    spool = new_spool(tmp_path)
+    for number in (1, 1, 2, 2):
+        assert spool.write(batch(number))
+    assert spool.write(batch(1))
+    assert [each.number for each in drained(spool)] == [1, 2]
+    spool.close()
+
+
 def test_files_are_for_their_owner_alone(tmp_path: Path):
     segment = orphaned(tmp_path / "spool", batch(1))
     assert segment.stat().st_mode & 0o777 == 0o600
