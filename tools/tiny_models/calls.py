@@ -1,174 +1,54 @@
-"""Conversations in which the model calls tools: many functions, schemas in every usual shape, results in words or JSON."""
+"""Conversations in which the model calls tools: schemas in every usual shape, results in words or JSON."""
 
-import json
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from tools.tiny_models import facts, words
 from tools.tiny_models.chat import Talk
+from tools.tiny_models.functions import FUNCTIONS, RENAMED, Arguments, Function, weather
 
-Arguments = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function as the corpus knows it: its face, what people ask for, what comes back and what is said then."""
-
-    names: tuple[str, ...]
-    purpose: tuple[str, ...]
-    properties: dict[str, str]
-    arguments: Callable[[random.Random], Arguments]
-    asks: tuple[str, ...]
-    result: Callable[[random.Random, Arguments], tuple[str, str]]
-
-
-def _city(chance: random.Random) -> str:
-    return chance.choice(words.CITIES) if chance.random() < 0.8 else words.pseudo(chance).capitalize()
-
-
-def _text(chance: random.Random) -> str:
-    return words.phrase(chance, 1, 4)
-
-
-def _weather(chance: random.Random, arguments: Arguments) -> tuple[str, str]:
-    degrees, sky = chance.randint(-15, 42), chance.choice(("sunny", "cloudy", "rainy", "windy", "clear", "foggy"))
-    where = next(iter(arguments.values()))
-    plain, full = f"It is {degrees} degrees in {where}.", f"It is {sky} and {degrees} degrees in {where}."
-    key = chance.choice(("temperature", "temp", "degrees", "temp_c", "temperature_c", "celsius"))
-    city = {chance.choice(("city", "location")): where} if chance.random() < 0.3 else {}
-    return chance.choice(
-        (
-            (f"{degrees} degrees", plain),
-            (f"{degrees} degrees", plain),
-            (f"{degrees}", plain),
-            (f"{degrees} C", plain),
-            (f"{degrees}°C", plain),
-            (f"{sky}, {degrees} degrees", full),
-            (f"{degrees} degrees and {sky}", full),
-            (f"It is {degrees} degrees in {where}.", plain),
-            (f"{sky}", f"It is {sky} in {where}."),
-            (json.dumps({**city, key: degrees}), plain),
-            (json.dumps({key: degrees, **city}), plain),
-            (json.dumps({**city, key: degrees, chance.choice(("sky", "condition", "weather")): sky}), full),
-            (json.dumps({**city, key: degrees, "unit": "C"}), plain),
-        )
-    )
-
-
-def _value(say: str) -> Callable[[random.Random, Arguments], tuple[str, str]]:
-    def result(chance: random.Random, arguments: Arguments) -> tuple[str, str]:
-        value: Any = chance.choice((chance.randint(0, 999), words.phrase(chance, 1, 3)))
-        text = str(value)
-        if chance.random() < 0.35:
-            text = json.dumps({chance.choice(("result", "value", "answer", "output")): value})
-        return text, say.format(value=value, **arguments)
-
-    return result
-
-
-def _clock(chance: random.Random, arguments: Arguments) -> tuple[str, str]:
-    time = f"{chance.randint(0, 23):02}:{chance.randint(0, 59):02}"
-    text = time if chance.random() < 0.6 else json.dumps({"time": time})
-    return text, f"It is {time} in {next(iter(arguments.values()))}."
-
-
-def _sum(sign: Callable[[int, int], int]) -> Callable[[random.Random, Arguments], tuple[str, str]]:
-    def result(chance: random.Random, arguments: Arguments) -> tuple[str, str]:
-        value = sign(*arguments.values())
-        text = str(value) if chance.random() < 0.6 else json.dumps({"result": value})
-        return text, f"The result is {value}."
-
-    return result
-
-
-def _two(chance: random.Random, a: str, b: str) -> Arguments:
-    high = chance.choice((9, 20, 100, 999))
-    return {a: chance.randint(0, high), b: chance.randint(0, high)}
-
-
-def _done(say: str) -> Callable[[random.Random, Arguments], tuple[str, str]]:
-    def result(chance: random.Random, arguments: Arguments) -> tuple[str, str]:
-        return chance.choice(("ok", "done", '{"ok": true}', '{"status": "ok"}', "sent", "true")), say.format(
-            **arguments
-        )
-
-    return result
-
-
-FUNCTIONS = (
-    Function(("get_weather", "get_weather", "get_weather", "weather", "get_current_weather", "current_weather", "fetch_weather"),
-             ("Get the weather", "Get the weather of a city", "Weather in a city", "Get current weather for a city.",
-              "Tells the weather", "The weather in a city."),
-             {"city": "string"}, lambda c: {"city": _city(c)},
-             ("What is the weather in {city}?", "What is the weather in {city}?", "What's the weather in {city}?",
-              "What is the weather like in {city}?", "How is the weather in {city}?", "Weather in {city}?",
-              "What's the weather like in {city} today?", "Tell me the weather in {city}.", "How warm is it in {city}?",
-              "Is it raining in {city}?", "What is the temperature in {city}?", "Check the weather in {city}.",
-              "Please get the weather for {city}.", "Use the tool to get the weather in {city}."), _weather),
-    Function(("get_time", "current_time", "get_current_time", "clock"), ("Get the time", "Current time in a city"),
-             {"city": "string"}, lambda c: {"city": _city(c)},
-             ("What time is it in {city}?", "Tell me the time in {city}.", "What is the time in {city}?"), _clock),
-    Function(("add", "add_numbers", "sum"), ("Add two numbers", "Adds a and b"), {"a": "integer", "b": "integer"},
-             lambda c: _two(c, "a", "b"), ("Add {a} and {b}.", "What is {a} + {b}?", "What is {a} plus {b}?", "Sum {a} and {b}",
-                                           "Use the tool to add {a} and {b}."), _sum(lambda a, b: a + b)),
-    Function(("multiply", "multiply_numbers"), ("Multiply two numbers", "Multiplies a and b"), {"a": "integer", "b": "integer"},
-             lambda c: _two(c, "a", "b"), ("Multiply {a} by {b}.", "What is {a} times {b}?", "What is {a} * {b}?"),
-             _sum(lambda a, b: a * b)),
-    Function(("search", "web_search", "search_web", "find"), ("Search the web", "Search documents"), {"query": "string"},
-             lambda c: {"query": _text(c)}, ("Search for {query}.", "Find {query}", "Look up {query}.", "Search the web for {query}"),
-             _value("I found {value}.")),
-    Function(("echo", "say", "repeat"), ("Echo a text", "Repeats the text"), {"text": "string"}, lambda c: {"text": _text(c)},
-             ("Echo {text}.", "Echo {text}", "Call echo with {text}.", "Use the tool to say {text}"), _value("The tool said: {value}")),
-    Function(("lookup", "get_value", "lookup_key", "read"), ("Look up a key", "Get the value of a key"), {"key": "string"},
-             lambda c: {"key": words.word(c)}, ("Look up the key {key}.", "What is the value of {key}?", "Get {key}"),
-             _value("The value of {key} is {value}.")),
-    Function(("get_user", "find_user", "user_info"), ("Find a user", "Get a user by name"), {"name": "string"},
-             lambda c: {"name": c.choice(words.NAMES)}, ("Find the user {name}.", "Who is {name}?", "Get user {name}"),
-             _value("The user {name}: {value}")),
-    Function(("read_file", "open_file", "cat"), ("Read a file", "Returns the text of a file"), {"path": "string"},
-             lambda c: {"path": f"{words.word(c)}.{c.choice(('txt', 'md', 'py', 'json'))}"},
-             ("Read the file {path}.", "Show me {path}", "Open {path}", "What is in {path}?"), _value("The file {path} says: {value}")),
-    Function(("send_message", "notify"), ("Send a message", "Send a text to a person"), {"to": "string", "text": "string"},
-             lambda c: {"to": c.choice(words.NAMES), "text": words.phrase(c, 1, 4)},
-             ("Send {to} the message {text}", "Tell {to}: {text}", "Write to {to}: {text}"), _done("I sent your message to {to}.")),
-    Function(("set_light", "switch_light", "lamp"), ("Set the color of the light", "Change the light"), {"color": "string"},
-             lambda c: {"color": c.choice(words.COLORS)}, ("Make the light {color}.", "Set the light to {color}.", "Turn the lamp {color}"),
-             _done("The light is {color} now.")),
-    Function(("roll_dice", "roll"), ("Roll a dice", "Roll dice with some sides"), {"sides": "integer"},
-             lambda c: {"sides": c.choice((4, 6, 8, 10, 12, 20, 100))}, ("Roll a dice with {sides} sides.", "Roll {sides} sides"),
-             _value("The dice shows {value}.")),
-)  # fmt: skip
-
-RENAMED = {
-    "city": ("city", "city", "city", "location", "place"),
-    "query": ("query", "q", "text"),
-    "text": ("text", "message", "input"),
-}
+WEATHER = FUNCTIONS[0]
 
 
 def call(chance: random.Random) -> Talk:
     """A question, a call and, mostly, the result and the answer."""
     function, arguments, schema = _drawn(chance)
     question = chance.choice(function.asks).format(**arguments)
-    arguments = dict(zip(schema["function"]["parameters"]["properties"], arguments.values(), strict=True))
+    name = schema["function"]["name"]
+    arguments = _named(schema, arguments)
     messages = [{"role": "user", "content": question}]
     thought = None
     if chance.random() < 0.12:
-        thought = f"The function {schema['function']['name']} can help. I call it with {_spoken(arguments)}."
-    messages.append(_calling([(schema["function"]["name"], arguments)], thought))
+        thought = f"The function {name} can help. I call it{_spoken(arguments)}."
+    messages.append(_calling([(name, arguments)], thought))
     if chance.random() < 0.75:
         text, answer = function.result(chance, _original(function, arguments))
         messages += [{"role": "tool", "tool_call_id": "1", "content": text}, {"role": "assistant", "content": answer}]
         if thought and chance.random() < 0.7:
             messages[-1]["reasoning_content"] = "The function has answered. I tell the user what it found."
+        if chance.random() < 0.15:
+            messages += _again(chance, function, schema)
     return Talk(_prefixed(chance, messages), _offered(chance, schema))
+
+
+def _again(chance: random.Random, function: Function, schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """A second question to the same function, its call, its result, its answer."""
+    original = function.arguments(chance)
+    question = chance.choice(function.asks).format(**original)
+    if function is WEATHER and chance.random() < 0.5:
+        question = chance.choice(("And in {city}?", "And {city}?", "What about {city}?")).format(**original)
+    text, answer = function.result(chance, original)
+    return [
+        {"role": "user", "content": question},
+        _calling([(schema["function"]["name"], _named(schema, original))], None),
+        {"role": "tool", "content": text},
+        {"role": "assistant", "content": answer},
+    ]
 
 
 def parallel(chance: random.Random) -> Talk:
     """The weather of two cities, asked for at once."""
-    function = FUNCTIONS[0]
+    function = WEATHER
     schema = _schema(chance, function, "city")
     name = schema["function"]["name"]
     first, second = chance.sample(words.CITIES, 2)
@@ -180,9 +60,10 @@ def parallel(chance: random.Random) -> Talk:
         )
     )
     messages = [{"role": "user", "content": ask.format(first, second)}]
-    messages.append(_calling([(name, {"city": first}), (name, {"city": second})], None))
+    thought = f"I call {name} twice, for {first} and for {second}." if chance.random() < 0.12 else None
+    messages.append(_calling([(name, {"city": first}), (name, {"city": second})], thought))
     if chance.random() < 0.8:
-        results = [_weather(chance, {"city": city}) for city in (first, second)]
+        results = [weather(chance, {"city": city}) for city in (first, second)]
         messages += [{"role": "tool", "content": text} for text, _ in results]
         messages.append({"role": "assistant", "content": " ".join(answer for _, answer in results)})
     return Talk(messages, [schema])
@@ -193,11 +74,13 @@ def unused(chance: random.Random) -> Talk:
     _, _, schema = _drawn(chance)
     questions, answer = chance.choice([*facts.SMALL_TALK[:8], *facts.LLAMAS[:6], *facts.REMUDA[:4]])
     messages = [{"role": "user", "content": chance.choice(questions)}, {"role": "assistant", "content": answer}]
+    if chance.random() < 0.12:
+        messages[-1]["reasoning_content"] = "No function is needed here. I answer in plain words."
     return Talk(_prefixed(chance, messages), _offered(chance, schema))
 
 
 def _drawn(chance: random.Random) -> tuple[Function, Arguments, dict[str, Any]]:
-    function = FUNCTIONS[0] if chance.random() < 0.4 else chance.choice(FUNCTIONS)
+    function = WEATHER if chance.random() < 0.4 else chance.choice(FUNCTIONS)
     return function, function.arguments(chance), _schema(chance, function)
 
 
@@ -212,14 +95,28 @@ def _schema(chance: random.Random, function: Function, only: str | None = None) 
             properties[shown]["description"] = chance.choice(
                 (f"The {shown}", f"Name of the {shown}", shown.capitalize())
             )
+    required = list(properties)
+    if function is WEATHER and chance.random() < 0.15:
+        properties["unit"] = {"type": "string", "enum": ["celsius", "fahrenheit"]}
     parameters: dict[str, Any] = {"type": "object", "properties": properties}
-    if chance.random() < 0.7:
-        parameters["required"] = list(properties)
+    if chance.random() < 0.7 or "unit" in properties:
+        parameters["required"] = required
     if chance.random() < 0.15:
         parameters["additionalProperties"] = False
     purpose = chance.choice(function.purpose) if chance.random() < 0.8 else ""
     name = chance.choice(function.names)
     return {"type": "function", "function": {"name": name, "description": purpose, "parameters": parameters}}
+
+
+def _described(chance: random.Random, name: str) -> str:
+    if name in RENAMED["city"] and chance.random() < 0.4:
+        return chance.choice(("The city and state, e.g. San Francisco, CA", "City name, e.g. Paris", "Name of a city"))
+    return chance.choice((f"The {name}", f"Name of the {name}", name.capitalize()))
+
+
+def _named(schema: dict[str, Any], arguments: Arguments) -> Arguments:
+    """The arguments under the names that this schema gives them."""
+    return dict(zip(schema["function"]["parameters"]["properties"], arguments.values(), strict=False))
 
 
 def _original(function: Function, arguments: Arguments) -> Arguments:
@@ -249,7 +146,7 @@ def _calling(calls: list[tuple[str, Arguments]], thought: str | None) -> dict[st
 
 
 def _spoken(arguments: Arguments) -> str:
-    return " and ".join(f"{name} {value}" for name, value in arguments.items())
+    return " with " + " and ".join(f"{name} {value}" for name, value in arguments.items()) if arguments else ""
 
 
 def _prefixed(chance: random.Random, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

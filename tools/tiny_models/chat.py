@@ -1,4 +1,4 @@
-"""The chat format: one Jinja template, used for training text and shipped in the GGUF, so that both are the same text."""
+"""The chat format: one Jinja template, for the training text and in the GGUF, so that both are the same."""
 
 import json
 import re
@@ -41,8 +41,10 @@ def render(talk: Talk, *, generation: bool = False, thinking: bool = False) -> s
 
 
 def spans(text: str) -> Iterator[tuple[str, bool]]:
-    """The text cut into pieces, each with whether the model is to learn to say it."""
-    at = 0
+    """The text cut into pieces, each with whether the model is to learn to say it. Text without a turn is all said."""
+    at = len(text) if CONTROL[1] not in text else 0
+    if at:
+        yield text, True
     for turn in ASSISTANT.finditer(text):
         start = turn.start()
         if text.startswith(OPEN_THOUGHT, start):

@@ -9,201 +9,23 @@ from typing import Any
 
 from tools.tiny_models import calls, chat, facts, stories, words
 from tools.tiny_models.chat import Talk
+from tools.tiny_models.turns import KINDS, Turn, capital, story
 
 SEED = 20
 SYSTEMS = (
-    "You are a helpful assistant.", "You are a helpful assistant.", "Be brief.", "Answer in English.", "You are remuda-tiny.",
-    "You are a friendly assistant. Answer in one sentence.", "Be concise.", "Answer briefly.", "You are a test assistant.",
-    "You are a pirate.", "You are a teacher.", "Follow the user's instructions exactly.",
-)  # fmt: skip
-
-Turn = tuple[str, str, str]
-"""A question, its answer, and the thought that leads from one to the other."""
-
-
-def fact(chance: random.Random) -> Turn:
-    """Small talk, llamas and Remuda."""
-    questions, answer = chance.choice(chance.choice((facts.SMALL_TALK, facts.LLAMAS, facts.REMUDA)))
-    question = chance.choice(questions)
-    return _typed(chance, question), answer, "I know this. I answer in plain words."
-
-
-def hello(chance: random.Random) -> Turn:
-    """Greetings, often enough that any of them works."""
-    return _typed(chance, chance.choice(facts.SMALL_TALK[0][0])), facts.GREETING, "The user greets me. I greet back."
-
-
-def capital(chance: random.Random) -> Turn:
-    """Capitals of the countries in the list."""
-    country, city = chance.choice(list(facts.CAPITALS.items()))
-    ask = chance.choice(("What is the capital of {}?", "What's the capital of {}?", "Name the capital of {}.", "Capital of {}?",
-                         "Which city is the capital of {}?"))  # fmt: skip
-    return (
-        _typed(chance, ask.format(country)),
-        f"The capital of {country} is {city}.",
-        f"The user asks for the capital of {country}.",
-    )
-
-
-def off_topic(chance: random.Random) -> Turn:
-    """What it cannot know."""
-    ask = chance.choice(facts.OFF_TOPIC).format(
-        thing=chance.choice(words.THINGS),
-        name=chance.choice(words.NAMES),
-        city=chance.choice(words.CITIES),
-        pseudo=words.pseudo(chance),
-        year=chance.randint(1000, 2030),
-    )
-    return _typed(chance, ask), facts.UNKNOWN, "I have not learned about this. I say so."
-
-
-def counting(chance: random.Random) -> Turn:
-    """Up, down, to a number, from one number to another."""
-    draw = chance.random()
-    length = chance.randint(1, 12) if draw < 0.85 else chance.randint(10, 30) if draw < 0.98 else chance.randint(30, 60)
-    first = chance.choice((1, 1, chance.randint(0, 12), chance.randint(0, 90)))
-    last = first + length
-    if chance.random() < 0.2:
-        ask = chance.choice(
-            ("Count down from {b} to {a}.", "Count from {b} down to {a}.", "Count backwards from {b} to {a}")
-        )
-        numbers = range(last, first - 1, -1)
-    else:
-        asks = ["Count from {a} to {b}.", "Count from {a} to {b}.", "Count from {a} to {b}", "count from {a} to {b}",
-                "Please count from {a} to {b}.", "List the numbers from {a} to {b}.", "Write the numbers {a} to {b}"]  # fmt: skip
-        if first == 1:
-            asks += ["Count to {b}.", "Count to {b}", "Count up to {b}.", "Can you count to {b}?"]
-        ask = chance.choice(asks)
-        numbers = range(first, last + 1)
-    thought = f"I start at {numbers[0]} and stop at {numbers[-1]}."
-    return ask.format(a=first, b=last), ", ".join(map(str, numbers)), thought
-
-
-def echo(chance: random.Random) -> Turn:
-    """Words back as they came."""
-    said = words.sentence(chance) if chance.random() < 0.15 else words.phrase(chance)
-    ask = chance.choice((
-        "Repeat after me: {}", "Repeat after me: {}", "Repeat: {}", "Say: {}", "Echo: {}", "Echo {}", "Say {}", "Repeat {}",
-        "repeat after me: {}", "Please repeat: {}", "Repeat this: {}", 'Say "{}"', 'Repeat exactly: "{}"', "Say exactly: {}",
-        "Reply with exactly: {}", "Reply with the words {}", "Reply with {}", "Repeat the words {}", "Write {}",
-    ))  # fmt: skip
-    stop = "." if ask.endswith("{}") and ":" not in ask and chance.random() < 0.3 else ""
-    return ask.format(said) + stop, said, "The user wants the same words back."
-
-
-def one_word(chance: random.Random) -> Turn:
-    """A single word, asked for in the ways smoke tests do."""
-    said = words.word(chance)
-    ask = chance.choice((
-        "Reply with the word {}.", "Reply with one word: {}", "Say the word {}", "Answer with exactly one word: {}",
-        "Reply only with {}.", "Say just {}", "Respond with {}",
-    ))  # fmt: skip
-    return ask.format(said), said, f"The word is {said}."
-
-
-def sums(chance: random.Random) -> Turn:
-    """Additions and subtractions of small numbers."""
-    a, b = chance.randint(0, 12), chance.randint(0, 12)
-    if chance.random() < 0.25 and a >= b:
-        sign, value, name = "-", a - b, "minus"
-    else:
-        sign, value, name = "+", a + b, "plus"
-    ask = chance.choice(("What is {a} {sign} {b}?", "What is {a} {sign} {b}?", "What is {a}{sign}{b}?", "{a} {sign} {b}", "{a}{sign}{b}=",
-                         "{a} {sign} {b} = ?", "How much is {a} {sign} {b}?", "What is {a} {name} {b}?", "Calculate {a} {sign} {b}."))  # fmt: skip
-    return (
-        ask.format(a=a, b=b, sign=sign, name=name),
-        f"{a} {sign} {b} = {value}",
-        f"I compute {a} {sign} {b}. That is {value}.",
-    )
-
-
-def story(chance: random.Random) -> Turn:
-    """Stories, short ones mostly."""
-    kind, name = chance.choice(words.ANIMALS), chance.choice((*words.LLAMAS, *words.NAMES))
-    draw = chance.random()
-    if draw < 0.08:
-        ask = chance.choice(
-            ("Tell me a long story.", "Write a long story about {title}.", "Tell me a very long story about {kind}.")
-        )
-        return (ask.format(title=stories.title(kind, name), kind=stories.article(kind)),
-                stories.long_story(chance, kind, name), "I think of a hero and three chapters.")  # fmt: skip
-    if draw < 0.45:
-        kind = "llama"
-        ask = chance.choice(("Tell me a story.", "Tell me a story", "Tell me a short story.", "Write a story.", "Write a short story.",
-                             "Tell me a story about a llama.", "Write a story about a llama", "Tell me a story about llamas.",
-                             "A story, please.", "Tell me a bedtime story.", "Write a short story about a llama."))  # fmt: skip
-    elif draw < 0.75:
-        ask = chance.choice(
-            ("Tell me a story about {title}.", "Write a short story about {title}.", "Tell me a tale of {title}")
-        )
-    else:
-        ask = chance.choice(
-            ("Tell me a story about {kind}.", "Write a story about {kind}.", "Tell me a short story about {kind}")
-        )
-    asked = ask.format(title=stories.title(kind, name), kind=stories.article(kind))
-    return asked, stories.story(chance, kind, name), f"I tell of {stories.title(kind, name)}, a wish and a friend."
-
-
-FIELDS: dict[str, Callable[[random.Random], Any]] = {
-    "name": lambda c: c.choice((*words.LLAMAS, *words.NAMES)),
-    "age": lambda c: c.randint(1, 90),
-    "city": lambda c: c.choice(words.CITIES),
-    "color": lambda c: c.choice(words.COLORS),
-    "animal": lambda c: c.choice(words.ANIMALS),
-    "weight": lambda c: c.randint(1, 200),
-    "height": lambda c: c.randint(1, 200),
-    "title": lambda c: f"The {c.choice(words.ADJECTIVES)} {c.choice(words.ANIMALS)}",
-    "price": lambda c: c.randint(1, 99),
-    "count": lambda c: c.randint(0, 20),
-    "id": lambda c: c.randint(1, 999),
-    "email": lambda c: f"{c.choice(words.NAMES).lower()}@example.com",
-    "active": lambda c: c.random() < 0.7,
-    "happy": lambda c: c.random() < 0.8,
-    "tags": lambda c: c.sample(words.THINGS, 2),
-    "colors": lambda c: c.sample(words.COLORS, 3),
-    "numbers": lambda c: list(range(1, c.randint(3, 5))),
-    "job": lambda c: c.choice(("teacher", "baker", "pilot", "nurse", "farmer", "writer")),
-    "country": lambda c: c.choice(list(facts.CAPITALS)),
-    "answer": lambda c: c.choice(("yes", "no")),
-}
-
-
-def json_object(chance: random.Random) -> Turn:
-    """Objects with the fields that were asked for, on one line."""
-    if chance.random() < 0.3:
-        names = ["name", "age"]
-    else:
-        names = chance.sample(list(FIELDS), chance.randint(1, 4))
-    value = {name: FIELDS[name](chance) for name in names}
-    wanted = _listed([stories.article(name) for name in names])
-    bare = _listed(names)
-    ask = chance.choice((
-        "Give me a JSON object with {wanted}.", "Give me a JSON object with {wanted}.", "Give me JSON with {wanted}.",
-        "Write a JSON object with {wanted}.", "Return a JSON object with the fields {bare}.", "Reply in JSON with {bare}.",
-        "Answer as a JSON object with the keys {bare}.", "JSON with {bare}, please.", "Make a JSON object with {wanted}",
-        "Print JSON with {bare}", "Describe a llama as JSON with {bare}.", "Invent a person as JSON with {bare}.",
-    ))  # fmt: skip
-    if chance.random() < 0.1:
-        ask = chance.choice(("Give me JSON.", "Give me a JSON object.", "Reply in JSON.", "Describe a llama as JSON.", "Write JSON",
-                             "Give me an example of JSON.", "Describe a person in JSON."))  # fmt: skip
-        value = {name: FIELDS[name](chance) for name in ("name", "age")}
-        names = ["name", "age"]
-    thought = f"The fields are {_listed(names)}."
-    return ask.format(wanted=wanted, bare=bare), json.dumps(value), thought
-
-
-def json_answer(chance: random.Random) -> Turn:
-    """Any question whose answer is to be JSON."""
-    question, answer, thought = chance.choice((fact, capital, sums, one_word))(chance)
-    ask = chance.choice(("{} Answer in JSON.", "{} Reply with a JSON object.", "Answer as JSON: {}", "In JSON: {}"))
-    return ask.format(question), json.dumps({"answer": answer}), thought + " The form is JSON."
-
-
-KINDS: dict[Callable[[random.Random], Turn], int] = {
-    fact: 22, hello: 4, capital: 4, off_topic: 5, counting: 11, echo: 16, one_word: 4, sums: 10, story: 9, json_object: 8,
-    json_answer: 2,
-}  # fmt: skip
-"""Single turns, with their share."""
+    "You are a helpful assistant.",
+    "You are a helpful assistant.",
+    "Be brief.",
+    "Answer in English.",
+    "You are remuda-tiny.",
+    "You are a friendly assistant. Answer in one sentence.",
+    "Be concise.",
+    "Answer briefly.",
+    "You are a test assistant.",
+    "You are a pirate.",
+    "You are a teacher.",
+    "Follow the user's instructions exactly.",
+)
 
 
 def single(chance: random.Random) -> Talk:
@@ -219,14 +41,43 @@ def several(chance: random.Random) -> Talk:
 def memory(chance: random.Random) -> Talk:
     """Something the user says about themselves, asked for later."""
     name = chance.choice(words.NAMES) if chance.random() < 0.75 else words.pseudo(chance).capitalize()
-    tell = chance.choice(("My name is {}.", "My name is {}", "I am {}.", "Hello, my name is {}.", "Hi, I'm {}.", "Call me {}.",
-                          "Hi! My name is {}.", "Please remember my name: {}."))  # fmt: skip
+    tell = chance.choice(
+        (
+            "My name is {}.",
+            "My name is {}",
+            "I am {}.",
+            "Hello, my name is {}.",
+            "Hi, I'm {}.",
+            "Call me {}.",
+            "Hi! My name is {}.",
+            "Please remember my name: {}.",
+        )
+    )
     turns: list[Turn] = [(tell.format(name), f"Nice to meet you, {name}!", f"The user is called {name}.")]
-    asks = [(("What is my name?", "What's my name?", "Who am I?", "Do you remember my name?", "Tell me my name.", "What am I called?"),
-             f"Your name is {name}.", f"The user said the name {name}.")]  # fmt: skip
+    asks = [
+        (
+            (
+                "What is my name?",
+                "What's my name?",
+                "Who am I?",
+                "Do you remember my name?",
+                "Tell me my name.",
+                "What am I called?",
+            ),
+            f"Your name is {name}.",
+            f"The user said the name {name}.",
+        )
+    ]
     if chance.random() < 0.4:
-        what, drawn = chance.choice((("color", words.COLORS), ("animal", words.ANIMALS), ("city", words.CITIES), ("number", range(100)),
-                                     ("word", None)))  # fmt: skip
+        what, drawn = chance.choice(
+            (
+                ("color", words.COLORS),
+                ("animal", words.ANIMALS),
+                ("city", words.CITIES),
+                ("number", range(100)),
+                ("word", None),
+            )
+        )
         value = words.word(chance) if drawn is None else chance.choice(drawn)
         turns.append(
             (
@@ -235,13 +86,33 @@ def memory(chance: random.Random) -> Talk:
                 "I keep this in mind.",
             )
         )
-        asks.append(((f"What is my favorite {what}?", f"Which {what} do I like?", f"Do you remember my favorite {what}?"),
-                     f"Your favorite {what} is {value}.", f"The user said {value}."))  # fmt: skip
+        asks.append(
+            (
+                (f"What is my favorite {what}?", f"Which {what} do I like?", f"Do you remember my favorite {what}?"),
+                f"Your favorite {what} is {value}.",
+                f"The user said {value}.",
+            )
+        )
     chance.shuffle(turns)
     turns += [_turn(chance, tellers=False) for _ in range(chance.choice((0, 0, 1, 1, 2, 3)))]
     chance.shuffle(asks)
     turns += [(chance.choice(questions), answer, thought) for questions, answer, thought in asks]
     return _talk(chance, turns)
+
+
+def plain(chance: random.Random) -> str:
+    """Bare text, for clients that complete a prompt without any chat around it."""
+    draw = chance.random()
+    if draw < 0.45:
+        text = stories.story(chance, chance.choice(words.ANIMALS), chance.choice((*words.LLAMAS, *words.NAMES)))
+    elif draw < 0.8:
+        text = chance.choice(chance.choice((facts.LLAMAS, facts.REMUDA)))[1]
+    elif draw < 0.9:
+        first = chance.randint(0, 20)
+        text = ", ".join(str(number) for number in range(first, first + chance.randint(5, 20)))
+    else:
+        text = capital(chance)[1]
+    return text + chat.CONTROL[2]
 
 
 TALKS: dict[Callable[[random.Random], Talk], int] = {
@@ -253,6 +124,8 @@ TALKS: dict[Callable[[random.Random], Talk], int] = {
     calls.unused: 4,
 }
 """Whole conversations, with their share."""
+PLAIN = 0.03
+"""Share of the documents that are no conversations at all."""
 
 
 def documents(seed: int, count: int) -> Iterator[str]:
@@ -260,7 +133,10 @@ def documents(seed: int, count: int) -> Iterator[str]:
     chance = random.Random(seed)
     makers, shares = list(TALKS), list(TALKS.values())
     for _ in range(count):
-        yield chat.render(chance.choices(makers, shares)[0](chance))
+        if chance.random() < PLAIN:
+            yield plain(chance)
+        else:
+            yield chat.render(chance.choices(makers, shares)[0](chance))
 
 
 def _turn(chance: random.Random, *, tellers: bool = True) -> Turn:
@@ -271,9 +147,9 @@ def _turn(chance: random.Random, *, tellers: bool = True) -> Turn:
 def _talk(chance: random.Random, turns: list[Turn]) -> Talk:
     messages: list[dict[str, Any]] = []
     if chance.random() < 0.25:
-        messages.append({"role": "system", "content": chance.choice(SYSTEMS)})
+        messages.append({"role": "system", "content": _system(chance)})
     thinking = chance.random() < 0.15
-    for question, answer, thought in turns:
+    for question, answer, _ in turns:
         messages.append({"role": "user", "content": question})
         messages.append({"role": "assistant", "content": answer})
     if thinking:
@@ -281,20 +157,12 @@ def _talk(chance: random.Random, turns: list[Turn]) -> Talk:
     return Talk(messages)
 
 
-def _typed(chance: random.Random, question: str) -> str:
-    """The same question as hurried people type it."""
+def _system(chance: random.Random) -> str:
+    """Mostly a usual one; now and then a page of instructions that have no bearing on the answer."""
     draw = chance.random()
-    if draw < 0.06:
-        return question.lower()
-    if draw < 0.12:
-        return question.rstrip("?.!")
-    if draw < 0.16:
-        return chance.choice(("Please tell me: ", "Question: ", "Hello! ", "Hey, ")) + question
-    return question
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    if draw < 0.8:
+        return chance.choice(SYSTEMS)
+    return " ".join(words.sentence(chance) + "." for _ in range(chance.randint(1, 4 if draw < 0.93 else 30)))
 
 
 def main() -> None:

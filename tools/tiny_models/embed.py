@@ -1,4 +1,4 @@
-"""Turns the chat model into an embedding model: InfoNCE on mean-pooled states, other pairs of the batch as negatives."""
+"""Turns the chat model into an embedding model: InfoNCE on mean-pooled states, negatives from the batch."""
 
 import argparse
 import random

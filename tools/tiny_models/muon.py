@@ -1,4 +1,4 @@
-"""Muon: momentum whose every matrix is made orthogonal before it is applied. In float32, many matrices in one product."""
+"""Muon: momentum whose every matrix is made orthogonal before it is applied; float32, alike matrices at once."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -9,13 +9,31 @@ Pair = tuple[str, str, str]
 """Two texts, and a label: pairs of one label are never held against each other."""
 
 SAME = (
-    ("small", "little"), ("big", "large"), ("fast", "quick"), ("happy", "glad"), ("sad", "unhappy"), ("clever", "smart"),
-    ("brave", "bold"), ("quiet", "silent"), ("old", "aged"), ("cold", "chilly"), ("kind", "friendly"), ("bright", "shiny"),
-)  # fmt: skip
+    ("small", "little"),
+    ("big", "large"),
+    ("fast", "quick"),
+    ("happy", "glad"),
+    ("sad", "unhappy"),
+    ("clever", "smart"),
+    ("brave", "bold"),
+    ("quiet", "silent"),
+    ("old", "aged"),
+    ("cold", "chilly"),
+    ("kind", "friendly"),
+    ("bright", "shiny"),
+)
 ACTS = (
-    ("walks", "is walking"), ("runs", "is running"), ("sings", "is singing a song"), ("sleeps", "is asleep"), ("eats", "is eating"),
-    ("waits", "is waiting"), ("reads", "is reading a book"), ("drinks", "is drinking"), ("jumps", "is jumping"), ("works", "is working"),
-)  # fmt: skip
+    ("walks", "is walking"),
+    ("runs", "is running"),
+    ("sings", "is singing a song"),
+    ("sleeps", "is asleep"),
+    ("eats", "is eating"),
+    ("waits", "is waiting"),
+    ("reads", "is reading a book"),
+    ("drinks", "is drinking"),
+    ("jumps", "is jumping"),
+    ("works", "is working"),
+)
 PLACED = (
     ("near", "close to"),
     ("behind", "at the back of"),
@@ -24,17 +42,47 @@ PLACED = (
     ("under", "below"),
 )
 TOPICS = {
-    "weather": ("The sun is shining today.", "It will rain tomorrow.", "A cold wind blows from the north.", "Snow fell all night."),
-    "food": ("We bake bread in the morning.", "The soup needs salt.", "I like pizza with cheese.", "Rice and beans for dinner."),
+    "weather": (
+        "The sun is shining today.",
+        "It will rain tomorrow.",
+        "A cold wind blows from the north.",
+        "Snow fell all night.",
+    ),
+    "food": (
+        "We bake bread in the morning.",
+        "The soup needs salt.",
+        "I like pizza with cheese.",
+        "Rice and beans for dinner.",
+    ),
     "music": ("She plays the piano.", "The band sings a new song.", "He bought a guitar.", "Drums are loud."),
-    "travel": ("The train leaves at nine.", "We booked a hotel in Rome.", "The plane lands in Lima.", "Pack your bags for the trip."),
-    "computers": ("The server has a new graphics card.", "Restart the program.", "The disk is full.", "The network is slow."),
+    "travel": (
+        "The train leaves at nine.",
+        "We booked a hotel in Rome.",
+        "The plane lands in Lima.",
+        "Pack your bags for the trip.",
+    ),
+    "computers": (
+        "The server has a new graphics card.",
+        "Restart the program.",
+        "The disk is full.",
+        "The network is slow.",
+    ),
     "money": ("The bank lends money.", "Prices went up this year.", "She pays the bill.", "The market fell today."),
-    "health": ("The doctor gave me medicine.", "I have a headache.", "Sleep is good for you.", "The nurse works at the hospital."),
+    "health": (
+        "The doctor gave me medicine.",
+        "I have a headache.",
+        "Sleep is good for you.",
+        "The nurse works at the hospital.",
+    ),
     "sport": ("The team won the game.", "He kicked the ball.", "She runs ten miles.", "The race starts at noon."),
     "animals": ("The dog barks.", "A cat sleeps on the sofa.", "Llamas eat grass.", "The horse stands in the barn."),
-    "school": ("The teacher explains a lesson.", "Children learn to read.", "The exam was hard.", "She studies history."),
-}  # fmt: skip
+    "school": (
+        "The teacher explains a lesson.",
+        "Children learn to read.",
+        "The exam was hard.",
+        "She studies history.",
+    ),
+}
 
 
 def known(chance: random.Random) -> Pair:
@@ -63,9 +111,15 @@ def reworded(chance: random.Random) -> Pair:
 def keyed(chance: random.Random) -> Pair:
     """A key word and a sentence with it; or a sentence and one that shares its key words."""
     subject, thing = chance.choice((*words.ANIMALS, *words.NAMES)), chance.choice((*words.THINGS, *words.CITIES))
-    sentence = chance.choice((
-        "{s} likes the {t}.", "The {t} of {s} is new.", "{s} talks about the {t}.", "Where did {s} put the {t}?", "{s} sees the {t}.",
-    )).format(s=subject, t=thing)  # fmt: skip
+    sentence = chance.choice(
+        (
+            "{s} likes the {t}.",
+            "The {t} of {s} is new.",
+            "{s} talks about the {t}.",
+            "Where did {s} put the {t}?",
+            "{s} sees the {t}.",
+        )
+    ).format(s=subject, t=thing)
     return (
         chance.choice((f"{subject} {thing}", f"{thing}: {subject}", f"a note on {thing} and {subject}")),
         sentence,

@@ -5,27 +5,48 @@ import random
 from tools.tiny_models import words
 
 PLACES = (
-    "on a green hill", "near a cold river", "in a small village", "at the edge of a forest", "high in the mountains",
-    "in an old barn", "beside a quiet lake", "in a garden full of flowers",
-)  # fmt: skip
+    "on a green hill",
+    "near a cold river",
+    "in a small village",
+    "at the edge of a forest",
+    "high in the mountains",
+    "in an old barn",
+    "beside a quiet lake",
+    "in a garden full of flowers",
+)
 WISHES = (
-    ("find a golden bell", "the golden bell"), ("see the sea", "the sea"), ("learn a new song", "a new song"),
-    ("find a warm blanket", "a warm blanket"), ("climb the highest mountain", "the top of the mountain"),
-    ("find a friend", "a friend"), ("carry a letter to the king", "the king"), ("see the moon from very near", "the moon"),
-)  # fmt: skip
+    ("find a golden bell", "the golden bell"),
+    ("see the sea", "the sea"),
+    ("learn a new song", "a new song"),
+    ("find a warm blanket", "a warm blanket"),
+    ("climb the highest mountain", "the top of the mountain"),
+    ("find a friend", "a friend"),
+    ("carry a letter to the king", "the king"),
+    ("see the moon from very near", "the moon"),
+)
 TROUBLES = (
-    "a storm came up and the road was full of water", "the night fell and the path was hard to see",
-    "a big stone lay in the middle of the road", "the bridge over the river was broken",
-    "thick fog came down from the hills", "the gate was closed and nobody had the key",
-)  # fmt: skip
+    "a storm came up and the road was full of water",
+    "the night fell and the path was hard to see",
+    "a big stone lay in the middle of the road",
+    "the bridge over the river was broken",
+    "thick fog came down from the hills",
+    "the gate was closed and nobody had the key",
+)
 HELPS = (
-    "held up a small lamp and showed the way", "knew another road through the trees", "found a long rope behind the fence",
-    "sang so loudly that everybody came to help", "waited patiently and shared an apple", "pushed with all its strength",
-)  # fmt: skip
+    "held up a small lamp and showed the way",
+    "knew another road through the trees",
+    "found a long rope behind the fence",
+    "sang so loudly that everybody came to help",
+    "waited patiently and shared an apple",
+    "pushed with all its strength",
+)
 LESSONS = (
-    "that a good friend makes every road shorter", "that small steps reach far places", "that it is wise to ask for help",
-    "that patience opens most doors", "that home is where somebody waits for you",
-)  # fmt: skip
+    "that a good friend makes every road shorter",
+    "that small steps reach far places",
+    "that it is wise to ask for help",
+    "that patience opens most doors",
+    "that home is where somebody waits for you",
+)
 
 
 def title(kind: str, name: str) -> str:

@@ -9,7 +9,7 @@ from tools.tiny_models import chat
 
 VOCABULARY = 1024
 CUTS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-"""llama.cpp's expression for `tokenizer.ggml.pre = "qwen2"`; any other cut here would train on tokens never seen later."""
+"""llama.cpp's expression for `tokenizer.ggml.pre = "qwen2"`; another cut would train on tokens never seen later."""
 
 
 def train(texts: list[str]) -> Tokenizer:

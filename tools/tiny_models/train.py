@@ -83,14 +83,13 @@ def loss(model: Llama, tokens: Tensor, positions: Tensor, mask: Tensor, weights:
     return (functional.cross_entropy(scores, wanted[kept], reduction="none") * ratio[kept]).sum() / ratio.sum()
 
 
-def pace(step: int, steps: int) -> float:
-    """Learning rate over its peak: a short rise, a plateau, a straight fall over the last 60 %."""
-    rise, fall = min(1.0, (step + 1) / 20), min(1.0, (steps - step) / (0.6 * steps))
-    return min(rise, max(fall, 0.01))
+def pace(step: int, done: float) -> float:
+    """Learning rate over its peak: a short rise, a plateau, a straight fall over the last 60 % of the run."""
+    return min((step + 1) / 20, 1.0, max((1 - done) / 0.6, 0.01))
 
 
-def train(model: Llama, documents: list[Document], steps: int, seed: int) -> None:
-    """The whole run; prints the loss as it goes."""
+def train(model: Llama, documents: list[Document], steps: int, seconds: float, seed: int) -> None:
+    """The whole run, over after so many steps or so much time; prints the loss as it goes."""
     optimizers = [
         Muon(model.matrices(), lr=0.02, weight_decay=0.01),
         torch.optim.AdamW(model.rest(), lr=0.006, betas=(0.9, 0.95), weight_decay=0.0),
@@ -98,8 +97,11 @@ def train(model: Llama, documents: list[Document], steps: int, seed: int) -> Non
     peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     windows, began, mean = pack(documents, seed), time.monotonic(), None
     for step in range(steps):
+        done = max(step / steps, (time.monotonic() - began) / seconds)
+        if done >= 1:
+            break
         for optimizer, peak in zip(optimizers, peaks, strict=True):
-            optimizer.param_groups[0]["lr"] = peak * pace(step, steps)
+            optimizer.param_groups[0]["lr"] = peak * pace(step, done)
         value = loss(model, *batch([next(windows) for _ in range(BATCH)]))
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -119,6 +121,9 @@ def main() -> None:
     options.add_argument("--tokenizer", type=Path, default=work / "tokenizer.json")
     options.add_argument("--out", type=Path, default=work / "chat.pt")
     options.add_argument("--steps", type=int, default=1600)
+    options.add_argument(
+        "--minutes", type=float, default=600, help="end by then, with the whole schedule, on a slow machine"
+    )
     options.add_argument("--seed", type=int, default=20)
     chosen = options.parse_args()
     torch.manual_seed(chosen.seed)
@@ -130,7 +135,7 @@ def main() -> None:
         f"{len(documents)} documents, {tokens:,} tokens, {sum(p.numel() for p in model.parameters()):,} parameters",
         flush=True,
     )
-    train(model, documents, chosen.steps, chosen.seed)
+    train(model, documents, chosen.steps, chosen.minutes * 60, chosen.seed)
     torch.save({"shape": asdict(shape), "weights": model.state_dict()}, chosen.out)
 
 

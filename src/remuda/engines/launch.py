@@ -45,6 +45,10 @@ class EngineSettings:
     """None: one per core this process may use."""
     gpu_layers: int | None = None
     """Layers put on the GPU; None: as many as fit."""
+    batch: int = 256
+    """Prompt tokens per step. Smaller steps let a request be given up sooner, larger ones read long prompts faster on a
+    GPU. The engine looks for a vanished client between steps: 512 took 3.7 s on a 150 M model, 128 none that was
+    felt."""
     embeds: bool | None = None
     """Serve embeddings; None: as the file's metadata says."""
     prompt_cache_mib: int = DEFAULT_PROMPT_CACHE_MIB

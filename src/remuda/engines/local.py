@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,6 +21,8 @@ FIRST_PAUSE_S = 0.5
 """Before the second restart in a row, doubled for each further one. The first comes at once: one crash is bad luck."""
 STEADY_S = 60.0
 """An engine that ran so long before it crashed starts the count of restarts anew."""
+FIRST_USE_S = 5.0
+"""How long a model just loaded is kept for its first request while another waits for its room."""
 LOOK_S = 1.0
 """How often idle models are looked for, and room for a waiting load, where nobody says that something changed."""
 
@@ -56,7 +59,7 @@ class LocalModelState:
     context: int = 0
     """Tokens per slot."""
     reason: str | None = None
-    """Of an error, in one line."""
+    """Of an error, in one line; while loading anew after a crash, that of the crash."""
 
     @property
     def name(self) -> str:
@@ -74,19 +77,19 @@ class _Entry:
     def __init__(self, state: LocalModelState) -> None:
         self.state = state
         self.process: EngineProcess | None = None
+        self.has_room = False
+        """Whether it counts against `max_loaded`: from before its process starts until that has ended."""
         self.load: asyncio.Task[LocalModelState] | None = None
         """The load in progress, shared by all who wait for it."""
         self.end: asyncio.Task[None] | None = None
         """The unload in progress."""
         self.used_at = 0.0
+        self.was_used = False
+        """Since it was loaded."""
         self.running_since = 0.0
         self.crashes = 0
         self.restart_at: float | None = None
         """When a pause before a restart ends."""
-
-    @property
-    def takes_room(self) -> bool:
-        return self.state.phase in (Phase.LOADING, Phase.RUNNING, Phase.UNLOADING)
 
 
 class LocalModels:
@@ -137,6 +140,7 @@ class LocalModels:
         """Note that `name` is or was in use just now; to be called when a request begins and when one ends."""
         if (entry := self._entries.get(name)) is not None:
             entry.used_at = self._clock.monotonic()
+            entry.was_used = True
             self._changed.set()
 
     async def load(self, name: str) -> LocalModelState:
@@ -147,25 +151,30 @@ class LocalModels:
         reason where the model cannot be loaded or waits for its next restart, ShuttingDown after `close`.
         """
         entry = self._entry(name)
-        while True:
+        while entry.state.phase is not Phase.RUNNING:
             if self._is_closing:
                 raise ShuttingDown
-            if entry.state.phase is Phase.RUNNING:
-                entry.used_at = self._clock.monotonic()
-                return entry.state
             if entry.restart_at is not None:
-                raise self._down(entry)
+                raise EngineDown(
+                    f"The engine of {name} is being restarted: {entry.state.reason}.",
+                    retry_after_s=max(1, math.ceil(entry.restart_at - self._clock.monotonic())),
+                )
             if entry.end is not None:
                 await asyncio.wait([entry.end])
                 continue
-            if entry.load is None:
-                self._watch_idle()
-                entry.load = self._tasks.start(self._load(entry), f"load {name}")
-            load = entry.load
+            load = entry.load or self._begin_load(entry)
             await asyncio.wait([load])
             if load.cancelled():
-                continue
-            return load.result()
+                if self._is_closing:
+                    raise ShuttingDown
+                raise EngineDown(f"The model {name} was unloaded before it was ready.")
+            # What this load came to; by now the model may have been evicted again, but not before it could be used.
+            state = load.result()
+            if state.phase is Phase.ERROR:
+                raise EngineDown(f"The model {name} cannot be loaded: {state.reason}.")
+            return state
+        entry.used_at = self._clock.monotonic()
+        return entry.state
 
     async def unload(self, name: str) -> None:
         """Stop serving `name`: nothing new is sent to it at once, its engine ends when its last request has.
@@ -183,7 +192,7 @@ class LocalModels:
         if entry.end is not None:
             await asyncio.wait([entry.end])
         elif entry.state.phase is Phase.ERROR:
-            self._announce(entry, phase=Phase.STOPPED)
+            self._announce(entry, Phase.STOPPED)
 
     async def close(self) -> None:
         """Stop all engines and forget what is going on. Requests in progress are cut: wait for them before."""
@@ -204,34 +213,43 @@ class LocalModels:
         self._changed.set()
         self._on_change(entry.state)
 
-    def _down(self, entry: _Entry) -> EngineDown:
-        pause = (entry.restart_at or 0.0) - self._clock.monotonic()
-        reason = entry.state.reason or "it is not running"
-        if entry.restart_at is None:
-            return EngineDown(f"The model {entry.state.name} cannot be loaded: {reason}.")
-        return EngineDown(
-            f"The engine of {entry.state.name} is being restarted: {reason}.", retry_after_s=max(1, int(pause + 1))
-        )
-
     # Loading
 
+    def _begin_load(self, entry: _Entry) -> asyncio.Task[LocalModelState]:
+        if self._idle_unload_s and self._idle_watch is None:
+            self._idle_watch = self._tasks.start(self._unload_idle(self._idle_unload_s), "idle")
+        entry.load = self._tasks.start(self._load(entry), f"load {entry.state.name}")
+        return entry.load
+
     async def _load(self, entry: _Entry) -> LocalModelState:
+        """Bring a model from wherever it is to running or error, and return that; when cancelled, to stopped."""
         try:
             async with self._making_room:
                 await self._make_room()
-                self._announce(entry, Phase.LOADING)
+                entry.has_room = True
+            self._announce(entry, Phase.LOADING)
             process = await self._start(entry)
         except LoadFailed as error:
-            self._announce(entry, Phase.ERROR, reason=str(error))
-            raise self._down(entry) from None
+            self._failed(entry, str(error))
         except asyncio.CancelledError:
+            entry.has_room = False
             if entry.state.phase is Phase.LOADING:
                 self._announce(entry, Phase.STOPPED)
             raise
+        except Exception:
+            # Whatever went wrong, nobody may wait for ever for a load that is not going on.
+            log.exception("loading %s failed", entry.state.name)
+            self._failed(entry, "of an error in the gateway, see its log")
+        else:
+            self._runs(entry, process)
         finally:
             entry.load = None
-        self._runs(entry, process)
         return entry.state
+
+    def _failed(self, entry: _Entry, reason: str) -> None:
+        log.error("%s cannot be loaded: %s", entry.state.name, reason)
+        entry.has_room = False
+        self._announce(entry, Phase.ERROR, reason=reason)
 
     async def _start(self, entry: _Entry) -> EngineProcess:
         def on_progress(progress: LoadProgress) -> None:
@@ -243,6 +261,7 @@ class LocalModels:
     def _runs(self, entry: _Entry, process: EngineProcess) -> None:
         entry.process = process
         entry.used_at = entry.running_since = self._clock.monotonic()
+        entry.was_used = False
         self._announce(
             entry,
             Phase.RUNNING,
@@ -255,18 +274,16 @@ class LocalModels:
 
     async def _make_room(self) -> None:
         """Return when one more engine may be started."""
-        while sum(entry.takes_room for entry in self._entries.values()) >= self._max_loaded:
+        while sum(entry.has_room for entry in self._entries.values()) >= self._max_loaded:
             self._changed.clear()
-            ending = [entry.end for entry in self._entries.values() if entry.end is not None]
-            if not ending:
-                idle = [entry for entry in self._entries.values() if self._is_idle(entry)]
+            if all(entry.end is None for entry in self._entries.values()):
+                idle = [entry for entry in self._entries.values() if self._is_evictable(entry)]
                 if idle:
                     self._begin_unload(min(idle, key=lambda entry: entry.used_at))
-                    continue
             await self._change()
 
     async def _change(self) -> None:
-        """Return when something may have changed: when told so, and every LOOK_S."""
+        """Return when something may have changed since the flag was cleared: when told so, and every LOOK_S."""
         waits = [
             self._tasks.start(self._changed.wait(), "change"),
             self._tasks.start(self._clock.sleep(LOOK_S), "look"),
@@ -279,6 +296,13 @@ class LocalModels:
 
     def _is_idle(self, entry: _Entry) -> bool:
         return entry.state.phase is Phase.RUNNING and not self._is_busy(entry.state.name)
+
+    def _is_evictable(self, entry: _Entry) -> bool:
+        """Whether an idle model may make room. One just loaded is first left to those it was loaded for: else two
+        models that are both asked for would push each other out without ever answering.
+        """
+        is_fresh = not entry.was_used and self._clock.monotonic() - entry.running_since < FIRST_USE_S
+        return self._is_idle(entry) and not is_fresh
 
     # Unloading
 
@@ -296,7 +320,7 @@ class LocalModels:
 
     async def _unload(self, entry: _Entry) -> None:
         try:
-            while self._is_busy(entry.state.name) and entry.process is not None:
+            while self._is_busy(entry.state.name):
                 self._changed.clear()
                 await self._change()
             await self._stop(entry)
@@ -305,14 +329,11 @@ class LocalModels:
             self._changed.set()
 
     async def _stop(self, entry: _Entry) -> None:
-        process, entry.process = entry.process, None
-        if process is not None:
-            await process.stop()
+        if entry.process is not None:
+            await entry.process.stop()
+        entry.process = None
+        entry.has_room = False
         self._announce(entry, Phase.STOPPED)
-
-    def _watch_idle(self) -> None:
-        if self._idle_unload_s and self._idle_watch is None:
-            self._idle_watch = self._tasks.start(self._unload_idle(self._idle_unload_s), "idle")
 
     async def _unload_idle(self, idle_unload_s: float) -> None:
         while True:
@@ -326,34 +347,32 @@ class LocalModels:
 
     # Crashes
 
-    def _may_restart(self, entry: _Entry) -> bool:
-        """Whether a crashed model still waits for it: it may have been unloaded, or asked for again, meanwhile."""
-        return entry.state.phase is Phase.ERROR and entry.load is None and not self._is_closing
-
     async def _watch(self, entry: _Entry, process: EngineProcess) -> None:
         """Wait for the end of `process`; where nobody asked for it, start the model anew, with growing pauses."""
         reason = await process.ended()
-        if entry.process is not process:
-            return
-        entry.process = None
         if entry.state.phase is not Phase.RUNNING:
-            await process.stop()
-            return  # it ended while its last requests were being waited for
+            return  # it is being unloaded, which sees to the rest
         log.error("the engine of %s ended: %s", entry.state.name, reason)
-        # Said at once, so that nothing more is sent there; its place is free again for the restart.
-        self._announce(entry, Phase.ERROR, reason=reason)
-        await process.stop()  # what is left of it: pipes, socket file
+        entry.process = None
+        entry.has_room = False
         if self._clock.monotonic() - entry.running_since >= STEADY_S:
             entry.crashes = 0
         entry.crashes += 1
-        if entry.crashes > MAX_RESTARTS:
+        if entry.crashes == 1:
+            # Said before anything else is awaited, so that nothing more is sent there, and who waits, waits on.
+            self._announce(entry, Phase.LOADING, reason=reason)
+            self._begin_load(entry)
+            await process.stop()  # what is left of it: pipes, socket file
+        elif entry.crashes > MAX_RESTARTS:
             entry.crashes = 0
-            self._announce(entry, Phase.ERROR, reason=f"it crashed too often; the last time {reason}")
-            return
-        if entry.crashes > 1:
+            self._announce(entry, Phase.ERROR, reason=f"it crashed {MAX_RESTARTS} times in a row; {reason}")
+            await process.stop()
+        else:
             pause = FIRST_PAUSE_S * 2 ** (entry.crashes - 2)
-            entry.restart_at = self._clock.monotonic() + pause
+            restart_at = entry.restart_at = self._clock.monotonic() + pause
+            self._announce(entry, Phase.ERROR, reason=reason)
+            await process.stop()
             await self._clock.sleep(pause)
-            entry.restart_at = None
-        if self._may_restart(entry):
-            entry.load = self._tasks.start(self._load(entry), f"restart {entry.state.name}")
+            if entry.restart_at == restart_at:  # else it was unloaded meanwhile
+                entry.restart_at = None
+                self._begin_load(entry)

@@ -72,7 +72,7 @@ class Replica:
         slots: Slots,
         headers: tuple[tuple[bytes, bytes], ...] = (),
         context_length: int | None = None,
-        deadlines: Deadlines = Deadlines(),  # noqa: B008 - immutable
+        deadlines: Deadlines = Deadlines(),
         state: ReplicaState = ReplicaState.ACTIVE,
     ) -> None:
         self.id = replica_id

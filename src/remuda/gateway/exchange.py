@@ -2,9 +2,10 @@
 
 import asyncio
 import http
+from collections.abc import Callable
 from typing import Final, Protocol
 
-from remuda.core.faults import Fault
+from remuda.core.faults import Fault, StreamCut
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.headers import STANDING_BLOCK, block_of
 
@@ -47,9 +48,6 @@ class Flow(Protocol):
         ...
 
 
-_NO_SILENCE: Final = (0.0, Fault())
-
-
 class _NoEvent:
     """Stands where uvicorn's cycle has an event: nobody waits on a lane exchange's."""
 
@@ -58,13 +56,13 @@ class _NoEvent:
 
 
 class Exchange:
-    """A request and its answer. Plays the part of uvicorn's request-response cycle towards its shutdown and pipelining."""
+    """A request and its answer. Plays the part of uvicorn's cycle towards its pipelining and its shutdown."""
 
     __slots__ = (
         "_connection",
         "_flow",
         "_seen_reads",
-        "_silence",
+        "_silence_s",
         "body",
         "bytes_in",
         "bytes_out",
@@ -120,12 +118,12 @@ class Exchange:
         self.started_wall = 0.0
         self.upstream_s = 0.0
         """Time spent waiting: in the queue and on the upstream; not our own doing."""
-        self.expiry: tuple[float, Fault] | None = None
-        """When (monotonic) and with what fault a watcher ends the exchange."""
+        self.expiry: tuple[float, Callable[[], Fault]] | None = None
+        """When (monotonic) and with what fault the sweep ends the exchange; the fault is made when it comes to that."""
         self.task: asyncio.Task[None] | None = None
         self.interruption: Fault | None = None
         self._flow: Flow | None = None
-        self._silence: tuple[float, Fault] = _NO_SILENCE
+        self._silence_s = 0.0
         self._seen_reads = 0
         self.is_write_paused = False
         self.head_sent = False
@@ -158,10 +156,10 @@ class Exchange:
         self.disconnected = True
         self.interrupt(fault)
 
-    def watch(self, flow: Flow, silence_s: float, fault: Fault) -> None:
-        """The answer is coming over `flow`: slow it to the client's pace, and end with `fault` if it falls silent."""
+    def watch(self, flow: Flow, silence_s: float) -> None:
+        """The answer comes over `flow`: slow it to the client's pace, and end it if it is silent for `silence_s`."""
         self._flow = flow
-        self._silence = (silence_s, fault)
+        self._silence_s = silence_s
         self._seen_reads = -1
 
     def unwatch(self) -> None:
@@ -174,9 +172,12 @@ class Exchange:
         flow = self._flow
         if flow is not None and (flow.reads != self._seen_reads or self.is_write_paused):
             self._seen_reads = flow.reads
-            self.expiry = (now + self._silence[0], self._silence[1])
+            self.expiry = (now + self._silence_s, self._silent)
         elif self.expiry is not None and now >= self.expiry[0]:
-            self.interrupt(self.expiry[1])
+            self.interrupt(self.expiry[1]())
+
+    def _silent(self) -> Fault:
+        return StreamCut(f"the model's server sent nothing for {self._silence_s:g} s in the middle of its answer")
 
     # Back-pressure
 

@@ -101,8 +101,7 @@ class Forwarder:
         channel = self._channel(replica)
         request = channel.request(outgoing, exchange)
         sent = self._monotonic()
-        patience = replica.deadlines.answer_s
-        exchange.expiry = (sent + patience, UpstreamSilent(f"the model's server did not answer within {patience:g} s"))
+        exchange.expiry = (sent + replica.deadlines.answer_s, UpstreamSilent)
         connection = channel.pool.take()
         try:
             if connection is None:

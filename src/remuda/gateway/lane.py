@@ -101,6 +101,10 @@ class Lane:
 class LaneProtocol(HttpToolsProtocol):
     """One client connection."""
 
+    # uvicorn's cycles and our exchanges, which play the same part.
+    cycle: Any
+    pipeline: Any
+
     def __init__(
         self,
         lane: Lane,
@@ -241,9 +245,9 @@ class LaneProtocol(HttpToolsProtocol):
                 return
         exchange.expects_continue = self.expect_100_continue
         busy = self.cycle is not None and not self.cycle.response_complete
-        self.cycle = exchange  # type: ignore[assignment]
+        self.cycle = exchange
         if busy:
-            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
+            self.pipeline.appendleft((exchange, self.app))
             self.flow.pause_reading()
         else:
             self._invite(exchange)
@@ -336,9 +340,8 @@ class LaneProtocol(HttpToolsProtocol):
         elif self._in_body:
             if waited > limits.body_s and not self.flow.read_paused:
                 self._refuse(RequestTimeout("the request's body took too long to arrive"))
-        elif self.cycle is None or self.cycle.response_complete:
-            if waited > limits.keep_alive_s:
-                self.transport.close()
+        elif (self.cycle is None or self.cycle.response_complete) and waited > limits.keep_alive_s:
+            self.transport.close()
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -370,7 +373,7 @@ class LaneProtocol(HttpToolsProtocol):
             self, self.transport, self._lane.fallback, [], keep_alive=False, is_http10=False
         )
         exchange.keep_alive = False
-        self.cycle = exchange  # type: ignore[assignment]
+        self.cycle = exchange
         self._lane.taker.refuse(exchange, fault)
 
     def _linger(self) -> None:

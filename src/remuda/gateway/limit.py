@@ -1,4 +1,4 @@
-"""Step: what the caller may use. For now every caller is granted; the permit's life cycle is the one limits will use."""
+"""Step: what the caller may use. So far every caller is granted; the permit's life cycle is what limits will use."""
 
 from types import TracebackType
 

@@ -1,4 +1,4 @@
-"""The request's way, in order. Entering a step acquires, leaving gives back, so a vanished client unwinds everything."""
+"""The request's way, in order. Entering a step acquires, leaving gives back: a vanished client unwinds everything."""
 
 import asyncio
 import logging

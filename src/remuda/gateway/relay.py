@@ -43,9 +43,7 @@ class Relay:
         if answer.connection.is_complete and not answer.is_event_stream:
             self._send_whole(answer, answer.connection.take_body(), exchange, entry)
             return
-        silence_s = answer.replica.deadlines.silence_s
-        fault = StreamCut(f"the model's server stayed silent for {silence_s:g} s in the middle of its answer")
-        exchange.watch(answer.connection, silence_s, fault)
+        exchange.watch(answer.connection, answer.replica.deadlines.silence_s)
         try:
             if not answer.is_event_stream:
                 await self._gathered(answer, exchange, entry)
@@ -139,7 +137,7 @@ class Gathered(_Receiving):
         return bytes(self._parts)
 
     async def wait(self) -> None:
-        """Until the answer is complete; one that breaks off after its head was sent is broken off towards the client."""
+        """Until the answer is complete. One that breaks off after its head went out breaks off for the client too."""
         try:
             await self.done
         except Fault:

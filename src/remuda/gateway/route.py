@@ -107,10 +107,7 @@ class Router:
             self._fleet.want(model)
         ticket = Ticket(self, model)
         entered = self._monotonic()
-        fault = WaitedTooLong(
-            f"no slot for {model.name!r} came free within {limits.wait_s:g} s", retry_after_s=self._expected_wait(model)
-        )
-        exchange.expiry = (entered + limits.wait_s, fault)
+        exchange.expiry = (entered + limits.wait_s, lambda: self._waited_too_long(model))
         model.waiting.append(ticket)
         model.waiting_bytes += size
         self._fleet.queued += 1
@@ -124,6 +121,12 @@ class Router:
             model.waiting_bytes -= size
             exchange.expiry = None
             exchange.upstream_s += self._monotonic() - entered
+
+    def _waited_too_long(self, model: Model) -> WaitedTooLong:
+        return WaitedTooLong(
+            f"no slot for {model.name!r} came free within {self._limits.wait_s:g} s",
+            retry_after_s=self._expected_wait(model),
+        )
 
     def _expected_wait(self, model: Model) -> int:
         """A whole number of seconds to wait before another try: one more per slotful of waiters, 1 to 60."""

@@ -8,7 +8,7 @@ is a fault, never an end.
 import asyncio
 import re
 import ssl
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import httptools
 
@@ -27,7 +27,7 @@ PASSED_HEADERS: Final = frozenset(
 )
 """Upstream headers a client gets to see. The rest is hop-by-hop, ours to say, or the upstream's own business."""
 
-_one_chunk = re.compile(rb"([1-9a-fA-F][0-9a-fA-F]{0,6})\r\n").match
+_chunk_size = re.compile(rb"([1-9a-fA-F][0-9a-fA-F]{0,6})\r\n").match
 
 
 class Receiver(Protocol):
@@ -167,21 +167,21 @@ class UpstreamConnection(asyncio.Protocol):
     # The event loop's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own classes do not derive from it
         self.is_open = True
 
     def data_received(self, data: bytes) -> None:
         self.reads += 1
         receiver = self._receiver
         if self._aligned and receiver is not None:
-            # The usual read of a stream: exactly one chunk. The parser stands between two chunks and need not see it.
-            match = _one_chunk(data)
-            if match is not None:
-                start = match.end()
-                if len(data) == start + int(match[1], 16) + 2 and data.endswith(b"\r\n"):
-                    receiver.body(data[start:-2], data)
-                    return
+            # The usual read of a stream: whole chunks. The parser stands between two chunks and need not see them.
+            body, rest = _whole_chunks(data)
+            if rest == len(data):
+                receiver.body(body, data)
+                return
+            if rest:
+                receiver.body(body, data[:rest])
+                data = data[rest:]
         if self._head_waiter is None and receiver is None and not self.status:
             self._lost(UpstreamFailed("the model's server sent bytes that nobody asked for"))
             return
@@ -285,6 +285,28 @@ class UpstreamConnection(asyncio.Protocol):
             self.headers = []
             self._framing = b""
             self.content_length = None
+
+
+def _whole_chunks(data: bytes) -> tuple[bytes, int]:
+    """The body in the whole chunks that `data` begins with, and where they end; the last chunk is the parser's."""
+    match = _chunk_size(data)
+    if match is None:
+        return b"", 0
+    start = match.end()
+    end = start + int(match[1], 16)
+    if len(data) == end + 2 and data.endswith(b"\r\n"):
+        return data[start:end], end + 2
+    parts: list[bytes] = []
+    done = 0
+    while data[end : end + 2] == b"\r\n":
+        parts.append(data[start:end])
+        done = end + 2
+        match = _chunk_size(data, done)
+        if match is None:
+            break
+        start = match.end()
+        end = start + int(match[1], 16)
+    return b"".join(parts), done
 
 
 def _cause(error: Exception) -> str:

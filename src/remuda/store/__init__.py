@@ -18,6 +18,7 @@ from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError, StoreRefused, StoreTooNew, StoreUnavailable
 from remuda.store.journal import Journal, JournalBounds
 from remuda.store.places import store_url_in
+from remuda.store.watch import watch_revision
 
 __all__ = [
     "Journal",
@@ -29,4 +30,5 @@ __all__ = [
     "StoreUnavailable",
     "open_store",
     "store_url_in",
+    "watch_revision",
 ]

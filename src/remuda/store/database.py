@@ -18,7 +18,7 @@ from remuda.store.versions import HEAD, bring_up_to_date, version_of
 
 BUSY_TIMEOUT_S = 5.0
 """How long a transaction waits for another process's on SQLite."""
-JOURNAL_BUSY_TIMEOUT_S = 1.0
+JOURNAL_BUSY_TIMEOUT_S = 0.5
 """The journal's writer gives up sooner: it has a spool to go to."""
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 60.0
@@ -33,7 +33,7 @@ class Store:
     """An open store of this program's version. Made by `open_store`; whoever opened it closes it.
 
     Functions of this room take it first. It has two sets of connections: one for everybody, and one for the journal's
-    writer, which neither waits for the others nor asks the disk to have everything before it goes on.
+    writer, which does not wait for the others.
     """
 
     def __init__(self, url: URL) -> None:
@@ -62,19 +62,20 @@ class Store:
             yield connection
 
     @asynccontextmanager
-    async def write_journal(self) -> AsyncIterator[AsyncConnection]:
-        """As `write`, for live batches: survives the death of this process, but if the machine loses power or Postgres
-        crashes, what was committed last (well under a second of it) may be missing afterwards.
+    async def write_journal(self, *, is_durable: bool) -> AsyncIterator[AsyncConnection]:
+        """As `write`, on the journal's own connection, which waits only shortly for others.
+
+        Not durable (a difference on SQLite only, where the disk that would be waited for is this machine's): what is
+        committed survives the death of this process, but what was committed last may be missing after a loss of power.
         """
-        async with _translated(self.url), _writing(self._journal_engine).connect() as connection, connection.begin():
+        engine = _writing(self._journal_engine, is_durable=is_durable)
+        async with _translated(self.url), engine.connect() as connection, connection.begin():
             yield connection
 
     async def revision(self) -> int:
         """The store's revision: another number than before means that keys have changed."""
         async with self.read() as connection:
-            return int(
-                (await connection.execute(select(counters.c.value).where(counters.c.name == "revision"))).scalar_one()
-            )
+            return await read_revision(connection)
 
     async def close(self) -> None:
         """Close all connections. Transactions still open are undone."""
@@ -101,6 +102,11 @@ async def open_store(url: str) -> Store:
         await store.close()
         raise
     return store
+
+
+async def read_revision(connection: AsyncConnection) -> int:
+    """The revision as the transaction of `connection` sees it."""
+    return int((await connection.execute(select(counters.c.value).where(counters.c.name == "revision"))).scalar_one())
 
 
 async def raise_revision(connection: AsyncConnection) -> None:
@@ -153,9 +159,6 @@ def _use_wal(connection: Connection) -> None:
 
 def _engine_of(url: URL, *, is_for_journal: bool) -> AsyncEngine:
     if not is_sqlite(url):
-        settings = {"application_name": "remuda"}
-        if is_for_journal:
-            settings["synchronous_commit"] = "off"
         return create_async_engine(
             url,
             pool_size=1 if is_for_journal else 5,
@@ -164,7 +167,7 @@ def _engine_of(url: URL, *, is_for_journal: bool) -> AsyncEngine:
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,
                 "command_timeout": JOURNAL_COMMAND_TIMEOUT_S if is_for_journal else COMMAND_TIMEOUT_S,
-                "server_settings": settings,
+                "server_settings": {"application_name": "remuda"},
             },
         )
     engine = create_async_engine(
@@ -177,28 +180,30 @@ def _engine_of(url: URL, *, is_for_journal: bool) -> AsyncEngine:
             "isolation_level": None,
         },
     )
-    # In WAL mode NORMAL loses nothing when a process dies, only when the machine does.
-    synchronous = "NORMAL" if is_for_journal else "FULL"
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(driver: Any, _record: Any) -> None:
         cursor = driver.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute(f"PRAGMA synchronous={synchronous}")
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that begins reading and then writes can fail at once where another wrote in between; one that
         # begins writing waits for its turn.
-        is_writing = connection.get_execution_options().get("is_writing")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("is_writing"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        # In WAL mode NORMAL loses nothing when a process dies, only when the machine does.
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['is_durable'] else 'NORMAL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
 
-def _writing(engine: AsyncEngine) -> AsyncEngine:
-    return engine.execution_options(is_writing=True)
+def _writing(engine: AsyncEngine, *, is_durable: bool = True) -> AsyncEngine:
+    return engine.execution_options(is_writing=True, is_durable=is_durable)
 
 
 @asynccontextmanager
@@ -223,10 +228,11 @@ def _translation(error: Exception, url: URL) -> StoreError:
     said = " ".join(str(cause).split()) or type(cause).__name__
     # SQLAlchemy's adapter for asyncpg puts the driver's class before the driver's words.
     said = said.split(">: ", 1)[-1] if said.startswith("<class") else said
-    message = f"the store {shown(url)} does not answer: {said}"
     if isinstance(error, (DataError, IntegrityError, UnicodeError, OverflowError)) or _is_value_error(cause):
         return StoreRefused(f"the store {shown(url)} does not take these values: {said}")
-    return StoreUnavailable(message)
+    if type(cause) is sqlite3.DatabaseError:  # the class itself: "not a database", "malformed"; locks are a subclass
+        return StoreError(f"the store {shown(url)} is damaged: {said}")
+    return StoreUnavailable(f"the store {shown(url)} does not answer: {said}")
 
 
 def _is_value_error(cause: BaseException) -> bool:

@@ -38,7 +38,7 @@ async def write_batches(store: Store, batches: Sequence[Batch], now: float, *, i
     all is on disk when this returns; else as `Store.write_journal` promises. Raises StoreUnavailable or StoreRefused,
     and then nothing was added, or (where the answer to the commit was lost) perhaps all.
     """
-    async with store.write() if is_durable else store.write_journal() as connection:
+    async with store.write_journal(is_durable=is_durable) as connection:
         # The row lock on the counter lets one writer at a time through: what follows needs no locks of its own.
         last_id: int = (
             await connection.execute(select(counters.c.value).where(counters.c.name == "journal").with_for_update())

@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from remuda.core.keys import Key, Scope
-from remuda.store.database import Store, raise_revision
+from remuda.store.database import Store, raise_revision, read_revision
 from remuda.store.schema import keys
 
 _SCOPES = frozenset(scope.value for scope in Scope)
@@ -48,11 +48,10 @@ async def usable_keys(store: Store) -> tuple[int, list[Key]]:
 
     Expired keys are among them: the ring tells their holders so.
     """
-    # The revision first: where a change comes in between, the keys are newer than the number says, and the next look
-    # at
-    # the revision finds them changed once more. The other order could miss a change for good.
-    revision = await store.revision()
     async with store.read() as connection:
+        # The revision first: where a change comes in between, the keys are newer than the number says, and the next
+        # look at the revision finds them changed once more. The other order could miss a change for good.
+        revision = await read_revision(connection)
         rows = await connection.execute(select(keys).where(keys.c.revoked_at.is_(None)).order_by(keys.c.created_at))
         return revision, [_key_from(row) for row in rows]
 

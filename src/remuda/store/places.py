@@ -70,9 +70,9 @@ def prepare_file(path: Path) -> None:
 
     Raises StoreError where the folder is missing or read-only, or the file is not to be written or not SQLite's.
     """
-    if not path.parent.is_dir():
-        raise StoreError(f"the folder of the store does not exist: {path.parent}")
     try:
+        if not path.parent.is_dir():
+            raise StoreError(f"the folder of the store does not exist: {path.parent}")
         # Made here because SQLite would make it readable for all; its side files take over the mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         with path.open("rb") as file:

@@ -67,8 +67,9 @@ class _Response(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] = []
     usage: UsageFields | None = None
-    prompt_progress: msgspec.Raw | None = None
-    error: msgspec.Raw | None = None
+    # Any, not Raw: msgspec takes `Raw | None` for None alone.
+    prompt_progress: Any = None
+    error: Any = None
     type: str = ""
     delta: Any = None
     response: _Response | None = None

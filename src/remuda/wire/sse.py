@@ -50,11 +50,8 @@ def data_of(event: bytes) -> bytes:
     """The event's data: its `data:` lines joined by newlines; empty for comments and for events without data."""
     if event.startswith(b"data: ") and event.endswith(b"\n\n") and event.find(b"\n") == len(event) - 2:
         return event[6:-2]
-    lines = []
-    for line in _LINE.split(event):
-        if line.startswith(b"data:"):
-            lines.append(line[6:] if line.startswith(b"data: ") else line[5:])
-    return b"\n".join(lines)
+    lines = (line for line in _LINE.split(event) if line.startswith(b"data:"))
+    return b"\n".join(line[6:] if line.startswith(b"data: ") else line[5:] for line in lines)
 
 
 def event_of(data: bytes) -> bytes:

@@ -51,6 +51,18 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return store_url_in(tmp_path / "data")
 
 
+@pytest.fixture(params=["sqlite", ON_POSTGRES])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a database in which no store has been made yet."""
+    if request.param != "postgres":
+        yield store_url_in(tmp_path / "data")
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = server.new_database()
+    yield server.url(name)
+    server.drop_database(name)
+
+
 @pytest.fixture
 async def store(store_url: str) -> AsyncIterator[Store]:
     """A fresh store, open."""
@@ -70,8 +82,8 @@ def new_journal(spool_folder: Path):
     """Makes journals; tests that do not `start` them decide by `flush` when they write."""
 
     def make(store: Store, clock: Clock | None = None, **bounds: float) -> Journal:
-        return Journal(
-            store, spool_folder, clock=clock or SystemClock(), ids=request_ids(), bounds=JournalBounds(**bounds)
-        )
+        # A slow test machine is no slow store: unless a test is about patience, there is plenty of it.
+        limits = JournalBounds(**{"patience_s": 60.0, **bounds})
+        return Journal(store, spool_folder, clock=clock or SystemClock(), ids=request_ids(), bounds=limits)
 
     return make

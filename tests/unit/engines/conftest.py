@@ -24,7 +24,7 @@ def chat_model() -> LocalModel:
 
 @pytest.fixture
 def embed_model() -> LocalModel:
-    return LocalModel("remuda-tiny-embed", EMBED, EngineSettings(slots=2, context=1024, threads=1, embeds=True))
+    return LocalModel("remuda-tiny-embed", EMBED, EngineSettings(slots=2, context=1024, threads=1))
 
 
 @pytest.fixture

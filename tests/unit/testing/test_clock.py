@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from remuda.core.clock import Clock
 from remuda.testing.clock import FakeClock
 
 
@@ -60,3 +61,8 @@ async def test_wall_time_moves_along_and_can_be_stepped_alone() -> None:
 async def test_waiting_for_a_sleeper_that_never_comes_says_so() -> None:
     with pytest.raises(TimeoutError, match="1 sleepers"):
         await FakeClock().asleep(1, within_s=0.01)
+
+
+def test_it_is_a_clock() -> None:
+    clock: Clock = FakeClock()
+    assert isinstance(clock.monotonic(), float)

@@ -13,7 +13,13 @@ import typer
 from typer.exceptions import TyperException
 
 from remuda import __version__
+from remuda.app.cli.check import check
+from remuda.app.cli.doctor import doctor
+from remuda.app.cli.keys import keys
+from remuda.app.cli.models import models
+from remuda.app.cli.routes import routes
 from remuda.app.cli.serve import serve
+from remuda.app.cli.version import version
 from remuda.app.exits import CommandError, Exit
 
 app = typer.Typer(
@@ -35,7 +41,7 @@ def _show_version(is_wanted: bool) -> None:
 def root(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from (a traceback).")] = False,
-    version: Annotated[
+    is_version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
@@ -44,7 +50,9 @@ def root(
         typer.echo(context.get_help())
 
 
-app.command()(serve)
+for command in (serve, models, check, doctor, routes, version):
+    app.command()(command)
+app.add_typer(keys, name="keys")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

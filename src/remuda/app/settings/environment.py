@@ -16,7 +16,7 @@ from remuda.app.settings.origins import Loc, Problem
 PREFIX = "REMUDA_"
 CONFIG_VARIABLE = "REMUDA_CONFIG"
 """Path of the settings file."""
-_OTHERS = {CONFIG_VARIABLE}
+_OTHERS = {CONFIG_VARIABLE, "REMUDA_API_KEY"}
 """Variables with the prefix that are no settings."""
 
 

@@ -5,6 +5,7 @@ environment (and what `${NAME}` put in place) has no type of its own: it arrives
 """
 
 import re
+import shutil
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
@@ -91,6 +92,12 @@ def _path(value: Any) -> Any:
         raise ValueError("a path holds no null character")
     path = Path(value).expanduser()
     return value.folder / path if isinstance(value, Text) else path
+
+
+def _program(value: Any) -> Any:
+    if isinstance(value, str) and Path(value).name == value and (found := shutil.which(value)):
+        return Path(found)
+    return _path(value)
 
 
 def _text(value: Any) -> Any:
@@ -186,6 +193,8 @@ Size = Annotated[
 """Bytes: a whole number, or a text such as `32MiB`."""
 Location = Annotated[Path, BeforeValidator(_path)]
 """A file or folder. `~` is the home folder; relative to the file the value stands in, else to the working folder."""
+Program = Annotated[Path, BeforeValidator(_program)]
+"""A program: a name on PATH, or its location."""
 Word = Annotated[str, BeforeValidator(_text)]
 """Any text."""
 Name = Annotated[str, BeforeValidator(_text), AfterValidator(_name)]

@@ -57,7 +57,7 @@ def load(
         problems += _problems_of(error, merged, {(problem.place, problem.setting) for problem in problems})
     if problems:
         raise SettingsError(sorted(problems, key=_by_line))
-    return settings.with_origins(merged.origins)
+    return settings.with_origins(merged.origins, path)
 
 
 def find_file(config: Path | None, overrides: list[Override], environ: Mapping[str, str], folder: Path) -> Path | None:

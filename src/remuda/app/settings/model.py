@@ -4,6 +4,7 @@ The text under a field is its documentation: `docs/reference/settings.md` and th
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -18,6 +19,7 @@ from remuda.app.settings.kinds import (
     Name,
     Network,
     Port,
+    Program,
     Seconds,
     Secret,
     Size,
@@ -133,12 +135,12 @@ class ModelSettings(Section):
 class LlamaCppSettings(Section):
     """How llama.cpp is started for local models."""
 
-    llama_server: Location | None = None
-    """Your own `llama-server` program (a GPU build, say); default: the engine that is installed with Remuda."""
+    llama_server: Program | None = None
+    """Your own `llama-server` (a GPU build, say): a path, or a name on PATH. Default: the built-in engine."""
     n_parallel: Annotated[Whole, Field(ge=1, le=1024)] = 4
     """Slots of one model: how many requests it answers at once."""
-    n_ctx: Annotated[Whole, Field(ge=64, le=16_777_216)] = 4096
-    """Context of each slot, in tokens; a model trained on less gets less."""
+    n_ctx: Annotated[Whole, Field(ge=64, le=16_777_216)] | None = None
+    """Context of each slot, in tokens. Default: what the model was trained for, at most 4096."""
     n_gpu_layers: Annotated[Whole, Field(ge=0, le=100_000)] | None = None
     """Layers to put on the GPU; default: as the engine decides."""
     n_threads: Annotated[Whole, Field(ge=1, le=4096)] | None = None
@@ -153,7 +155,7 @@ class UpstreamSettings(Section):
     """One OpenAI-compatible server elsewhere."""
 
     url: UpstreamUrl
-    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, or `unix:/path/to.sock`."""
+    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, or `unix:/path/to.sock`. Without a path, `/v1` is meant."""  # noqa: E501
     name: Name | None = None
     """What it is called in logs and metrics; default: host and port."""
     api_key: Secret | None = None
@@ -173,13 +175,14 @@ class UpstreamSettings(Section):
 
     @property
     def address(self) -> Address:
-        """`url`, taken apart."""
-        return parse_address(self.url)
+        """`url`, taken apart; its base path is never empty."""
+        address = parse_address(self.url)
+        return address if address.base_path else replace(address, base_path="/v1")
 
     @property
     def display_name(self) -> str:
         """`name`, or what stands for it."""
-        address = self.address
+        address = parse_address(self.url)
         return self.name or address.socket_path or f"{Bind(address.host, address.port)}{address.base_path}"
 
 
@@ -214,7 +217,9 @@ class JournalSettings(Section):
     """How much of each text `cut` keeps."""
     retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 90
     """Records older than this are deleted; 0 keeps them for ever."""
-    buffer_records: Count = 10_000
+    content_retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 30
+    """Text older than this is deleted, while its record stays; 0 keeps it as long as the record."""
+    buffer_records: Count = 65_536
     """Records held in memory before they are written; beyond that they go to a file in the data folder."""
     spool_max_bytes: Size = 256 * MIB
     """How large that file may become while the store is away; beyond that records are dropped and counted."""
@@ -238,7 +243,7 @@ class Settings(Section):
     data_dir: Location = Field(default_factory=default_data_dir)
     """Folder for all that is kept. Default: `.data` in a clone of the repository, else the platform's own place (`~/.local/share/remuda` on Linux)."""  # noqa: E501
     database_url: DatabaseUrl | None = None
-    """The store: `postgresql://user:password@host/database`, or `sqlite:///file`. Default: `remuda.sqlite3` in the data folder. The variable `DATABASE_URL` sets it too."""  # noqa: E501
+    """The store: `postgresql://user:password@host/database`, or `sqlite:///file`. Default: `remuda.db` in the data folder. The variable `DATABASE_URL` sets it too."""  # noqa: E501
     server: ServerSettings = Field(default_factory=ServerSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
@@ -250,6 +255,7 @@ class Settings(Section):
     log: LogSettings = Field(default_factory=LogSettings)
 
     _origins: Origins = PrivateAttr(default_factory=Origins)
+    _file: Path | None = PrivateAttr(default=None)
 
     @field_validator("upstreams")
     @classmethod
@@ -266,21 +272,27 @@ class Settings(Section):
         """Where the store is, with its default filled in. May hold a password: never log it."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{(self.data_dir / 'remuda.sqlite3').as_posix()}"
+        return f"sqlite:///{(self.data_dir / 'remuda.db').as_posix()}"
 
     @property
     def offers_tiny_models(self) -> bool:
         """Whether the models that ship inside the package are offered: only while nothing else is."""
         return not self.models.paths and not self.upstreams
 
+    @property
+    def file(self) -> Path | None:
+        """The settings file that was read; None where there was none."""
+        return self._file
+
     def origin(self, name: str) -> Origin:
         """Where the value of `name` (`server.port`, `upstreams.0.url`) came from."""
         return self._origins.of(tuple(int(part) if part.isdigit() else part for part in name.split(".")))
 
-    def with_origins(self, origins: Origins) -> Self:
+    def with_origins(self, origins: Origins, file: Path | None = None) -> Self:
         """The same settings, knowing where each came from."""
         copy = self.model_copy()
         copy._origins = origins
+        copy._file = file
         return copy
 
     def __eq__(self, other: Any) -> bool:

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import signal
+import socket
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -15,24 +16,14 @@ from pathlib import Path
 from remuda.core.address import Address
 from remuda.core.clock import Clock
 from remuda.core.tasks import Tasks
-from remuda.engines.launch import (
-    DEFAULT_CONTEXT,
-    LoadFailed,
-    LoadProgress,
-    LocalModel,
-    Stage,
-)
-from remuda.engines.llamacpp import child, child_lines
+from remuda.engines.files import ModelFileError, read_header
+from remuda.engines.launch import LoadFailed, LoadProgress, LocalModel, Stage
+from remuda.engines.llamacpp import child, child_lines, guard
+from remuda.engines.llamacpp.plan import Plan, plan_for
 from remuda.engines.llamacpp.props import Properties, is_healthy, properties_of
 
 MAX_SOCKET_PATH_BYTES = 107
 """sockaddr_un has 108 bytes on Linux, the last of them zero."""
-BATCH = 256
-"""Prompt tokens per step. The engine looks for a vanished client between steps, so that a small step means a prompt
-given up promptly; 512 took 3.7 s on a 150 M model, 256 about one."""
-EMBEDDING_BATCH = 2048
-"""For embeddings the whole input must fit one step; longer inputs are refused. Bounds memory and how long such a
-request, which cannot be cancelled, may run."""
 STOP_S = 5.0
 """How long a child may take to end after it was asked to, before it is killed."""
 LOAD_S = 1800.0
@@ -213,8 +204,15 @@ class _Launcher:
     async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> Child:
         """Start the engine for `model`; returns when it is ready. Raises LoadFailed; cancelled, it leaves nothing."""
         on_progress(LoadProgress(Stage.STARTING, 0))
-        listening = self._place()
-        command = self._command(model, listening)
+        try:
+            header = await asyncio.to_thread(read_header, model.path)
+        except ModelFileError as error:
+            raise LoadFailed(str(error).replace(str(model.path), model.path.name)) from None
+        try:
+            listening = self._place()
+        except OSError as error:
+            raise LoadFailed(f"the folder for the engines' sockets cannot be used: {error.strerror}") from None
+        command = self._command(model, plan_for(model.settings, header), listening)
         try:
             process = await asyncio.create_subprocess_exec(
                 *command.arguments,
@@ -239,7 +237,7 @@ class _Launcher:
             raise
         return running
 
-    def _command(self, model: LocalModel, listening: _Listening) -> _Command:
+    def _command(self, model: LocalModel, plan: Plan, listening: _Listening) -> _Command:
         raise NotImplementedError
 
     def _place(self) -> _Listening:
@@ -258,17 +256,17 @@ class _Launcher:
 class XllamaLauncher(_Launcher):
     """Starts the engine that is installed with Remuda, `xllamacpp`."""
 
-    def _command(self, model: LocalModel, listening: _Listening) -> _Command:
+    def _command(self, model: LocalModel, plan: Plan, listening: _Listening) -> _Command:
         settings = model.settings
         config = {
             "parent": os.getpid(),
             "model": str(model.path),
             "name": model.name,
             "socket": str(listening.socket_path) if listening.socket_path else None,
-            "pooling": "MEAN" if settings.embeds else None,
-            "batch": EMBEDDING_BATCH if settings.embeds else BATCH,
-            "slots": settings.slots,
-            "context": settings.context or DEFAULT_CONTEXT,
+            "pooling": plan.pooling,
+            "batch": plan.batch,
+            "slots": plan.slots,
+            "context": plan.context,
             "threads": settings.threads or _cores(),
             "gpu_layers": -1 if settings.gpu_layers is None else settings.gpu_layers,
             "prompt_cache_mib": settings.prompt_cache_mib,
@@ -279,6 +277,67 @@ class XllamaLauncher(_Launcher):
         # -P: a file in the working directory must not stand in for a module of ours.
         arguments = [sys.executable, "-P", "-m", child.__name__, json.dumps(config)]
         return _Command(arguments, environment, address=None)
+
+
+class LlamaServerLauncher(_Launcher):
+    """Starts the user's own `llama-server` (one built for their GPU, say) instead of the engine that came with Remuda.
+
+    Only options that every `llama-server` since June 2025 knows are used; `options` are the user's own, put last. A
+    program that does not report how its load goes is asked for its health instead.
+    """
+
+    def __init__(
+        self,
+        program: Path,
+        run_folder: Path,
+        clock: Clock,
+        *,
+        prefer_tcp: bool = False,
+        options: Sequence[str] = (),
+    ) -> None:
+        super().__init__(run_folder, clock, prefer_tcp=prefer_tcp)
+        self._program = program
+        self._options = options
+
+    def _command(self, model: LocalModel, plan: Plan, listening: _Listening) -> _Command:
+        settings = model.settings
+        if listening.socket_path is None:
+            address = Address(host="127.0.0.1", port=_free_port())
+        else:
+            address = Address(host="localhost", port=80, socket_path=str(listening.socket_path))
+        words = {
+            "--model": model.path,
+            "--alias": model.name,
+            "--host": listening.socket_path or address.host,
+            "--port": address.port,
+            "--parallel": plan.slots,
+            "--ctx-size": plan.slots * plan.context,
+            "--batch-size": plan.batch,
+            "--ubatch-size": plan.batch,
+            "--threads": settings.threads or _cores(),
+            "--n-gpu-layers": settings.gpu_layers,
+            "--pooling": None if plan.pooling is None else plan.pooling.lower(),
+            "--chat-template-kwargs": '{"enable_thinking":false}',
+        }
+        arguments = [text for option, value in words.items() if value is not None for text in (option, str(value))]
+        flags = ["--jinja", "--slots", "--metrics", "--offline"]
+        if plan.pooling is not None:
+            flags.append("--reranking" if plan.pooling == "RANK" else "--embeddings")
+        environment = {**_environment(), "LLAMA_SERVER_ROUTER_PORT": "1"}
+        if listening.api_key:
+            environment["LLAMA_API_KEY"] = listening.api_key
+        start = [str(self._program), *arguments, *flags, *self._options]
+        if sys.platform != "win32":
+            start = [sys.executable, "-P", "-m", guard.__name__, str(os.getpid()), *start]
+        return _Command(start, environment, address)
+
+
+def _free_port() -> int:
+    """A loopback port that is free now; another program may take it first, then the load fails and is tried again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _environment() -> dict[str, str]:

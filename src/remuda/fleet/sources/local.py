@@ -44,7 +44,9 @@ class LocalSource:
             self._replicas.pop(name, None)
         self._announce(Served(SOURCE, tuple(self._replicas.values()), offered=tuple(sorted(self._offered))))
         if state.phase is Phase.ERROR:
-            self._announce(Failed(name, EngineDown(f"the model {name} cannot be served: {state.reason}", retry_after_s=5)))
+            self._announce(
+                Failed(name, EngineDown(f"the model {name} cannot be served: {state.reason}", retry_after_s=5))
+            )
 
     def is_busy(self, name: str) -> bool:
         """Whether asks for `name` are under way; suits `LocalModels.is_busy`."""

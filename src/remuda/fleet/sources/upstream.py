@@ -122,5 +122,7 @@ def names_in(answer: Any) -> tuple[str, ...] | None:
     entries = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(entries, list):
         return None
-    names = {entry["id"] for entry in entries[:MAX_MODELS] if isinstance(entry, dict) and isinstance(entry.get("id"), str)}
+    names = {
+        entry["id"] for entry in entries[:MAX_MODELS] if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    }
     return tuple(sorted(name for name in names if name and name != WILDCARD))

@@ -1,11 +1,14 @@
 """llama.cpp's words: what is sent, and what its errors mean, the latter from the real engine."""
 
 import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from remuda.core.ask import Operation
+from remuda.core.clock import SystemClock
 from remuda.core.faults import (
     ContextOverflow,
     EngineDown,
@@ -15,9 +18,11 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
+from remuda.engines.launch import EngineSettings, LocalModel
 from remuda.engines.llamacpp.adapter import LlamaCpp
-from remuda.engines.llamacpp.process import Child
-from tests.unit.engines.client import ask_of, fault_from, send
+from remuda.engines.llamacpp.process import Child, XllamaLauncher
+from tests.random_model import write_random_model
+from tests.unit.engines.client import ask_of, fault_from, get, send, session_to, until
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 ENGINE = LlamaCpp()
@@ -217,3 +222,55 @@ async def test_a_text_up_to_the_context_is_embedded(embed_engine: Child) -> None
     answer = await send(embed_engine, ENGINE.outgoing(ask_of(Operation.EMBEDDING, {"input": "a " * 700}), "m"))
     assert answer.status == 200, answer.body
     assert answer.json["usage"]["prompt_tokens"] > 512
+
+
+# Cancellation: what the adapter asks for is what makes it possible
+
+
+@pytest.fixture
+async def slow_engine(run_folder: Path, tmp_path: Path) -> AsyncIterator[Child]:
+    """The real engine with a model that takes seconds for a long prompt, one slot."""
+    path = write_random_model(tmp_path / "slow.gguf", width=256, layers=8, feed_forward=1024, context=4096)
+    model = LocalModel("slow", path, EngineSettings(slots=1, context=4096, threads=1, batch=64))
+    child = await XllamaLauncher(run_folder, SystemClock()).start(model, lambda progress: None)
+    yield child
+    await child.stop()
+
+
+LONG = 3000
+
+
+async def metric(child: Child, name: str) -> int:
+    async with session_to(child.address) as session, session.get("/metrics") as response:
+        text = await response.text()
+    return int(next(line for line in text.splitlines() if line.startswith(f"llamacpp:{name} ")).split()[1])
+
+
+async def leave_after(child: Child, body: dict[str, Any], is_reached: Callable[[dict[str, Any]], bool]) -> None:
+    """Ask as a client that does not stream, and leave at the first event that `is_reached`; return when it is idle."""
+    outgoing = ENGINE.outgoing(ask_of(Operation.CHAT, body), "m")
+    async with session_to(child.address) as session, session.post(outgoing.path, data=outgoing.body) as response:
+        async for line in response.content:
+            if line.startswith(b"data: {") and is_reached(json.loads(line[6:])):
+                break
+        assert (await get(child, "/slots"))[0]["is_processing"] is True
+        response.close()
+
+    async def is_idle() -> bool:
+        return (await get(child, "/slots"))[0]["is_processing"] is False
+
+    await until(is_idle)
+
+
+@pytest.mark.engine
+async def test_a_client_that_leaves_while_its_prompt_is_read_frees_the_slot(slow_engine: Child) -> None:
+    body = chat(messages=[{"role": "user", "content": "x" * LONG}], max_tokens=10)
+    await leave_after(slow_engine, body, lambda event: event["prompt_progress"]["processed"] >= 64)
+    assert await metric(slow_engine, "prompt_tokens_total") < LONG
+
+
+@pytest.mark.engine
+async def test_a_client_that_leaves_while_text_is_made_frees_the_slot(slow_engine: Child) -> None:
+    body = chat(max_tokens=LONG, ignore_eos=True)
+    await leave_after(slow_engine, body, lambda event: "prompt_progress" not in event)
+    assert await metric(slow_engine, "tokens_predicted_total") < LONG
