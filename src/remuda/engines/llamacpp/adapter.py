@@ -15,7 +15,7 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from remuda.engines.body import fields_of, json_text, with_fields
+from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
 from remuda.engines.llamacpp.reviewed import check_fields
 from remuda.engines.protocol import Outgoing
 
@@ -57,7 +57,7 @@ class LlamaCpp:
             wanted["stream"] = b"true"
             wanted["return_progress"] = b"true"
             if ask.operation in _TAKES_STREAM_OPTIONS:
-                wanted["stream_options"] = _with_usage(fields.get("stream_options"))
+                wanted["stream_options"] = with_usage(fields.get("stream_options"))
         return Outgoing(
             path=_PATHS[ask.operation],
             body=with_fields(ask.body, fields, wanted),
@@ -109,19 +109,6 @@ def _error_in(body: bytes) -> _Error:
         return _Error()
 
 
-def _with_usage(options: msgspec.Raw | None) -> bytes:
-    """The client's `stream_options`, with usage asked for in any case: the gateway counts it, and drops it again."""
-    usage = {"include_usage": b"true"}
-    if options is None or bytes(options) == b"null":
-        return with_fields(b"{}", {}, usage)
-    try:
-        return with_fields(bytes(options), fields_of(bytes(options)), usage)
-    except InvalidRequest:
-        raise InvalidRequest(
-            "stream_options must be an object.", parameter="stream_options", expected="an object"
-        ) from None
-
-
 _PATH = re.compile(r"(?<![\w:/#<.])/(?:[^\s/'\"]+/)+[^\s'\",]*")
 _JSON_EXCEPTION = re.compile(r"\[json\.exception\.[a-z_]+\.\d+\] ?")
 _FIELD = re.compile(r"(?:Field |Expected )?'([A-Za-z_.]+)'[: ]")
@@ -170,5 +157,4 @@ def _overflow(prompt_tokens: int, context: int) -> ContextOverflow:
 
 def _clean(message: str) -> str:
     """One line of bounded length that names no file of this machine."""
-    line = " ".join(_PATH.sub("…", _JSON_EXCEPTION.sub("", message)).split())
-    return line if len(line) <= MAX_MESSAGE_CHARS else line[: MAX_MESSAGE_CHARS - 1] + "…"
+    return one_line(_PATH.sub("…", _JSON_EXCEPTION.sub("", message)), MAX_MESSAGE_CHARS)
