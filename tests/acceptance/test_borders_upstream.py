@@ -3,12 +3,9 @@ without bound."""
 
 import contextlib
 import json
-import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +16,7 @@ from remuda.testing.behaviour import Fault, Framing, Packing, UsageMode
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway
 from tests.fixtures.parts import missing
-from tests.fixtures.raw import ASK, STREAM, RawAnswer, RawClient, RawUpstream, chunked, post
+from tests.fixtures.raw import ASK, STREAM, RawAnswer, RawClient, RawUpstream, certificate_in, chunked, post
 from tests.fixtures.shared import gateway_before
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -119,19 +116,6 @@ async def r(started: Range) -> AsyncIterator[Range]:
     await started.gateway.at_rest()
     for replica, usual in deadlines.items():
         replica.deadlines = usual
-
-
-def certificate_in(place: Path) -> Path | None:
-    """A certificate for 127.0.0.1 that signs itself."""
-    program = shutil.which("openssl")
-    if program is None:
-        return None
-    certificate = place / "cert.pem"
-    request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=fake"]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(place / "key.pem"), "-out", str(certificate)]
-    subprocess.run([program, *request, *names, *files], check=True, capture_output=True)
-    return certificate
 
 
 def assert_error(answer: RawAnswer, status: int, code: str) -> None:

@@ -84,6 +84,16 @@ def queue(gateway: RunningGateway, waiting: int = 1024, wait_s: float = 60.0) ->
         router._limits = usual
 
 
+def stop(upstream: FakeUpstream, phase: str, body: bytes) -> None:
+    """Have the upstream stop answering in this phase."""
+    if phase == "before the first byte":
+        upstream.gate.hold()
+    elif body is STREAM:
+        upstream.gate.hold(after_chunks=2)
+    else:
+        upstream.behave(fault="stall", body_bytes=1000)
+
+
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("body", [ASK, STREAM], ids=["unary", "stream"])
 @pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
@@ -101,12 +111,8 @@ async def test_a_client_that_leaves(
             first = await stack.enter_async_context(RawClient(gateway.port))
             first.say(numbered(1))
             await upstream.gate.reached()
-        elif phase == "before the first byte":
-            upstream.gate.hold()
-        elif body is STREAM:
-            upstream.gate.hold(after_chunks=2)
         else:
-            upstream.behave(fault="stall", body_bytes=1000)
+            stop(upstream, phase, body)
         client = await stack.enter_async_context(RawClient(gateway.port))
         client.say(post(body.replace(b'"fake"', b'"far"') if far else body, "X-Request-ID: leaver"))
         if phase == "queued":

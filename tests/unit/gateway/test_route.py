@@ -1,0 +1,190 @@
+"""Leases and the queue: slots are given back exactly once, and whoever came first is served first."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from remuda.core.ask import Ask, Operation
+from remuda.core.faults import ClientGone, EngineDown, QueueFull, UnknownModel
+from remuda.fleet.registry import Failed, Fleet, Model, Served
+from remuda.fleet.replica import Replica, Slots
+from remuda.gateway.exchange import Exchange
+from remuda.gateway.route import Lease, QueueLimits, Router, check_present
+from tests.unit.fleet.test_registry import replica
+
+ASK = Ask(Operation.CHAT, "m", False, False, 1, b"{}")
+
+
+class Waiting:
+    """As much of an exchange as the queue needs."""
+
+    def __init__(self) -> None:
+        self.upstream_s = 0.0
+        self.expiry: Any = None
+        self.interruption: Any = None
+        self.disconnected = False
+
+
+def exchange() -> Exchange:
+    return cast(Exchange, Waiting())
+
+
+def fleet_of(*replicas: Replica) -> tuple[Fleet, Model]:
+    fleet = Fleet()
+    fleet.apply(Served("s", replicas, offered=("m",)))
+    model = fleet.find("m")
+    assert model is not None
+    return fleet, model
+
+
+USUAL = QueueLimits()
+
+
+def router_of(fleet: Fleet, limits: QueueLimits = USUAL) -> Router:
+    return Router(fleet, limits, lambda: 0.0)
+
+
+def test_unknown_models() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        router_of(Fleet()).find("x" * 1000)
+    assert len(caught.value.message) < 300
+
+
+def test_a_lease_is_given_back_once() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet)
+    lease = router.lease(model, ())
+    assert lease is not None
+    assert router.lease(model, ()) is None
+    with lease:
+        assert one.slots.in_use == 1
+    assert one.slots.in_use == 0
+    lease.give_back()
+    assert one.slots.in_use == 0
+
+
+def test_a_kept_lease_is_given_back_by_whoever_keeps_it() -> None:
+    one = replica("s/m")
+    fleet, _ = fleet_of(one)
+    with Lease(fleet, one) as lease:
+        lease.keep()
+    assert one.slots.in_use == 1
+    lease.give_back()
+    assert one.slots.in_use == 0
+
+
+def test_what_was_tried_is_not_taken_again() -> None:
+    one, two = replica("s/1"), replica("s/2")
+    fleet, model = fleet_of(one, two)
+    lease = router_of(fleet).lease(model, (one,))
+    assert lease is not None
+    assert lease.replica is two
+    assert router_of(fleet).lease(model, (one,)) is None
+
+
+async def test_first_come_first_served() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet)
+    lease = router.lease(model, ())
+    assert lease is not None
+    order: list[int] = []
+
+    async def claim(number: int) -> None:
+        with await router.wait(model, ASK, exchange()):
+            assert one.slots.in_use == 1
+            order.append(number)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(20):
+            tasks.create_task(claim(number))
+        await asyncio.sleep(0)
+        assert (fleet.queued, len(model.waiting), model.waiting_bytes) == (20, 20, 40)
+        assert router.lease(model, ()) is None
+        lease.give_back()
+    assert order == list(range(20))
+    assert (one.slots.in_use, fleet.queued, len(model.waiting), model.waiting_bytes) == (0, 0, 0, 0)
+
+
+async def test_who_leaves_in_the_moment_of_the_grant_gives_it_back() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet)
+    lease = router.lease(model, ())
+    assert lease is not None
+    first, second = (asyncio.ensure_future(router.wait(model, ASK, exchange())) for _ in range(2))
+    await asyncio.sleep(0)
+    lease.give_back()  # granted to the first, whose task has not run yet
+    first.cancel()
+    granted = await second
+    assert first.cancelled()
+    assert one.slots.in_use == 1
+    granted.give_back()
+    assert (one.slots.in_use, fleet.queued) == (0, 0)
+
+
+async def test_who_leaves_the_queue_leaves_nothing_behind() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet)
+    lease = router.lease(model, ())
+    assert lease is not None
+    task = asyncio.ensure_future(router.wait(model, ASK, exchange()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (fleet.queued, len(model.waiting), model.waiting_bytes) == (0, 0, 0)
+    lease.give_back()
+    assert one.slots.in_use == 0
+
+
+@pytest.mark.parametrize("limits", [QueueLimits(waiting=0), QueueLimits(waiting_bytes=1)])
+async def test_a_full_queue_says_when_to_come_again(limits: QueueLimits) -> None:
+    fleet, model = fleet_of(replica("s/m"))
+    with pytest.raises(QueueFull) as caught:
+        await router_of(fleet, limits).wait(model, ASK, exchange())
+    assert isinstance(caught.value.retry_after_s, int)
+    assert 1 <= caught.value.retry_after_s <= 60
+
+
+async def test_a_model_that_will_not_come_fails_those_who_wait() -> None:
+    fleet, model = fleet_of()
+    wanted: list[str] = []
+    fleet.on_wanted(wanted.append)
+    task = asyncio.ensure_future(router_of(fleet).wait(model, ASK, exchange()))
+    await asyncio.sleep(0)
+    assert wanted == ["m"]
+    fleet.apply(Failed("m", EngineDown()))
+    with pytest.raises(EngineDown):
+        await task
+    assert fleet.queued == 0
+
+
+async def test_models_on_one_server_share_its_slots() -> None:
+    slots = Slots(1)
+    fleet = Fleet()
+    fleet.apply(Served("s", (replica("s/a", model="a", slots=slots), replica("s/b", model="b", slots=slots))))
+    router = router_of(fleet)
+    a, b = fleet.find("a"), fleet.find("b")
+    assert a is not None
+    assert b is not None
+    lease = router.lease(a, ())
+    assert lease is not None
+    assert router.lease(b, ()) is None
+    task = asyncio.ensure_future(router.wait(b, ASK, exchange()))
+    await asyncio.sleep(0)
+    lease.give_back()
+    with await task:
+        assert slots.in_use == 1
+    assert slots.in_use == 0
+
+
+def test_who_is_gone_is_not_served() -> None:
+    present = Waiting()
+    check_present(cast(Exchange, present))
+    present.disconnected = True
+    with pytest.raises(ClientGone):
+        check_present(cast(Exchange, present))
