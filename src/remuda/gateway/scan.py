@@ -1,7 +1,8 @@
 """The scan of a relayed stream: what is passed on as it is, what is dropped, and what the journal learns on the way.
 
-Until the first content every event is looked at. Afterwards a read that ends with an event passes untouched after a few
-byte searches; only reads that hold usage, a finish, an error, progress or half an event are taken apart. Within JSON strings a quote is escaped, so `"usage"` in a model's own text never matches.
+Until the first content every event is looked at. Afterwards a read that ends with an event passes untouched after a
+few byte searches; only reads that hold usage, a finish, an error, progress or half an event are taken apart. Within
+JSON strings a quote is escaped, so `"usage"` in a model's own text never matches.
 """
 
 from typing import Final
