@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 import uvicorn
 from rich.console import Console
@@ -16,6 +17,7 @@ from remuda.app.greeting import LoadBars, base_url, greet
 from remuda.app.settings import Settings
 from remuda.app.wiring import Remuda
 from remuda.core.hosts import Bind
+from remuda.telemetry.logs import configure_logging
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +25,21 @@ log = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Serve until a signal ends it. Returns the exit code; raises CommandError where it cannot even start."""
     sockets = listening_sockets(settings)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with (
+        configure_logging(settings.log.level, settings.log.format, sys.stderr, secrets=_secrets(settings)),
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+    ):
         runner.run(_serve(settings, sockets))
     return Exit.OK
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """What must never stand in a log line, in whatever form."""
+    found = [upstream.api_key.get_secret_value() for upstream in settings.upstreams if upstream.api_key is not None]
+    found += [secret.get_secret_value() for secret in settings.auth.api_keys]
+    if settings.database_url is not None and (password := urlsplit(settings.store_url).password):
+        found.append(password)
+    return found
 
 
 def listening_sockets(settings: Settings) -> list[socket.socket]:
@@ -67,7 +81,7 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     console = Console(stderr=True)
     with LoadBars(console) as bars:
         async with Remuda.running(settings, on_load=bars.changed) as remuda:
-            server = Server(_config(settings, remuda), remuda, lambda: _greet(console, settings, sockets, remuda))
+            server = Server(server_config(settings, remuda), remuda, lambda: _greet(console, settings, sockets, remuda))
             # What lives for the whole run need not be looked at by each collection.
             gc.collect()
             gc.freeze()
@@ -81,6 +95,10 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._remuda = remuda
         self._on_ready = on_ready
+
+    async def serve_without_signals(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve until `should_exit` is set, for those who keep the process's signals to themselves."""
+        await self._serve(list(sockets))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, bring up the first model, and say so."""
@@ -101,7 +119,8 @@ def _greet(console: Console, settings: Settings, sockets: Sequence[socket.socket
     greet(console, base_url(settings, bound), first, needs_key=not remuda.gatekeeper.is_open)
 
 
-def _config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
+def server_config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
+    """How uvicorn serves this gateway."""
     server = settings.server
     return uvicorn.Config(
         remuda.app,
@@ -109,6 +128,7 @@ def _config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
         loop="none",
         lifespan="off",
         log_config=None,
+        log_level=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,

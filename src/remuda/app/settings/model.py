@@ -162,8 +162,8 @@ class UpstreamSettings(Section):
     """Key sent to it. Best written as `${NAME}`, so that it stands in the environment and not in the file."""
     models: tuple[Name, ...] = ()
     """Models it is asked for; default: those it lists."""
-    slots: Count = 64
-    """How many requests it is sent at once; more wait here, where they are queued fairly and can be sent elsewhere. A bound on load, not a claim about the server: raise it for one that batches more."""  # noqa: E501
+    slots: Count = 4096
+    """How many requests it is sent at once; more wait here. A bound on load, not a claim about the server: such servers do not tell how much they take, and queue by themselves. Lower it to let requests wait here instead, where they can be sent elsewhere."""  # noqa: E501
     ca_file: Location | None = None
     """Certificates (PEM) to trust for it instead of the system's."""
     connect_timeout_s: Annotated[Seconds, Field(gt=0)] = 5
