@@ -26,6 +26,8 @@ class Run:
     def __init__(self, chosen: list[Target], wanted: set[str], pace: Pace, console: Console) -> None:
         self.samples: Samples = {target.name: {} for target in chosen}
         self.notes: list[str] = []
+        self.failed: set[str] = set()
+        """Targets that could not be measured in full."""
         self._chosen = chosen
         self._wanted = wanted
         self._pace = pace
@@ -92,6 +94,7 @@ class Run:
         try:
             figures = measure()
         except Unfit as unfit:
+            self.failed.add(target.name)
             self.notes.append(f"{target.name}, {what}: {unfit}")
             self._console.print(f"{target.name}: {what}: {unfit}", style="red", markup=False)
             return False
@@ -143,7 +146,7 @@ def main() -> int:
         if run.samples.get(SUBJECT) == {}:
             return 2
         missed = any(judged.verdict in {Verdict.MISSED, Verdict.FAILED} for judged in bars.judge(run.samples))
-        return 1 if missed and given.strict else 0
+        return 1 if given.strict and (missed or SUBJECT in run.failed) else 0
 
 
 def _choice(offered: dict[str, Target], names: Iterable[str]) -> tuple[list[Target], list[str]]:
@@ -163,7 +166,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--install-peers", action="store_true", help="first installs the peers from PyPI into bench/build"
     )
-    parser.add_argument("--strict", action="store_true", help="ends with 1 if a bar is missed")
+    parser.add_argument(
+        "--strict", action="store_true", help="ends with 1 if a bar is missed, or a measure of Remuda fails"
+    )
     parser.add_argument("--target-command", help=argparse.SUPPRESS)
     given = parser.parse_args()
     given.only = set(given.only)

@@ -61,9 +61,8 @@ async def ask(
 
 
 def models_path(address: Address) -> str:
-    """Where an OpenAI-compatible server at `address` lists its models."""
-    base = address.base_path
-    return f"{base}/models" if base.rpartition("/")[2] in ("v1", "v2") else f"{base}/v1/models"
+    """Where an OpenAI-compatible server at `address` lists its models; without a base path, `/v1` is meant."""
+    return f"{address.base_path or '/v1'}/models"
 
 
 def model_names(answer: Answer) -> list[str] | None:

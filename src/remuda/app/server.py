@@ -7,14 +7,17 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
+from rich.console import Console
 
 from remuda.app.exits import CommandError, Exit
+from remuda.app.greeting import LoadBars, base_url, greet
 from remuda.app.settings import Settings
 from remuda.app.wiring import Remuda
 from remuda.core.hosts import Bind
+from remuda.telemetry.logs import configure_logging
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +25,21 @@ log = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Serve until a signal ends it. Returns the exit code; raises CommandError where it cannot even start."""
     sockets = listening_sockets(settings)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with (
+        configure_logging(settings.log.level, settings.log.format, sys.stderr, secrets=_secrets(settings)),
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+    ):
         runner.run(_serve(settings, sockets))
     return Exit.OK
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """What must never stand in a log line, in whatever form."""
+    found = [upstream.api_key.get_secret_value() for upstream in settings.upstreams if upstream.api_key is not None]
+    found += [secret.get_secret_value() for secret in settings.auth.api_keys]
+    if settings.database_url is not None and (password := urlsplit(settings.store_url).password):
+        found.append(password)
+    return found
 
 
 def listening_sockets(settings: Settings) -> list[socket.socket]:
@@ -63,22 +78,57 @@ def _bound(bind: Bind) -> list[socket.socket]:
 
 
 async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
-    async with Remuda.running(settings, on_load=lambda state: None) as remuda:
-        server = uvicorn.Server(_config(settings, remuda))
-        # What lives for the whole run need not be looked at by each collection.
-        gc.collect()
-        gc.freeze()
-        await server.serve(sockets=list(sockets))
+    console = Console(stderr=True)
+    with LoadBars(console) as bars:
+        async with Remuda.running(settings, on_load=bars.changed) as remuda:
+            server = Server(server_config(settings, remuda), remuda, lambda: _greet(console, settings, sockets, remuda))
+            # What lives for the whole run need not be looked at by each collection.
+            gc.collect()
+            gc.freeze()
+            await server.serve(sockets=list(sockets))
 
 
-def _config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
+class Server(uvicorn.Server):
+    """uvicorn's server, which says when it is ready and when it begins to end."""
+
+    def __init__(self, config: uvicorn.Config, remuda: Remuda, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._remuda = remuda
+        self._on_ready = on_ready
+
+    async def serve_without_signals(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve until `should_exit` is set, for those who keep the process's signals to themselves."""
+        await self._serve(list(sockets))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, bring up the first model, and say so."""
+        await super().startup(sockets)
+        await self._remuda.warm_up()
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let requests in progress end within the grace, then end the rest."""
+        self._remuda.is_draining = True
+        await super().shutdown(sockets)
+
+
+def _greet(console: Console, settings: Settings, sockets: Sequence[socket.socket], remuda: Remuda) -> None:
+    bound = [Bind(*listener.getsockname()[:2]) for listener in sockets]
+    models = remuda.fleet.models()
+    first = next((model.name for model in models if model.replicas), models[0].name if models else None)
+    greet(console, base_url(settings, bound), first, needs_key=not remuda.gatekeeper.is_open)
+
+
+def server_config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
+    """How uvicorn serves this gateway."""
     server = settings.server
     return uvicorn.Config(
-        _app,
+        remuda.app,
         http=remuda.lane.protocol,  # type: ignore[arg-type]  # uvicorn only calls it
         loop="none",
         lifespan="off",
         log_config=None,
+        log_level=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -87,11 +137,6 @@ def _config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
         ssl_certfile=str(server.tls_cert) if server.tls_cert else None,
         ssl_keyfile=str(server.tls_key) if server.tls_key else None,
     )
-
-
-async def _app(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 404, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

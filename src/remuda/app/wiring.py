@@ -1,21 +1,27 @@
 """The composition root: every object is made here and handed down."""
 
-import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
+from remuda import __version__
+from remuda.app.asgi import Parts, build_app
 from remuda.app.exits import CommandError, Exit
 from remuda.app.local_models import local_models_of
+from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.settings import Settings, UpstreamSettings
 from remuda.core.clock import Clock, SystemClock
+from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
 from remuda.core.keys import Key, KeyRing, Scope, digest_of
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.engines import tiny
 from remuda.engines.launch import Launcher
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.llamacpp.process import XllamaLauncher
@@ -35,16 +41,20 @@ from remuda.gateway.pipeline import Pipeline
 from remuda.gateway.record import Recorder
 from remuda.gateway.relay import Relay
 from remuda.gateway.route import QueueLimits, Router
+from remuda.gateway.settle import Settler
 from remuda.outbound.http import OutboundClient
 from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
 from remuda.store.keys import usable_keys
+from remuda.store.watch import watch_revision
+from remuda.telemetry.logs import AccessLog
+from remuda.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-KEY_WATCH_S = 0.5
-"""How often the store is asked whether keys have changed: a change is in force within a second."""
+STORE_CHECK_S = 2.0
+"""How often readiness looks whether the store answers."""
 
 CUT_CHARS = {"off": 0, "full": None}
 
@@ -52,16 +62,28 @@ CUT_CHARS = {"off": 0, "full": None}
 class Remuda:
     """A running gateway: its parts, made and ended together. Use `Remuda.running(settings)`."""
 
-    def __init__(self, settings: Settings, clock: Clock, ids: Ids, store: Store) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        ids: Ids,
+        store: Store,
+        on_load: Callable[[LocalModelState], None],
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.ids = ids
         self.store = store
         self.tasks = Tasks("remuda")
         self.is_draining = False
+        self._is_store_up = True
+        self._face = OpenAIFace()
+        self._lane_routes = lane_routes(self._face)
         self.fleet = Fleet(settings.models.aliases, clock.wall)
         self.gatekeeper = Gatekeeper(
-            keyless_allowed=settings.auth.required == "auto" and settings.server.is_local, wall=clock.wall
+            keyless_allowed=settings.auth.required == "auto" and settings.server.is_local,
+            wall=clock.wall,
+            trusted_proxies=[ip_network(network) for network in settings.server.trusted_proxies],
         )
         self.journal = Journal(
             store,
@@ -74,9 +96,14 @@ class Remuda:
         )
         self._tls: dict[str, ssl.SSLContext] = {}
         self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
-        self.local = self._local_models()
+        self.metrics = Metrics(__version__, is_known_model=lambda name: self.fleet.find(name) is not None)
+        self._loads = LoadTimes()
+        self.local = self._local_models(on_load)
         self.gateway = self._gateway()
         self.lane = self._lane()
+        attach_readings(self.metrics, self.fleet, self.gateway, self.journal, self.local)
+        self._loads.attach_to(self.metrics)
+        self.app = build_app(self._parts())
 
     @classmethod
     @asynccontextmanager
@@ -97,13 +124,10 @@ class Remuda:
             except StoreError as error:
                 raise CommandError(str(error), Exit.STORE) from error
             stack.push_async_callback(store.close)
-            remuda = cls(settings, clock, ids, store)
-            remuda._on_load = on_load
+            remuda = cls(settings, clock, ids, store, on_load)
             stack.push_async_callback(remuda._close)
             await remuda._start()
             yield remuda
-
-    _on_load: Callable[[LocalModelState], None]
 
     async def _start(self) -> None:
         await self._renew_keys()
@@ -114,11 +138,20 @@ class Remuda:
                 Exit.CONFIGURATION,
             )
         await self.journal.start()
-        self.tasks.start(self._watch_keys(), "keys")
+        self.tasks.start(watch_revision(self.store, self.clock, self._renew_keys), "keys")
         self.tasks.start(self._sweep(), "sweep")
+        self.tasks.start(self._check_store(), "store check")
         for source, _ in self.upstreams:
             source.begin()
             self.tasks.start(source.run(), f"upstream {source.name}")
+
+    async def warm_up(self) -> None:
+        """Load the tiny chat model, where it is offered: a first request shall not wait. Users' models load on use."""
+        if self.settings.offers_tiny_models:
+            try:
+                await self.local.load(tiny.CHAT_NAME)
+            except Fault as fault:
+                log.warning("%s", fault)
 
     async def _close(self) -> None:
         await self.gateway.close()
@@ -135,28 +168,18 @@ class Remuda:
         self.gatekeeper.ring = KeyRing([*stored, *_configured_keys(self.settings, self.clock)])
         return revision
 
-    async def _watch_keys(self) -> None:
-        """Keep the key ring as the store has it; while the store is away, the ring stays as it was."""
-        known = await self._renew_keys()
-        while True:
-            await self.clock.sleep(KEY_WATCH_S)
-            try:
-                if await self.store.revision() != known:
-                    known = await self._renew_keys()
-            except StoreError as error:
-                log.debug("keys could not be looked up: %s", error)
-
     # The request's way
 
     def _gateway(self) -> Gateway:
         settings, monotonic = self.settings, self.clock.monotonic
         journal = settings.journal
         recorder = Recorder(
-            [self.journal.append, self._note_use],
+            [self.journal.append, self.metrics.observe, AccessLog(), self._note_use],
             monotonic,
             content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
         )
         forwarder = Forwarder(monotonic, tls=lambda replica: self._tls.get(_tls_name(replica)))
+        settler = Settler(forwarder, self.clock, self.metrics.observe_idle)
         routing = settings.routing
         router = Router(
             self.fleet,
@@ -169,15 +192,17 @@ class Remuda:
             forwarder,
             Relay(monotonic),
             recorder,
+            settler,
+            monotonic,
+            observe_abort=self.metrics.observe_abort,
             max_attempts=routing.max_attempts,
             max_decompressed_bytes=settings.server.max_decompressed_bytes,
         )
         cors = Cors(settings.server.cors_origins)
-        return Gateway(pipeline, recorder, forwarder, self.fleet, self.clock, self.ids, cors)
+        return Gateway(pipeline, recorder, forwarder, settler, self.fleet, self.clock, self.ids, cors)
 
     def _lane(self) -> Lane:
         server = self.settings.server
-        face = OpenAIFace()
         limits = LaneLimits(
             head_bytes=server.max_head_bytes,
             body_bytes=server.max_body_bytes,
@@ -185,8 +210,32 @@ class Remuda:
             body_s=server.body_timeout_s,
             keep_alive_s=server.keep_alive_s,
         )
-        routes = {route.path: route for route in lane_routes(face)}
-        return Lane(routes, self.gateway, LaneRoute("", face, None), limits, self.clock.monotonic)
+        routes = {route.path: route for route in self._lane_routes}
+        return Lane(routes, self.gateway, LaneRoute("", self._face, None), limits, self.clock.monotonic)
+
+    def _parts(self) -> Parts:
+        return Parts(
+            gatekeeper=self.gatekeeper,
+            fleet=self.fleet,
+            lane_routes=self._lane_routes,
+            cors=Cors(self.settings.server.cors_origins),
+            ids=self.ids,
+            metrics=lambda: (self.metrics.render(), self.metrics.content_type),
+            readiness=self.unready,
+            version=__version__,
+            max_body_bytes=self.settings.server.max_body_bytes,
+        )
+
+    def unready(self) -> list[str]:
+        """Why no requests should be sent here at the moment; empty when they should."""
+        reasons = []
+        if self.is_draining:
+            reasons.append("the gateway is shutting down")
+        if not self._is_store_up:
+            reasons.append("the store does not answer")
+        if not self.fleet.models() and self.fleet.find("any") is None:
+            reasons.append("no model is known")
+        return reasons
 
     async def _sweep(self) -> None:
         while True:
@@ -194,17 +243,28 @@ class Remuda:
             self.gateway.sweep()
             self.lane.sweep()
 
+    async def _check_store(self) -> None:
+        while True:
+            await self.clock.sleep(STORE_CHECK_S)
+            try:
+                await self.store.revision()
+                self._is_store_up = True
+            except StoreError as error:
+                if self._is_store_up:
+                    log.warning("the store does not answer: %s", error)
+                self._is_store_up = False
+
     # The fleet
 
-    def _local_models(self) -> LocalModels:
+    def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
         source = LocalSource(LlamaCpp(), self.fleet.apply, deadlines)
 
         def changed(state: LocalModelState) -> None:
             source.changed(state)
-            if hasattr(self, "_on_load"):
-                self._on_load(state)
+            self._loads.changed(state.name, state.phase, self.clock.monotonic())
+            on_load(state)
 
         launcher: Launcher = XllamaLauncher(
             Path(settings.data_dir) / "run", self.clock, prefer_tcp=settings.llamacpp.prefer_tcp
@@ -260,12 +320,10 @@ def _tls_name(replica: Replica) -> str:
     return replica.id.partition("/")[0]
 
 
-async def _quietly(load: "asyncio.Future[LocalModelState] | object") -> None:
+async def _quietly(load: Coroutine[Any, Any, LocalModelState]) -> None:
     """A load whose failure is announced to the fleet anyway."""
-    from remuda.core.faults import Fault
-
     try:
-        await load  # type: ignore[misc]
+        await load
     except Fault as fault:
         log.warning("%s", fault)
 

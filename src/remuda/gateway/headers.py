@@ -42,10 +42,9 @@ class Cors:
             (b"vary", b"Origin"),
         ]
 
-    def preflight(self, origin: bytes) -> list[tuple[bytes, bytes]]:
-        """The answer to an OPTIONS request that asks for leave."""
+    def preflight(self) -> list[tuple[bytes, bytes]]:
+        """What to add to `headers` for an OPTIONS request that asks for leave."""
         return [
-            *self.headers(origin),
             (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
             (b"access-control-allow-headers", b"authorization, content-type, x-api-key, x-request-id, traceparent"),
             (b"access-control-max-age", b"600"),

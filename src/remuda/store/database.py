@@ -18,7 +18,7 @@ from remuda.store.versions import HEAD, bring_up_to_date, version_of
 
 BUSY_TIMEOUT_S = 5.0
 """How long a transaction waits for another process's on SQLite."""
-JOURNAL_BUSY_TIMEOUT_S = 1.0
+JOURNAL_BUSY_TIMEOUT_S = 0.5
 """The journal's writer gives up sooner: it has a spool to go to."""
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 60.0
@@ -33,7 +33,7 @@ class Store:
     """An open store of this program's version. Made by `open_store`; whoever opened it closes it.
 
     Functions of this room take it first. It has two sets of connections: one for everybody, and one for the journal's
-    writer, which neither waits for the others nor asks the disk to have everything before it goes on.
+    writer, which does not wait for the others.
     """
 
     def __init__(self, url: URL) -> None:
@@ -52,6 +52,14 @@ class Store:
             yield connection
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """As `read`, and every statement sees the state at the first one, however long it takes."""
+        # A transaction of SQLite's does so anyway.
+        engine = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="REPEATABLE READ")
+        async with _translated(self.url), engine.connect() as connection, connection.begin():
+            yield connection
+
+    @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction that is committed on leaving, undone by an exception. On disk when this
         returns.
@@ -62,11 +70,14 @@ class Store:
             yield connection
 
     @asynccontextmanager
-    async def write_journal(self) -> AsyncIterator[AsyncConnection]:
-        """As `write`, for live batches: survives the death of this process, but if the machine loses power or Postgres
-        crashes, what was committed last (well under a second of it) may be missing afterwards.
+    async def write_journal(self, *, is_durable: bool) -> AsyncIterator[AsyncConnection]:
+        """As `write`, on the journal's own connection, which waits only shortly for others.
+
+        Not durable (a difference on SQLite only, where the disk that would be waited for is this machine's): what is
+        committed survives the death of this process, but what was committed last may be missing after a loss of power.
         """
-        async with _translated(self.url), _writing(self._journal_engine).connect() as connection, connection.begin():
+        engine = _writing(self._journal_engine, is_durable=is_durable)
+        async with _translated(self.url), engine.connect() as connection, connection.begin():
             yield connection
 
     async def revision(self) -> int:
@@ -156,9 +167,6 @@ def _use_wal(connection: Connection) -> None:
 
 def _engine_of(url: URL, *, is_for_journal: bool) -> AsyncEngine:
     if not is_sqlite(url):
-        settings = {"application_name": "remuda"}
-        if is_for_journal:
-            settings["synchronous_commit"] = "off"
         return create_async_engine(
             url,
             pool_size=1 if is_for_journal else 5,
@@ -167,7 +175,7 @@ def _engine_of(url: URL, *, is_for_journal: bool) -> AsyncEngine:
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,
                 "command_timeout": JOURNAL_COMMAND_TIMEOUT_S if is_for_journal else COMMAND_TIMEOUT_S,
-                "server_settings": settings,
+                "server_settings": {"application_name": "remuda"},
             },
         )
     engine = create_async_engine(
@@ -180,28 +188,30 @@ def _engine_of(url: URL, *, is_for_journal: bool) -> AsyncEngine:
             "isolation_level": None,
         },
     )
-    # In WAL mode NORMAL loses nothing when a process dies, only when the machine does.
-    synchronous = "NORMAL" if is_for_journal else "FULL"
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(driver: Any, _record: Any) -> None:
         cursor = driver.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute(f"PRAGMA synchronous={synchronous}")
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that begins reading and then writes can fail at once where another wrote in between; one that
         # begins writing waits for its turn.
-        is_writing = connection.get_execution_options().get("is_writing")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("is_writing"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        # In WAL mode NORMAL loses nothing when a process dies, only when the machine does.
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['is_durable'] else 'NORMAL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
 
-def _writing(engine: AsyncEngine) -> AsyncEngine:
-    return engine.execution_options(is_writing=True)
+def _writing(engine: AsyncEngine, *, is_durable: bool = True) -> AsyncEngine:
+    return engine.execution_options(is_writing=True, is_durable=is_durable)
 
 
 @asynccontextmanager

@@ -55,7 +55,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of a database in which no store has been made yet."""
     if request.param != "postgres":
-        yield store_url_in(tmp_path / "data")
+        yield store_url_in(tmp_path / "empty")
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     name = server.new_database()
@@ -82,8 +82,8 @@ def new_journal(spool_folder: Path):
     """Makes journals; tests that do not `start` them decide by `flush` when they write."""
 
     def make(store: Store, clock: Clock | None = None, **bounds: float) -> Journal:
-        return Journal(
-            store, spool_folder, clock=clock or SystemClock(), ids=request_ids(), bounds=JournalBounds(**bounds)
-        )
+        # A slow test machine is no slow store: unless a test is about patience, there is plenty of it.
+        limits = JournalBounds(**{"patience_s": 60.0, **bounds})
+        return Journal(store, spool_folder, clock=clock or SystemClock(), ids=request_ids(), bounds=limits)
 
     return make

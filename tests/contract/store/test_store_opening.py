@@ -171,11 +171,11 @@ async def test_a_locked_file_is_told_apart_from_a_broken_one(tmp_path: Path):
     with sqlite3.connect(tmp_path / "remuda.db", isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable, match="locked"):
-            async with store.write_journal():
+            async with store.write_journal(is_durable=False):
                 pass
         other.execute("ROLLBACK")
     other.close()
-    async with store.write_journal():
+    async with store.write_journal(is_durable=False):
         pass
     await store.close()
 

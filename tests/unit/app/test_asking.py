@@ -63,7 +63,7 @@ async def test_why_there_is_no_answer() -> None:
         ("http://h", "/v1/models"),
         ("http://h/v1", "/v1/models"),
         ("http://h/api/v1/", "/api/v1/models"),
-        ("http://h/llm", "/llm/v1/models"),
+        ("http://h/llm", "/llm/models"),
     ],
 )
 def test_where_models_are_listed(url: str, path: str) -> None:

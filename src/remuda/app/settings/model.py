@@ -4,6 +4,7 @@ The text under a field is its documentation: `docs/reference/settings.md` and th
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -154,15 +155,15 @@ class UpstreamSettings(Section):
     """One OpenAI-compatible server elsewhere."""
 
     url: UpstreamUrl
-    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, or `unix:/path/to.sock`."""
+    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, or `unix:/path/to.sock`. Without a path, `/v1` is meant."""  # noqa: E501
     name: Name | None = None
     """What it is called in logs and metrics; default: host and port."""
     api_key: Secret | None = None
     """Key sent to it. Best written as `${NAME}`, so that it stands in the environment and not in the file."""
     models: tuple[Name, ...] = ()
     """Models it is asked for; default: those it lists."""
-    slots: Count = 64
-    """How many requests it is sent at once; more wait here, where they are queued fairly and can be sent elsewhere. A bound on load, not a claim about the server: raise it for one that batches more."""  # noqa: E501
+    slots: Count = 4096
+    """How many requests it is sent at once; more wait here. A bound on load, not a claim about the server: such servers do not tell how much they take, and queue by themselves. Lower it to let requests wait here instead, where they can be sent elsewhere."""  # noqa: E501
     ca_file: Location | None = None
     """Certificates (PEM) to trust for it instead of the system's."""
     connect_timeout_s: Annotated[Seconds, Field(gt=0)] = 5
@@ -174,13 +175,14 @@ class UpstreamSettings(Section):
 
     @property
     def address(self) -> Address:
-        """`url`, taken apart."""
-        return parse_address(self.url)
+        """`url`, taken apart; its base path is never empty."""
+        address = parse_address(self.url)
+        return address if address.base_path else replace(address, base_path="/v1")
 
     @property
     def display_name(self) -> str:
         """`name`, or what stands for it."""
-        address = self.address
+        address = parse_address(self.url)
         return self.name or address.socket_path or f"{Bind(address.host, address.port)}{address.base_path}"
 
 

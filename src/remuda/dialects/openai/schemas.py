@@ -1,4 +1,7 @@
-"""The few fields of each request that the gateway itself reads; all others pass through to the engine unread."""
+"""The few fields of each request that the gateway itself reads (all others pass through to the engine unread), and
+what it answers itself."""
+
+from typing import Literal
 
 import msgspec
 
@@ -50,3 +53,56 @@ class RerankBody(msgspec.Struct, kw_only=True):
     model: str
     query: str
     documents: list[msgspec.Raw]
+
+
+class ModelStanding(msgspec.Struct, omit_defaults=True):
+    """How a model is served; ours, beside OpenAI's fields."""
+
+    state: str
+    """`active` where a replica may be chosen now, else `draining` or `standby`."""
+    replicas: int
+    alias_of: str | None = None
+
+
+class ModelObject(msgspec.Struct, kw_only=True):
+    """One model, as OpenAI has it."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    context_length: int | None = None
+    """Tokens that one request may take up, where the engine tells."""
+    remuda: ModelStanding
+
+
+class ModelList(msgspec.Struct, kw_only=True):
+    """All models, as OpenAI has it."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelObject]
+
+
+class ErrorDetails(msgspec.Struct):
+    """What was wrong with one parameter."""
+
+    parameter: str
+    received_value: str | int | float | bool | None
+    expected_type: str | None
+
+
+class ErrorObject(msgspec.Struct, kw_only=True):
+    """OpenAI's `message`, `type`, `param` and `code`, and S1's `details` and `request_id`."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+    request_id: str
+    details: ErrorDetails | None = None
+
+
+class ErrorBody(msgspec.Struct):
+    """The body of every refusal."""
+
+    error: ErrorObject

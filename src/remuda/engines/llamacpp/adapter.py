@@ -39,6 +39,14 @@ class LlamaCpp:
     kind = "llama.cpp"
     reuses_after_stream = False
     """It announces keep-alive after a streamed answer and closes nevertheless."""
+    slots_path = "/slots"
+
+    def busy_slots(self, body: bytes) -> int:
+        """How many slots are processing, by the list at `/slots`."""
+        try:
+            return sum(slot.is_processing for slot in msgspec.json.decode(body, type=list[_Slot]))
+        except msgspec.DecodeError as error:
+            raise ValueError("/slots holds no list of slots") from error
 
     def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
         """The ask with what makes it cancellable: generation is always streamed, and progress is always written.
@@ -89,6 +97,10 @@ _NOT_STARTED_FOR = {
     Operation.EMBEDDING: "This model's engine was not started for embeddings.",
     Operation.RERANK: "This model's engine was not started for reranking.",
 }
+
+
+class _Slot(msgspec.Struct):
+    is_processing: bool = False
 
 
 class _Error(msgspec.Struct):

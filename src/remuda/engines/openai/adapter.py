@@ -28,6 +28,11 @@ class OpenAILike:
 
     kind: Final = "openai"
     reuses_after_stream: Final = True
+    slots_path: Final = None
+
+    def busy_slots(self, body: bytes) -> int:
+        """Never asked: such servers do not tell their slots."""
+        raise ValueError("OpenAI-compatible servers do not tell their slots")
 
     def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
         """The ask as it came, with the server's own model name, and with usage asked for in every stream."""

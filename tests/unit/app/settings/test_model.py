@@ -64,6 +64,14 @@ def test_an_upstream_is_called_by_its_address_where_it_has_no_name() -> None:
     assert UpstreamSettings(url="http://a", name="big").display_name == "big"
 
 
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [("http://a", "/v1"), ("http://a/", "/v1"), ("http://a/llm", "/llm"), ("unix:/run/x.sock", "/v1")],
+)
+def test_an_upstream_without_a_path_is_asked_below_v1(url: str, base: str) -> None:
+    assert UpstreamSettings(url=url).address.base_path == base
+
+
 def test_the_store_is_a_file_in_the_data_folder() -> None:
     assert Settings(data_dir=Path("/data")).store_url == "sqlite:////data/remuda.db"
 
