@@ -1,21 +1,26 @@
 """The open store: its connections, its transactions, its revision."""
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, auto
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Table, event, select, update
+from sqlalchemy import URL, Connection, Engine, QueuePool, Table, create_engine, event, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from remuda.store.errors import StoreError, StoreRefused, StoreUnavailable
 from remuda.store.places import is_sqlite, parse_store_url, prepare_file, shown
 from remuda.store.schema import counters
 from remuda.store.versions import HEAD, bring_up_to_date, version_of
 
+T = TypeVar("T")
+
+SQLITE_CONNECTIONS = 4
 BUSY_TIMEOUT_S = 5.0
 """How long a transaction waits for another process's on SQLite."""
 JOURNAL_BUSY_TIMEOUT_S = 0.5
@@ -29,66 +34,90 @@ event loop takes it, both threads pay a switch; a batch in few statements pays f
 below SQLite's bound of 32,766 values."""
 
 
+class _Mode(Enum):
+    """What a transaction is for."""
+
+    READ = auto()
+    SNAPSHOT = auto()
+    WRITE = auto()
+    JOURNAL = auto()
+    JOURNAL_DURABLE = auto()
+
+    @property
+    def is_journals(self) -> bool:
+        return self in (_Mode.JOURNAL, _Mode.JOURNAL_DURABLE)
+
+    @property
+    def is_writing(self) -> bool:
+        return self not in (_Mode.READ, _Mode.SNAPSHOT)
+
+
 class Store:
     """An open store of this program's version. Made by `open_store`; whoever opened it closes it.
 
-    Functions of this room take it first. It has two sets of connections: one for everybody, and one for the journal's
-    writer, which does not wait for the others.
+    What the functions of this room do with it is *work*: a plain function of a connection, run inside one
+    transaction. On SQLite it runs in a thread, as a whole: handing over each statement on its own would cost several
+    times the work. On Postgres it runs on the event loop, which goes on while the server is waited for. Work returns
+    plain values.
+
+    There are two sets of connections: one for everybody, and one for the journal's writer, which does not wait for the
+    others.
     """
 
     def __init__(self, url: URL) -> None:
         self.url = url
         self.is_sqlite = is_sqlite(url)
-        self._engine = _engine_of(url, is_for_journal=False)
-        self._journal_engine = _engine_of(url, is_for_journal=True)
+        self._database: _SQLite | _Postgres = _SQLite(url) if self.is_sqlite else _Postgres(url)
 
     def __repr__(self) -> str:
         return f"Store({shown(self.url)!r})"
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in a transaction that sees one state of the store. Raises StoreUnavailable or StoreError."""
-        async with _translated(self.url), self._engine.connect() as connection, connection.begin():
-            yield connection
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, having read. Raises StoreUnavailable or StoreError."""
+        return await self._run(work, _Mode.READ)
 
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+    async def snapshot(self, work: Callable[[Connection], T]) -> T:
         """As `read`, and every statement sees the state at the first one, however long it takes."""
-        # A transaction of SQLite's does so anyway.
-        engine = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="REPEATABLE READ")
-        async with _translated(self.url), engine.connect() as connection, connection.begin():
-            yield connection
+        return await self._run(work, _Mode.SNAPSHOT)
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in a transaction that is committed on leaving, undone by an exception. On disk when this
-        returns.
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, having written: committed and on disk; undone where it raised.
 
-        Raises StoreUnavailable, StoreRefused or StoreError.
+        Raises StoreUnavailable, StoreRefused or StoreError. Where the caller is cancelled meanwhile, or the connection
+        breaks during the commit, the work may have been done or not.
         """
-        async with _translated(self.url), _writing(self._engine).connect() as connection, connection.begin():
-            yield connection
+        return await self._run(work, _Mode.WRITE)
 
-    @asynccontextmanager
-    async def write_journal(self, *, is_durable: bool) -> AsyncIterator[AsyncConnection]:
+    async def write_journal(self, work: Callable[[Connection], T], *, is_durable: bool) -> T:
         """As `write`, on the journal's own connection, which waits only shortly for others.
 
         Not durable (a difference on SQLite only, where the disk that would be waited for is this machine's): what is
         committed survives the death of this process, but what was committed last may be missing after a loss of power.
         """
-        engine = _writing(self._journal_engine, is_durable=is_durable)
-        async with _translated(self.url), engine.connect() as connection, connection.begin():
-            yield connection
+        return await self._run(work, _Mode.JOURNAL_DURABLE if is_durable else _Mode.JOURNAL)
 
     async def revision(self) -> int:
         """The store's revision: another number than before means that keys have changed."""
-        async with self.read() as connection:
-            return await read_revision(connection)
+        return await self.read(read_revision)
 
     async def close(self) -> None:
-        """Close all connections. Transactions still open are undone."""
-        await self._journal_engine.dispose()
-        await self._engine.dispose()
+        """Close all connections, when work that has begun is over."""
+        await self._database.close()
+
+    async def _run(self, work: Callable[[Connection], T], mode: _Mode) -> T:
+        try:
+            return await self._database.run(work, mode)
+        except StoreError:
+            raise
+        except (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError, UnicodeError, OverflowError) as error:
+            raise _translation(error, self.url) from error
+        except Exception as error:
+            # asyncpg's own classes, met where SQLAlchemy does not stand between (COPY): known by where they come
+            # from,
+            # since the driver may not be installed.
+            if type(error).__module__.startswith("asyncpg"):
+                raise _translation(error, self.url) from error
+            raise
 
 
 async def open_store(url: str) -> Store:
@@ -112,123 +141,156 @@ async def open_store(url: str) -> Store:
     return store
 
 
-async def read_revision(connection: AsyncConnection) -> int:
+def read_revision(connection: Connection) -> int:
     """The revision as the transaction of `connection` sees it."""
-    return int((await connection.execute(select(counters.c.value).where(counters.c.name == "revision"))).scalar_one())
+    return int(connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar_one())
 
 
-async def raise_revision(connection: AsyncConnection) -> None:
+def raise_revision(connection: Connection) -> None:
     """Say, in the transaction of `connection`, that something changed which running gateways hold in memory."""
-    await connection.execute(update(counters).where(counters.c.name == "revision").values(value=counters.c.value + 1))
+    connection.execute(update(counters).where(counters.c.name == "revision").values(value=counters.c.value + 1))
 
 
-async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
     """Add many rows, whose values stand in the order of the table's columns, in the transaction of `connection`.
 
     Goes past SQLAlchemy's parameter handling, which would cost more than the insertion.
     """
+    columns = [column.name for column in table.columns]
     if connection.dialect.name == "postgresql":
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
-        await driver.copy_records_to_table(table.name, records=rows, columns=[column.name for column in table.columns])
+        adapter: Any = connection.connection.dbapi_connection
+        adapter.run_async(lambda driver: driver.copy_records_to_table(table.name, records=rows, columns=columns))
         return
+    places = "(" + ", ".join("?" * len(columns)) + ")"
+    statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES "  # names of our own schema; values are bound
     whole = len(rows) - len(rows) % ROWS_PER_INSERT
-    names = ", ".join(column.name for column in table.columns)
-    places = "(" + ", ".join("?" * len(table.columns)) + ")"
-    statement = f"INSERT INTO {table.name} ({names}) VALUES "  # names of our own schema; values are bound
     if whole:
         many = statement + ", ".join([places] * ROWS_PER_INSERT)
         for start in range(0, whole, ROWS_PER_INSERT):
             values = tuple(chain.from_iterable(rows[start : start + ROWS_PER_INSERT]))
-            await connection.exec_driver_sql(many, values)
+            connection.exec_driver_sql(many, values)
     if whole < len(rows):
-        await connection.exec_driver_sql(statement + places, [tuple(row) for row in rows[whole:]])
+        connection.exec_driver_sql(statement + places, [tuple(row) for row in rows[whole:]])
 
 
 async def _make_current(store: Store) -> None:
-    async with store.read() as connection:
-        version = await connection.run_sync(version_of)
-    if store.is_sqlite:
-        async with _translated(store.url), store._engine.connect() as connection:
-            # Kept in the file; outside a transaction, where alone SQLite can change it.
-            await connection.run_sync(_use_wal)
+    version = await store.read(version_of)
+    await store._database.prepare()
     if version != HEAD:
-        async with store.write() as connection:
-            await connection.run_sync(bring_up_to_date)
+        await store.write(bring_up_to_date)
 
 
-def _use_wal(connection: Connection) -> None:
-    driver = connection.connection.dbapi_connection
-    assert driver is not None
-    cursor = driver.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.close()
+class _SQLite:
+    """An SQLite file: work runs in threads."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine = self._engine_of(url, BUSY_TIMEOUT_S, pool_size=SQLITE_CONNECTIONS)
+        self._journal_engine = self._engine_of(url, JOURNAL_BUSY_TIMEOUT_S, pool_size=1)
+        # Threads of our own, as many as connections: the journal does not queue behind whatever else the process
+        # does.
+        self._threads = ThreadPoolExecutor(SQLITE_CONNECTIONS + 1, thread_name_prefix="remuda-store")
+
+    async def run(self, work: Callable[[Connection], T], mode: _Mode) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work, mode)
+
+    async def prepare(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._use_wal)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+        self._journal_engine.dispose()
+        self._engine.dispose()
+
+    def _run(self, work: Callable[[Connection], T], mode: _Mode) -> T:
+        engine = self._journal_engine if mode.is_journals else self._engine
+        with engine.connect() as connection:
+            if mode.is_writing:
+                # In WAL mode NORMAL loses nothing when a process dies, only when the machine does.
+                synchronous = "NORMAL" if mode is _Mode.JOURNAL else "FULL"
+                connection = connection.execution_options(begin="BEGIN IMMEDIATE", synchronous=synchronous)
+            with connection.begin():
+                return work(connection)
+
+    def _use_wal(self) -> None:
+        """Readers and one writer at a time, beside each other. Kept in the file; not to be changed in a transaction."""
+        driver = self._engine.raw_connection()
+        try:
+            cursor = driver.cursor()
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.close()
+        finally:
+            driver.close()
+
+    @staticmethod
+    def _engine_of(url: URL, busy_timeout_s: float, *, pool_size: int) -> Engine:
+        engine = create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=pool_size,
+            max_overflow=0,
+            connect_args={
+                "timeout": busy_timeout_s,
+                "check_same_thread": False,  # a connection is used by one thread at a time, not always the same
+                # The driver begins no transactions by itself: `begin` does, as reader or as writer.
+                "isolation_level": None,
+            },
+        )
+
+        @event.listens_for(engine, "connect")
+        def _connected(driver: Any, _record: Any) -> None:
+            cursor = driver.cursor()
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.close()
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            # A transaction that begins reading and then writes can fail at once where another wrote in between; one
+            # that begins writing waits for its turn.
+            options = connection.get_execution_options()
+            if (synchronous := options.get("synchronous")) is not None:
+                connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+            connection.exec_driver_sql(options.get("begin", "BEGIN"))
+
+        return engine
 
 
-def _engine_of(url: URL, *, is_for_journal: bool) -> AsyncEngine:
-    if not is_sqlite(url):
+class _Postgres:
+    """A Postgres database: work runs on the event loop."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine = self._engine_of(url, COMMAND_TIMEOUT_S, pool_size=5)
+        self._snapshot_engine = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        self._journal_engine = self._engine_of(url, JOURNAL_COMMAND_TIMEOUT_S, pool_size=1)
+
+    async def run(self, work: Callable[[Connection], T], mode: _Mode) -> T:
+        engine = self._engine
+        if mode is _Mode.SNAPSHOT:
+            engine = self._snapshot_engine
+        elif mode.is_journals:
+            engine = self._journal_engine
+        async with engine.connect() as connection, connection.begin():
+            return await connection.run_sync(work)
+
+    async def prepare(self) -> None:
+        """Nothing: a server is set up by whoever runs it."""
+
+    async def close(self) -> None:
+        await self._journal_engine.dispose()
+        await self._engine.dispose()
+
+    @staticmethod
+    def _engine_of(url: URL, command_timeout_s: float, *, pool_size: int) -> AsyncEngine:
         return create_async_engine(
             url,
-            pool_size=1 if is_for_journal else 5,
-            max_overflow=0 if is_for_journal else 5,
+            pool_size=pool_size,
+            max_overflow=0 if pool_size == 1 else pool_size,
             pool_pre_ping=True,  # a restarted server is noticed by the pool, not by the caller
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,
-                "command_timeout": JOURNAL_COMMAND_TIMEOUT_S if is_for_journal else COMMAND_TIMEOUT_S,
+                "command_timeout": command_timeout_s,
                 "server_settings": {"application_name": "remuda"},
             },
         )
-    engine = create_async_engine(
-        url,
-        pool_size=1 if is_for_journal else 4,
-        max_overflow=0,
-        connect_args={
-            "timeout": JOURNAL_BUSY_TIMEOUT_S if is_for_journal else BUSY_TIMEOUT_S,
-            # The driver begins no transactions by itself: `_begin` does, as reader or as writer.
-            "isolation_level": None,
-        },
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _connected(driver: Any, _record: Any) -> None:
-        cursor = driver.cursor()
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that begins reading and then writes can fail at once where another wrote in between; one that
-        # begins writing waits for its turn.
-        options = connection.get_execution_options()
-        if not options.get("is_writing"):
-            connection.exec_driver_sql("BEGIN")
-            return
-        # In WAL mode NORMAL loses nothing when a process dies, only when the machine does.
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['is_durable'] else 'NORMAL'}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _writing(engine: AsyncEngine, *, is_durable: bool = True) -> AsyncEngine:
-    return engine.execution_options(is_writing=True, is_durable=is_durable)
-
-
-@asynccontextmanager
-async def _translated(url: URL) -> AsyncIterator[None]:
-    """Errors of SQLAlchemy, the drivers and the network come out as this room's."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except (SQLAlchemyError, OSError, TimeoutError, UnicodeError, OverflowError) as error:
-        raise _translation(error, url) from error
-    except Exception as error:
-        # asyncpg's own classes, met where SQLAlchemy does not stand between (COPY): known by where they come from,
-        # since the driver may not be installed.
-        if type(error).__module__.startswith("asyncpg"):
-            raise _translation(error, url) from error
-        raise
 
 
 def _translation(error: Exception, url: URL) -> StoreError:
