@@ -1,55 +1,24 @@
 """The open store: its connections, its transactions, its revision."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from enum import Enum, auto
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, Table, create_engine, event, select, update
+from sqlalchemy import URL, Connection, Table, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from remuda.store.errors import StoreError, StoreRefused, StoreUnavailable
 from remuda.store.places import is_sqlite, parse_store_url, prepare_file, shown
 from remuda.store.schema import counters
+from remuda.store.transactions import Database, Mode, T
 from remuda.store.versions import HEAD, bring_up_to_date, version_of
 
-T = TypeVar("T")
-
-SQLITE_CONNECTIONS = 4
-BUSY_TIMEOUT_S = 5.0
-"""How long a transaction waits for another process's on SQLite."""
-JOURNAL_BUSY_TIMEOUT_S = 0.5
-"""The journal's writer gives up sooner: it has a spool to go to."""
-CONNECT_TIMEOUT_S = 5.0
-COMMAND_TIMEOUT_S = 60.0
-JOURNAL_COMMAND_TIMEOUT_S = 10.0
 ROWS_PER_INSERT = 128
 """Rows in one INSERT on SQLite. The driver gives up the interpreter's lock once per statement, and each time a busy
 event loop takes it, both threads pay a switch; a batch in few statements pays few. 128 rows of 22 columns stay far
 below SQLite's bound of 32,766 values."""
-
-
-class _Mode(Enum):
-    """What a transaction is for."""
-
-    READ = auto()
-    SNAPSHOT = auto()
-    WRITE = auto()
-    JOURNAL = auto()
-    JOURNAL_DURABLE = auto()
-
-    @property
-    def is_journals(self) -> bool:
-        return self in (_Mode.JOURNAL, _Mode.JOURNAL_DURABLE)
-
-    @property
-    def is_writing(self) -> bool:
-        return self not in (_Mode.READ, _Mode.SNAPSHOT)
 
 
 class Store:
@@ -67,18 +36,18 @@ class Store:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.is_sqlite = is_sqlite(url)
-        self._database: _SQLite | _Postgres = _SQLite(url) if self.is_sqlite else _Postgres(url)
+        self._database = _database_at(url)
 
     def __repr__(self) -> str:
         return f"Store({shown(self.url)!r})"
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, having read. Raises StoreUnavailable or StoreError."""
-        return await self._run(work, _Mode.READ)
+        return await self._run(work, Mode.READ)
 
     async def snapshot(self, work: Callable[[Connection], T]) -> T:
         """As `read`, and every statement sees the state at the first one, however long it takes."""
-        return await self._run(work, _Mode.SNAPSHOT)
+        return await self._run(work, Mode.SNAPSHOT)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, having written: committed and on disk; undone where it raised.
@@ -86,7 +55,7 @@ class Store:
         Raises StoreUnavailable, StoreRefused or StoreError. Where the caller is cancelled meanwhile, or the connection
         breaks during the commit, the work may have been done or not.
         """
-        return await self._run(work, _Mode.WRITE)
+        return await self._run(work, Mode.WRITE)
 
     async def write_journal(self, work: Callable[[Connection], T], *, is_durable: bool) -> T:
         """As `write`, on the journal's own connection, which waits only shortly for others.
@@ -94,7 +63,7 @@ class Store:
         Not durable (a difference on SQLite only, where the disk that would be waited for is this machine's): what is
         committed survives the death of this process, but what was committed last may be missing after a loss of power.
         """
-        return await self._run(work, _Mode.JOURNAL_DURABLE if is_durable else _Mode.JOURNAL)
+        return await self._run(work, Mode.JOURNAL_DURABLE if is_durable else Mode.JOURNAL)
 
     async def revision(self) -> int:
         """The store's revision: another number than before means that keys have changed."""
@@ -104,7 +73,7 @@ class Store:
         """Close all connections, when work that has begun is over."""
         await self._database.close()
 
-    async def _run(self, work: Callable[[Connection], T], mode: _Mode) -> T:
+    async def _run(self, work: Callable[[Connection], T], mode: Mode) -> T:
         try:
             return await self._database.run(work, mode)
         except StoreError:
@@ -112,9 +81,8 @@ class Store:
         except (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError, UnicodeError, OverflowError) as error:
             raise _translation(error, self.url) from error
         except Exception as error:
-            # asyncpg's own classes, met where SQLAlchemy does not stand between (COPY): known by where they come
-            # from,
-            # since the driver may not be installed.
+            # asyncpg's own classes, met where SQLAlchemy does not stand between (COPY). Known by where they come from,
+            # since the driver need not be installed.
             if type(error).__module__.startswith("asyncpg"):
                 raise _translation(error, self.url) from error
             raise
@@ -180,117 +148,14 @@ async def _make_current(store: Store) -> None:
         await store.write(bring_up_to_date)
 
 
-class _SQLite:
-    """An SQLite file: work runs in threads."""
+def _database_at(url: URL) -> Database:
+    if is_sqlite(url):
+        from remuda.store.sqlite import SQLiteDatabase
 
-    def __init__(self, url: URL) -> None:
-        self._engine = self._engine_of(url, BUSY_TIMEOUT_S, pool_size=SQLITE_CONNECTIONS)
-        self._journal_engine = self._engine_of(url, JOURNAL_BUSY_TIMEOUT_S, pool_size=1)
-        # Threads of our own, as many as connections: the journal does not queue behind whatever else the process
-        # does.
-        self._threads = ThreadPoolExecutor(SQLITE_CONNECTIONS + 1, thread_name_prefix="remuda-store")
+        return SQLiteDatabase(url)
+    from remuda.store.postgres import PostgresDatabase
 
-    async def run(self, work: Callable[[Connection], T], mode: _Mode) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work, mode)
-
-    async def prepare(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._use_wal)
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self._threads.shutdown)
-        self._journal_engine.dispose()
-        self._engine.dispose()
-
-    def _run(self, work: Callable[[Connection], T], mode: _Mode) -> T:
-        engine = self._journal_engine if mode.is_journals else self._engine
-        with engine.connect() as connection:
-            if mode.is_writing:
-                # In WAL mode NORMAL loses nothing when a process dies, only when the machine does.
-                synchronous = "NORMAL" if mode is _Mode.JOURNAL else "FULL"
-                connection = connection.execution_options(begin="BEGIN IMMEDIATE", synchronous=synchronous)
-            with connection.begin():
-                return work(connection)
-
-    def _use_wal(self) -> None:
-        """Readers and one writer at a time, beside each other. Kept in the file; not to be changed in a transaction."""
-        driver = self._engine.raw_connection()
-        try:
-            cursor = driver.cursor()
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.close()
-        finally:
-            driver.close()
-
-    @staticmethod
-    def _engine_of(url: URL, busy_timeout_s: float, *, pool_size: int) -> Engine:
-        engine = create_engine(
-            url,
-            poolclass=QueuePool,
-            pool_size=pool_size,
-            max_overflow=0,
-            connect_args={
-                "timeout": busy_timeout_s,
-                "check_same_thread": False,  # a connection is used by one thread at a time, not always the same
-                # The driver begins no transactions by itself: `begin` does, as reader or as writer.
-                "isolation_level": None,
-            },
-        )
-
-        @event.listens_for(engine, "connect")
-        def _connected(driver: Any, _record: Any) -> None:
-            cursor = driver.cursor()
-            cursor.execute("PRAGMA foreign_keys=ON")
-            cursor.close()
-
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Connection) -> None:
-            # A transaction that begins reading and then writes can fail at once where another wrote in between; one
-            # that begins writing waits for its turn.
-            options = connection.get_execution_options()
-            if (synchronous := options.get("synchronous")) is not None:
-                connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
-            connection.exec_driver_sql(options.get("begin", "BEGIN"))
-
-        return engine
-
-
-class _Postgres:
-    """A Postgres database: work runs on the event loop."""
-
-    def __init__(self, url: URL) -> None:
-        self._engine = self._engine_of(url, COMMAND_TIMEOUT_S, pool_size=5)
-        self._snapshot_engine = self._engine.execution_options(isolation_level="REPEATABLE READ")
-        self._journal_engine = self._engine_of(url, JOURNAL_COMMAND_TIMEOUT_S, pool_size=1)
-
-    async def run(self, work: Callable[[Connection], T], mode: _Mode) -> T:
-        engine = self._engine
-        if mode is _Mode.SNAPSHOT:
-            engine = self._snapshot_engine
-        elif mode.is_journals:
-            engine = self._journal_engine
-        async with engine.connect() as connection, connection.begin():
-            return await connection.run_sync(work)
-
-    async def prepare(self) -> None:
-        """Nothing: a server is set up by whoever runs it."""
-
-    async def close(self) -> None:
-        await self._journal_engine.dispose()
-        await self._engine.dispose()
-
-    @staticmethod
-    def _engine_of(url: URL, command_timeout_s: float, *, pool_size: int) -> AsyncEngine:
-        return create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=0 if pool_size == 1 else pool_size,
-            pool_pre_ping=True,  # a restarted server is noticed by the pool, not by the caller
-            connect_args={
-                "timeout": CONNECT_TIMEOUT_S,
-                "command_timeout": command_timeout_s,
-                "server_settings": {"application_name": "remuda"},
-            },
-        )
+    return PostgresDatabase(url)
 
 
 def _translation(error: Exception, url: URL) -> StoreError:
