@@ -23,10 +23,9 @@ from typing import IO, Any
 import msgspec
 from sqlalchemy import Connection, Double, LargeBinary, MetaData, Table, delete, func, select, text, update
 
-from remuda.store.database import Store, insert_rows, open_store
+from remuda.store.database import Store, insert_rows, open_store, store_at
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS
-from remuda.store.places import is_sqlite, parse_store_url, prepare_file
 from remuda.store.schema import VERSION_TABLE, counters, metadata
 from remuda.store.versions import HEAD, migrate, version_of
 
@@ -88,10 +87,7 @@ async def restore(path: Path, url: str, *, force: bool = False) -> BackupSummary
     A store that holds keys or journal entries is only replaced with `force`. Raises StoreError or StoreTooNew.
     """
     manifest = await asyncio.to_thread(_checked, path)
-    parsed = parse_store_url(url)
-    if is_sqlite(parsed):
-        prepare_file(Path(str(parsed.database)))
-    store = Store(parsed)
+    store = store_at(url)
     try:
         await store.write(lambda connection: _restore(connection, path, manifest, force))
     finally:
@@ -208,6 +204,8 @@ def _tables_there(connection: Connection) -> dict[str, Table]:
 
 def _batches_of(path: Path, name: str, table: Table, columns: list[str]) -> Iterator[list[list[Any]]]:
     """The rows of one table, some at once, in the order of the table's own columns."""
+    if unknown := {column.name for column in table.columns} - set(columns):
+        raise StoreError(f"the backup {path} is damaged: table {name} has no {', '.join(sorted(unknown))}")
     places = [columns.index(column.name) for column in table.columns]
     binary = [index for index, column in enumerate(table.columns) if isinstance(column.type, LargeBinary)]
     # JSON has no infinity: it came out as null.

@@ -81,7 +81,8 @@ class Store:
         except (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError, UnicodeError, OverflowError) as error:
             raise _translation(error, self.url) from error
         except Exception as error:
-            # asyncpg's own classes, met where SQLAlchemy does not stand between (COPY). Known by where they come from,
+            # asyncpg's own classes, met where SQLAlchemy does not stand between (COPY). Known by where they come
+            # from,
             # since the driver need not be installed.
             if type(error).__module__.startswith("asyncpg"):
                 raise _translation(error, self.url) from error
@@ -94,19 +95,27 @@ async def open_store(url: str) -> Store:
     Raises StoreTooNew for a store of a newer version, StoreUnavailable where the server or file does not answer,
     StoreError where it cannot be a store at all.
     """
-    parsed = parse_store_url(url)
-    if is_sqlite(parsed):
-        prepare_file(Path(str(parsed.database)))
-    try:
-        store = Store(parsed)
-    except ImportError as error:
-        raise StoreError(f"a store on Postgres needs {error.name}: pip install 'remuda[postgres]'") from error
+    store = store_at(url)
     try:
         await _make_current(store)
     except BaseException:
         await store.close()
         raise
     return store
+
+
+def store_at(url: str) -> Store:
+    """The store at `url`, of whatever version, or empty; its file is made where it is missing. Connects to nothing yet.
+
+    Raises StoreError where it cannot be a store at all.
+    """
+    parsed = parse_store_url(url)
+    if is_sqlite(parsed):
+        prepare_file(Path(str(parsed.database)))
+    try:
+        return Store(parsed)
+    except ImportError as error:
+        raise StoreError(f"a store on Postgres needs {error.name}: pip install 'remuda[postgres]'") from error
 
 
 def read_revision(connection: Connection) -> int:

@@ -163,6 +163,16 @@ async def test_missing_rows_are_noticed(store: Store, store_url: str, file: Path
         await restore(file, store_url, force=True)
 
 
+async def test_a_table_without_its_columns_is_refused_and_changes_nothing(store: Store, store_url: str, file: Path):
+    await fill(store)
+    await backup(store, file, NOON)
+    columns = ["id", "label", "digest", "prefix", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
+    await asyncio.to_thread(rewrite, file, lambda manifest: manifest["tables"]["keys"].update(columns=columns))
+    with pytest.raises(StoreError, match="table keys has no name"):
+        await restore(file, store_url, force=True)
+    assert len(await keys.list_keys(store)) == 2
+
+
 async def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path):
     with pytest.raises(StoreError, match="there is no backup"):
         await restore(tmp_path / "none", f"sqlite:///{tmp_path}/remuda.db")

@@ -12,7 +12,7 @@ import pytest
 from tests.contract.store.samples import a_key, run_sql
 
 from remuda.store import Store, StoreError, StoreTooNew, StoreUnavailable, keys, open_store, store_url_in
-from remuda.store.database import Store as OpenStore
+from remuda.store.database import store_at
 from remuda.store.migrations import REVISIONS
 from remuda.store.schema import VERSION_TABLE, metadata
 from remuda.store.versions import HEAD, bring_up_to_date, version_of
@@ -71,7 +71,7 @@ async def test_who_waited_for_the_migration_does_not_repeat_it(store: Store):
 
 async def test_tables_of_another_program_are_left_alone(empty_url: str):
     # Opened without bringing it to our version: the tables are not ours yet.
-    raw = OpenStore(await _parsed(empty_url))
+    raw = store_at(empty_url)
     await run_sql(raw, "CREATE TABLE keys (id integer)")
     await raw.close()
     with pytest.raises(StoreError, match="tables of another program under names of ours: keys"):
@@ -111,6 +111,12 @@ async def test_a_url_that_leads_nowhere_is_refused_in_one_line(url: str, sentenc
         await open_store(url)
     assert "secret" not in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+async def test_without_the_driver_a_store_on_postgres_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(StoreError, match=r"needs asyncpg: pip install 'remuda\[postgres\]'"):
+        await open_store("postgresql://u@127.0.0.1:1/d")
 
 
 async def test_a_server_that_is_not_there_may_come_later():
@@ -196,12 +202,3 @@ asyncio.run(main())
 
 async def _open_and_close(url: str) -> None:
     await (await open_store(url)).close()
-
-
-async def _parsed(url: str):
-    from remuda.store.places import parse_store_url, prepare_file
-
-    parsed = parse_store_url(url)
-    if url.startswith("sqlite"):
-        prepare_file(Path(str(parsed.database)))
-    return parsed
