@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lint types imports bench bench-peers soak requirements clean
+.PHONY: run test check lint types imports docs bench bench-peers soak requirements clean
 
 run: $(VENV)/.run
 	@$(BIN)/remuda serve $(ARGS)
@@ -22,6 +22,9 @@ types: $(VENV)/.dev
 
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev
+	$(BIN)/python tools/docs.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench $(ARGS)

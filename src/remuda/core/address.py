@@ -35,7 +35,7 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """The address of `http(s)://host[:port][/base]` or `unix:/path/to.sock`; raises ValueError with a clear sentence."""
+    """The address of `http(s)://host[:port][/base]` or `unix:/path/to.sock`; raises ValueError, a clear sentence."""
     if url.startswith("unix:"):
         path = url.removeprefix("unix:")
         if not path.startswith("/"):

@@ -1,0 +1,135 @@
+"""All ordinary routes as one ASGI application. What the lane answers is listed and described here, but not served."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from remuda.app import openapi
+from remuda.core.ids import Ids, request_ids
+from remuda.core.keys import Scope
+from remuda.dialects.console import routes as console
+from remuda.dialects.control import routes as control
+from remuda.dialects.control.routes import Exposition, Readiness
+from remuda.dialects.kit import errors
+from remuda.dialects.kit.access import Access, Policy, Rule
+from remuda.dialects.kit.front import Front
+from remuda.dialects.kit.owners import Owners
+from remuda.dialects.openai import errors as openai_errors
+from remuda.dialects.openai import routes as openai
+from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.fleet.registry import Fleet
+from remuda.gateway.authenticate import Gatekeeper
+from remuda.gateway.face import LaneRoute
+from remuda.gateway.headers import Cors
+
+OWN_RULES: Final = (Rule("/openapi.json", Access(Scope.READ, also=Scope.INFERENCE)),)
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the application is made of."""
+
+    gatekeeper: Gatekeeper
+    fleet: Fleet
+    lane_routes: Sequence[LaneRoute]
+    """What the lane answers."""
+    cors: Cors
+    ids: Ids
+    metrics: Exposition
+    readiness: Readiness
+    version: str
+    max_body_bytes: int = 32 * 1024 * 1024
+    """Longest body of an ordinary request; the lane has its own bound."""
+    lifespan: Lifespan | None = None
+    """Entered before the first request, left after the last."""
+
+
+def build_app(parts: Parts) -> Front:
+    """The application: the front, and behind it every dialect's ordinary routes."""
+    return Front(
+        inner_app(parts),
+        gatekeeper=parts.gatekeeper,
+        policy=policy(),
+        owners=owners(),
+        cors=parts.cors,
+        ids=parts.ids,
+        max_body_bytes=parts.max_body_bytes,
+    )
+
+
+def inner_app(parts: Parts) -> FastAPI:
+    """What stands behind the front. Never serve it bare: it admits everybody."""
+    app = FastAPI(
+        title="Remuda",
+        version=parts.version,
+        description=openapi.DESCRIPTION,
+        lifespan=parts.lifespan,
+        # The document has a route of its own below; FastAPI's pages for it fetch scripts from foreign hosts.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    own_routes = (
+        console.router(parts.fleet, lambda: not parts.gatekeeper.is_open, parts.version),
+        control.router(parts.fleet, parts.readiness, parts.metrics, parts.version),
+        openai.router(parts.fleet, parts.lane_routes),
+    )
+    # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
+    for router in own_routes:
+        app.router.routes.extend(router.routes)
+    _add_document(app)
+    errors.install(app, owners())
+    return app
+
+
+def policy() -> Policy:
+    """What each route needs of its caller."""
+    return Policy((*console.RULES, *control.RULES, *openai.RULES, *OWN_RULES))
+
+
+def owners() -> Owners:
+    """Who says what went wrong: each path's own dialect; OpenAI's words elsewhere."""
+    by_prefix = dict.fromkeys(openai.VERSIONS, openai_errors.refusal)
+    return Owners(default=openai_errors.refusal, by_prefix=by_prefix)
+
+
+def bare_parts(version: str) -> Parts:
+    """Parts without anything behind them: enough to list and describe all routes, not to serve."""
+    return Parts(
+        gatekeeper=Gatekeeper(keyless_allowed=False, wall=lambda: 0.0),
+        fleet=Fleet(),
+        lane_routes=lane_routes(OpenAIFace()),
+        cors=Cors(),
+        ids=request_ids(),
+        metrics=lambda: (b"", "text/plain"),
+        readiness=lambda: ["nothing is behind these routes"],
+        version=version,
+    )
+
+
+def _add_document(app: FastAPI) -> None:
+    document: bytes | None = None
+
+    async def openapi_json() -> Response:
+        nonlocal document
+        if document is None:
+            document = openapi.encoded(app, policy())
+        return Response(document, media_type="application/json")
+
+    content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+    app.add_api_route(
+        "/openapi.json",
+        openapi_json,
+        tags=["control"],
+        summary="This document",
+        operation_id="get_openapi",
+        response_class=Response,
+        responses={200: {"description": "Every route, described.", "content": content}},
+    )

@@ -1,0 +1,44 @@
+"""Settings that are allowed and yet hardly meant."""
+
+from collections.abc import Iterator
+
+from remuda.app.checks.finding import Finding, ok, warn
+from remuda.app.settings import Settings
+from remuda.core.hosts import is_loopback
+
+SHORT_KEY_CHARS = 16
+"""Below this a key of the operator's own choice can be guessed."""
+
+
+def check_origin(settings: Settings) -> Finding:
+    """Which file the settings are from."""
+    return ok("settings", str(settings.file) if settings.file else "no remuda.yaml: defaults, variables and options")
+
+
+def check_rules(settings: Settings) -> list[Finding]:
+    """What the operator should know before others do."""
+    return [*_keys(settings), *_clear_text(settings), *_origins(settings)]
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    short = sum(len(key.get_secret_value()) < SHORT_KEY_CHARS for key in settings.auth.api_keys)
+    if short:
+        place = settings.origin("auth.api_keys")
+        advice = "use longer ones, or make them with: remuda keys create"
+        yield warn("keys", f"{short} in {place} shorter than {SHORT_KEY_CHARS} characters", advice)
+
+
+def _clear_text(settings: Settings) -> Iterator[Finding]:
+    if not settings.server.is_local and settings.server.tls_cert is None and not settings.server.trusted_proxies:
+        advice = "set server.tls_cert and server.tls_key, or put a proxy that speaks TLS in front"
+        yield warn("tls", "others on the network reach the gateway without TLS: keys travel in clear", advice)
+    for upstream in settings.upstreams:
+        address = upstream.address
+        if upstream.api_key and not address.is_tls and not address.socket_path and not is_loopback(address.host):
+            yield warn("tls", f"the key of {upstream.display_name} travels in clear", "use https:// if it speaks it")
+
+
+def _origins(settings: Settings) -> Iterator[Finding]:
+    if "*" in settings.server.cors_origins:
+        advice = "name the origins you trust in server.cors_origins"
+        yield warn("cors", "every web page in a browser near the gateway may call it", advice)

@@ -1,0 +1,73 @@
+"""`remuda models`: what can be asked for."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from remuda.app.cli.options import AsJson, Config, settings_from
+from remuda.app.cli.output import print_columns, print_json
+from remuda.app.exits import CommandError, Exit
+
+if TYPE_CHECKING:
+    from remuda.app.settings import Settings
+
+Row = tuple[str, str]
+
+
+def models(
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="Ask this running gateway, e.g. http://127.0.0.1:7368.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", envvar="REMUDA_API_KEY", metavar="KEY", help="Key for the gateway.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models.
+
+    With --url, those a running gateway offers. Without, those the settings name: what upstreams list by themselves is
+    then not known.
+    """
+    rows = _asked(url, key) if url else _configured(settings_from(config))
+    if as_json:
+        print_json([{"model": name, "from": source} for name, source in rows])
+    else:
+        print_columns(("MODEL", "FROM"), rows)
+
+
+def _asked(url: str, key: str | None) -> list[Row]:
+    import asyncio
+
+    from remuda.app.asking import NoAnswer, ask, model_names, models_path
+    from remuda.core.address import parse_address
+
+    try:
+        address = parse_address(url)
+        answer = asyncio.run(ask(address, models_path(address), key=key, timeout_s=10.0))
+    except ValueError as error:
+        raise CommandError(str(error), Exit.USAGE) from None
+    except NoAnswer as error:
+        raise CommandError(f"{url} {error}") from None
+    names = model_names(answer)
+    if answer.status in (401, 403):
+        raise CommandError(f"{url} needs a key that may read: give --key, or set REMUDA_API_KEY")
+    if answer.status != 200 or names is None:
+        raise CommandError(f"{url} answers, but not with a list of models (status {answer.status})")
+    return [(name, url) for name in names]
+
+
+def _configured(settings: "Settings") -> list[Row]:
+    from remuda.app.model_files import find_model_files
+
+    try:
+        files = find_model_files(settings.models.paths)
+    except (ValueError, OSError) as error:
+        raise CommandError(str(error), Exit.ENGINE) from None
+    rows = [(file.name, str(file.path)) for file in files]
+    if settings.offers_tiny_models:
+        rows += [(name, "ships with Remuda") for name in ("remuda-tiny", "remuda-tiny-embed")]
+    for upstream in settings.upstreams:
+        rows += [(name, upstream.display_name) for name in upstream.models or ("(those it lists)",)]
+    rows += [(alias, f"alias of {model}") for alias, model in settings.models.aliases.items()]
+    return rows

@@ -1,0 +1,17 @@
+"""`remuda routes`: what the gateway answers to."""
+
+from importlib import import_module
+
+from remuda import __version__
+from remuda.app.cli.options import AsJson
+from remuda.app.cli.output import print_columns, print_json
+
+
+def routes(as_json: AsJson = False) -> None:
+    """List every route: its method, path, dialect and the scope it needs."""
+    parts = import_module("remuda.app.asgi").bare_parts(__version__)
+    table = import_module("remuda.app.routes").route_table(parts)
+    if as_json:
+        print_json([row._asdict() for row in table])
+    else:
+        print_columns(("METHOD", "PATH", "DIALECT", "SCOPE", "WHAT FOR"), table)

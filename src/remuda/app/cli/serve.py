@@ -1,0 +1,55 @@
+"""`remuda serve`: run the gateway."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from remuda.app.cli.options import Config, Data, settings_from
+
+Text = str | None
+File = Path | None
+
+
+def serve(
+    host: Annotated[Text, typer.Option(help="Address to listen on. Default: 127.0.0.1.", metavar="ADDRESS")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. Default: 7368.", metavar="PORT")] = None,
+    data: Data = None,
+    config: Config = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="GGUF file, or folder of such files, to offer. May be given several times.", metavar="PATH"),
+    ] = None,
+    upstream: Annotated[
+        list[str] | None,
+        typer.Option(help="OpenAI-compatible server to route to. May be given several times.", metavar="URL"),
+    ] = None,
+    llama_server: Annotated[
+        File, typer.Option(help="Your own llama-server program, instead of the built-in engine.", metavar="PATH")
+    ] = None,
+    tls_cert: Annotated[File, typer.Option(help="Certificate chain (PEM): serve TLS.", metavar="FILE")] = None,
+    tls_key: Annotated[File, typer.Option(help="Private key of the certificate (PEM).", metavar="FILE")] = None,
+    log_level: Annotated[Text, typer.Option(help="debug, info, warning or error.", metavar="LEVEL")] = None,
+    log_format: Annotated[Text, typer.Option(help="pretty, json or auto.", metavar="FORMAT")] = None,
+) -> None:
+    """Run the gateway.
+
+    Without --model and --upstream, and with none in the settings file, it offers the tiny models that ship with it.
+    What is given here comes before the environment, and that before the settings file.
+    """
+    settings = settings_from(
+        config,
+        host=host,
+        port=port,
+        data=data,
+        model=model,
+        upstream=[{"url": url} for url in upstream or []],
+        llama_server=llama_server,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        log_level=log_level,
+        log_format=log_format,
+    )
+    code: int = import_module("remuda.app.server").run(settings)
+    raise typer.Exit(code)

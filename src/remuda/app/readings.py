@@ -1,0 +1,60 @@
+"""What `/metrics` reads from the parts of a running gateway at each scrape."""
+
+from collections.abc import Iterable
+
+from remuda.engines.local import LocalModels, Phase
+from remuda.fleet.registry import Fleet
+from remuda.gateway.gateway import Gateway
+from remuda.store.journal import Journal
+from remuda.telemetry import catalogue
+from remuda.telemetry.metrics import Metrics
+
+Values = Iterable[tuple[tuple[str, ...], float]]
+
+
+def attach_readings(metrics: Metrics, fleet: Fleet, gateway: Gateway, journal: Journal, local: LocalModels) -> None:
+    """Let `metrics` ask these parts for their present values."""
+
+    def queue_depths() -> Values:
+        return [((model.name,), len(model.waiting)) for model in fleet.models()]
+
+    def slots() -> Values:
+        return [((replica.id,), replica.slots.total) for replica in fleet.replicas()]
+
+    def slots_in_use() -> Values:
+        return [((replica.id,), replica.slots.in_use) for replica in fleet.replicas()]
+
+    def loaded() -> Values:
+        return [((), sum(state.phase is Phase.RUNNING for state in local.states()))]
+
+    metrics.attach(catalogue.IN_FLIGHT, lambda: [((), len(gateway.live))])
+    metrics.attach(catalogue.QUEUE_DEPTH, queue_depths)
+    metrics.attach(catalogue.SLOTS, slots)
+    metrics.attach(catalogue.SLOTS_IN_USE, slots_in_use)
+    metrics.attach(catalogue.MODELS_LOADED, loaded)
+    metrics.attach(catalogue.JOURNAL_BUFFERED, lambda: [((), journal.buffered)])
+    metrics.attach(catalogue.JOURNAL_SPILLED, lambda: [((), journal.spilled)])
+    metrics.attach(catalogue.JOURNAL_DROPPED, lambda: [((), journal.dropped)])
+
+
+class LoadTimes:
+    """How often and how long engines have loaded each model."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, float] = {}
+        self._loads: dict[str, int] = {}
+        self._seconds: dict[str, float] = {}
+
+    def changed(self, name: str, phase: Phase, now: float) -> None:
+        """A local model has come to `phase` at monotonic time `now`."""
+        if phase is Phase.LOADING:
+            if name not in self._begun:
+                self._begun[name] = now
+                self._loads[name] = self._loads.get(name, 0) + 1
+        elif (begun := self._begun.pop(name, None)) is not None:
+            self._seconds[name] = self._seconds.get(name, 0.0) + now - begun
+
+    def attach_to(self, metrics: Metrics) -> None:
+        """Let `metrics` read these."""
+        metrics.attach(catalogue.ENGINE_LOADS, lambda: [((name,), count) for name, count in self._loads.items()])
+        metrics.attach(catalogue.ENGINE_LOAD_SECONDS, lambda: [((name,), s) for name, s in self._seconds.items()])

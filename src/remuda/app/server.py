@@ -1,0 +1,147 @@
+"""Runs the gateway until it is told to stop."""
+
+import asyncio
+import errno
+import gc
+import logging
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import uvicorn
+from rich.console import Console
+
+from remuda.app.exits import CommandError, Exit
+from remuda.app.greeting import LoadBars, base_url, greet
+from remuda.app.settings import Settings
+from remuda.app.wiring import Remuda
+from remuda.core.hosts import Bind
+from remuda.telemetry.logs import configure_logging
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal ends it. Returns the exit code; raises CommandError where it cannot even start."""
+    sockets = listening_sockets(settings)
+    with (
+        configure_logging(settings.log.level, settings.log.format, sys.stderr, secrets=_secrets(settings)),
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+    ):
+        runner.run(_serve(settings, sockets))
+    return Exit.OK
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """What must never stand in a log line, in whatever form."""
+    found = [upstream.api_key.get_secret_value() for upstream in settings.upstreams if upstream.api_key is not None]
+    found += [secret.get_secret_value() for secret in settings.auth.api_keys]
+    if settings.database_url is not None and (password := urlsplit(settings.store_url).password):
+        found.append(password)
+    return found
+
+
+def listening_sockets(settings: Settings) -> list[socket.socket]:
+    """A socket for each place to listen, bound and not yet listening; raises CommandError (`Exit.BIND`)."""
+    sockets: list[socket.socket] = []
+    try:
+        for bind in settings.server.binds:
+            sockets += _bound(bind)
+    except CommandError:
+        for bound in sockets:
+            bound.close()
+        raise
+    return sockets
+
+
+def _bound(bind: Bind) -> list[socket.socket]:
+    try:
+        found = socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise CommandError(f"cannot listen on {bind}: no address for that host", Exit.BIND) from error
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if sys.platform != "win32":  # there it would allow two programs on one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        reason = {
+            errno.EADDRINUSE: "the port is in use: choose another with --port, or stop what listens there",
+            errno.EACCES: "this user may not listen there",
+            errno.EADDRNOTAVAIL: "this machine has no such address",
+        }.get(error.errno or 0, str(error))
+        raise CommandError(f"cannot listen on {bind}: {reason}", Exit.BIND) from error
+    return [listener]
+
+
+async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+    console = Console(stderr=True)
+    with LoadBars(console) as bars:
+        async with Remuda.running(settings, on_load=bars.changed) as remuda:
+            server = Server(server_config(settings, remuda), remuda, lambda: _greet(console, settings, sockets, remuda))
+            # What lives for the whole run need not be looked at by each collection.
+            gc.collect()
+            gc.freeze()
+            await server.serve(sockets=list(sockets))
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which says when it is ready and when it begins to end."""
+
+    def __init__(self, config: uvicorn.Config, remuda: Remuda, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._remuda = remuda
+        self._on_ready = on_ready
+
+    async def serve_without_signals(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve until `should_exit` is set, for those who keep the process's signals to themselves."""
+        await self._serve(list(sockets))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, bring up the first model, and say so."""
+        await super().startup(sockets)
+        await self._remuda.warm_up()
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let requests in progress end within the grace, then end the rest."""
+        self._remuda.is_draining = True
+        await super().shutdown(sockets)
+
+
+def _greet(console: Console, settings: Settings, sockets: Sequence[socket.socket], remuda: Remuda) -> None:
+    bound = [Bind(*listener.getsockname()[:2]) for listener in sockets]
+    models = remuda.fleet.models()
+    first = next((model.name for model in models if model.replicas), models[0].name if models else None)
+    greet(console, base_url(settings, bound), first, needs_key=not remuda.gatekeeper.is_open)
+
+
+def server_config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
+    """How uvicorn serves this gateway."""
+    server = settings.server
+    return uvicorn.Config(
+        remuda.app,
+        http=remuda.lane.protocol,  # type: ignore[arg-type]  # uvicorn only calls it
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        log_level=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=server.backlog,
+        timeout_graceful_shutdown=max(1, int(server.shutdown_grace_s)),
+        ssl_certfile=str(server.tls_cert) if server.tls_cert else None,
+        ssl_keyfile=str(server.tls_key) if server.tls_key else None,
+    )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop

@@ -1,0 +1,40 @@
+"""Settings: what can be set, where it is read from, and what is wrong with it.
+
+Defaults < `remuda.yaml` < environment < command line. `load` reads them all; the models say what there is; every
+problem has its place (file and line, variable, option). Called by the command and by wiring; knows no other room
+but core.
+"""
+
+from remuda.app.settings.environment import Leaf, leaves
+from remuda.app.settings.layers import Override, load
+from remuda.app.settings.model import (
+    AuthSettings,
+    JournalSettings,
+    LlamaCppSettings,
+    LogSettings,
+    ModelSettings,
+    RoutingSettings,
+    ServerSettings,
+    Settings,
+    UpstreamSettings,
+)
+from remuda.app.settings.origins import Origin, Problem, SettingsError
+
+__all__ = [
+    "AuthSettings",
+    "JournalSettings",
+    "Leaf",
+    "LlamaCppSettings",
+    "LogSettings",
+    "ModelSettings",
+    "Origin",
+    "Override",
+    "Problem",
+    "RoutingSettings",
+    "ServerSettings",
+    "Settings",
+    "SettingsError",
+    "UpstreamSettings",
+    "leaves",
+    "load",
+]

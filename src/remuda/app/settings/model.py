@@ -1,0 +1,302 @@
+"""Every setting there is: its kind, its default, and under it what it is for.
+
+The text under a field is its documentation: `docs/reference/settings.md` and the JSON schema are made from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+
+from remuda.app.settings.kinds import (
+    DatabaseUrl,
+    Flag,
+    Host,
+    Listener,
+    Location,
+    Name,
+    Network,
+    Port,
+    Program,
+    Seconds,
+    Secret,
+    Size,
+    UpstreamUrl,
+    WebOrigin,
+    Whole,
+)
+from remuda.app.settings.origins import Origin, Origins
+from remuda.app.settings.platform import default_data_dir
+from remuda.core.address import Address, parse_address
+from remuda.core.hosts import Bind, is_loopback, parse_bind
+
+KIB = 1024
+MIB = 1024 * KIB
+
+Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
+CountOrNone = Annotated[Whole, Field(ge=0, le=1_000_000)]
+
+
+class Section(BaseModel):
+    """What all sections share: immutable, and a key that is not declared is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+
+class ServerSettings(Section):
+    """Where the gateway listens, and the bounds it sets to its clients."""
+
+    host: Host = "127.0.0.1"
+    """Address to listen on. On any but a loopback address a key must exist."""
+    port: Port = 7368
+    """Port to listen on; 0 lets the system choose one."""
+    listeners: tuple[Listener, ...] = ()
+    """More places to listen on, each `host:port`, so that old base URLs keep working: 127.0.0.1:3000 or :8080 (OpenAI clients of Paddler), :8081 (its management), :8000 (task APIs, llama proxy), :5000 (LLM-Lens), :11434 (Ollama clients)."""  # noqa: E501
+    tls_cert: Location | None = None
+    """Certificate chain (PEM). With it every listener speaks TLS."""
+    tls_key: Location | None = None
+    """Private key of `tls_cert` (PEM)."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Addresses and networks of the reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    cors_origins: tuple[WebOrigin, ...] = ()
+    """Origins of the web pages that may call the gateway from a browser; `*` for all. Default: none."""
+    max_head_bytes: Annotated[Size, Field(ge=1 * KIB, le=1 * MIB)] = 32 * KIB
+    """Longest request line and headers together; more is answered 431."""
+    max_body_bytes: Annotated[Size, Field(ge=1 * KIB)] = 32 * MIB
+    """Longest request body as it is sent; more is answered 413."""
+    max_decompressed_bytes: Annotated[Size, Field(ge=1 * KIB)] = 32 * MIB
+    """What a compressed request body may grow to; more is answered 413."""
+    head_timeout_s: Annotated[Seconds, Field(gt=0)] = 10
+    """How long a request's headers may take to arrive; then 408."""
+    body_timeout_s: Annotated[Seconds, Field(gt=0)] = 60
+    """How long a request's body may take to arrive; then 408."""
+    keep_alive_s: Annotated[Seconds, Field(gt=0)] = 75
+    """How long an idle connection is kept open."""
+    shutdown_grace_s: Seconds = 30
+    """How long requests in progress may go on after the gateway was told to stop."""
+    backlog: Count = 2048
+    """Connections the system holds while they wait to be accepted."""
+
+    @field_validator("tls_key")
+    @classmethod
+    def _goes_with_cert(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "tls_cert" in info.data and (value is None) != (info.data["tls_cert"] is None):
+            raise ValueError("tls_cert and tls_key go together: give both or neither")
+        return value
+
+    @field_validator("listeners")
+    @classmethod
+    def _no_place_twice(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        main = Bind(info.data.get("host", ""), info.data.get("port", 0))
+        seen = {str(main)} if main.port else set()
+        for place in value:
+            if place in seen:
+                raise ValueError(f"{place} is listened on already")
+            if not place.endswith(":0"):
+                seen.add(place)
+        return value
+
+    @property
+    def binds(self) -> tuple[Bind, ...]:
+        """All places to listen on, `host` and `port` first."""
+        return (Bind(self.host, self.port), *(parse_bind(text) for text in self.listeners))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs on this machine reach the gateway."""
+        return all(is_loopback(bind.host) for bind in self.binds)
+
+
+class ModelSettings(Section):
+    """The models this machine serves itself."""
+
+    paths: tuple[Location, ...] = ()
+    """GGUF files, or folders whose GGUF files are all offered. A model is loaded when it is first asked for."""
+    max_loaded: Count = 2
+    """How many models are loaded at once; the one unused for longest makes room."""
+    idle_unload_s: Seconds = 900
+    """A model unused for this long is unloaded; 0 keeps it."""
+    load_timeout_s: Annotated[Seconds, Field(gt=0)] = 600
+    """How long a model may take to load before its load counts as failed."""
+    aliases: Mapping[Name, Name] = Field(default_factory=dict)
+    """Other names for models, as `alias: model`. The model may also be one of an upstream."""
+
+    @field_validator("aliases")
+    @classmethod
+    def _one_step(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for alias, model in value.items():
+            if model in value:
+                raise ValueError(f"{alias!r} names {model!r}, itself an alias: name the model")
+        return dict(value)
+
+
+class LlamaCppSettings(Section):
+    """How llama.cpp is started for local models."""
+
+    llama_server: Program | None = None
+    """Your own `llama-server` (a GPU build, say): a path, or a name on PATH. Default: the built-in engine."""
+    n_parallel: Annotated[Whole, Field(ge=1, le=1024)] = 4
+    """Slots of one model: how many requests it answers at once."""
+    n_ctx: Annotated[Whole, Field(ge=64, le=16_777_216)] | None = None
+    """Context of each slot, in tokens. Default: what the model was trained for, at most 4096."""
+    n_gpu_layers: Annotated[Whole, Field(ge=0, le=100_000)] | None = None
+    """Layers to put on the GPU; default: as the engine decides."""
+    n_threads: Annotated[Whole, Field(ge=1, le=4096)] | None = None
+    """Processor threads of one model; default: as the engine decides."""
+    n_batch: Annotated[Whole, Field(ge=1, le=65_536)] = 256
+    """Prompt tokens read in one step. Small, because a request that is given up ends only between two steps."""
+    prefer_tcp: Flag = False
+    """Speak to engines over loopback ports even where the system has unix sockets."""
+
+
+class UpstreamSettings(Section):
+    """One OpenAI-compatible server elsewhere."""
+
+    url: UpstreamUrl
+    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, or `unix:/path/to.sock`. Without a path, `/v1` is meant."""  # noqa: E501
+    name: Name | None = None
+    """What it is called in logs and metrics; default: host and port."""
+    api_key: Secret | None = None
+    """Key sent to it. Best written as `${NAME}`, so that it stands in the environment and not in the file."""
+    models: tuple[Name, ...] = ()
+    """Models it is asked for; default: those it lists."""
+    slots: Count = 4096
+    """How many requests it is sent at once; more wait here. A bound on load, not a claim about the server: such servers do not tell how much they take, and queue by themselves. Lower it to let requests wait here instead, where they can be sent elsewhere."""  # noqa: E501
+    ca_file: Location | None = None
+    """Certificates (PEM) to trust for it instead of the system's."""
+    connect_timeout_s: Annotated[Seconds, Field(gt=0)] = 5
+    """How long a connection to it may take."""
+    ttft_timeout_s: Annotated[Seconds, Field(gt=0)] = 300
+    """How long it may take to begin an answer."""
+    silence_timeout_s: Annotated[Seconds, Field(gt=0)] = 300
+    """How long it may be silent within an answer."""
+
+    @property
+    def address(self) -> Address:
+        """`url`, taken apart; its base path is never empty."""
+        address = parse_address(self.url)
+        return address if address.base_path else replace(address, base_path="/v1")
+
+    @property
+    def display_name(self) -> str:
+        """`name`, or what stands for it."""
+        address = parse_address(self.url)
+        return self.name or address.socket_path or f"{Bind(address.host, address.port)}{address.base_path}"
+
+
+class RoutingSettings(Section):
+    """How requests wait for a free slot, and how often they are tried."""
+
+    queue_max: CountOrNone = 1024
+    """Requests that may wait for one model; more are answered 503. 0: none waits."""
+    queue_max_bytes: Size = 256 * MIB
+    """What the bodies of all waiting requests may take up together."""
+    queue_timeout_s: Annotated[Seconds, Field(gt=0)] = 60
+    """How long a request may wait for a free slot; then 504."""
+    max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
+    """How many replicas are tried before a request fails. None is tried again once an answer has begun."""
+
+
+class AuthSettings(Section):
+    """Who may use the gateway."""
+
+    required: Literal["auto", "always"] = "auto"
+    """`auto`: while no key exists, programs on this machine need none. `always`: every request needs a key."""
+    api_keys: tuple[Secret, ...] = ()
+    """Keys of your own choice, beside those made by `remuda keys create`. They may ask models and read; at 16 random characters or more they are as good as made ones. The variable `API_KEYS` (comma-separated) sets them too."""  # noqa: E501
+
+
+class JournalSettings(Section):
+    """What is kept of each request."""
+
+    content: Literal["off", "cut", "full"] = "off"
+    """Text of prompts and answers: `off` keeps none, `cut` its beginning, `full` all."""
+    content_max_chars: CountOrNone = 2000
+    """How much of each text `cut` keeps."""
+    retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 90
+    """Records older than this are deleted; 0 keeps them for ever."""
+    content_retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 30
+    """Text older than this is deleted, while its record stays; 0 keeps it as long as the record."""
+    buffer_records: Count = 65_536
+    """Records held in memory before they are written; beyond that they go to a file in the data folder."""
+    spool_max_bytes: Size = 256 * MIB
+    """How large that file may become while the store is away; beyond that records are dropped and counted."""
+
+
+class LogSettings(Section):
+    """What the gateway says while it runs, on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least serious message that is shown."""
+    format: Literal["auto", "pretty", "json"] = "auto"
+    """`pretty` for people, `json` for machines; `auto` is pretty on a terminal and JSON elsewhere."""
+
+
+class Settings(Section):
+    """Everything that can be set, as it is once defaults, file, environment and command line are laid over each other.
+
+    Made by `remuda.app.settings.load`; made directly, all but what is given has its default.
+    """
+
+    data_dir: Location = Field(default_factory=default_data_dir)
+    """Folder for all that is kept. Default: `.data` in a clone of the repository, else the platform's own place (`~/.local/share/remuda` on Linux)."""  # noqa: E501
+    database_url: DatabaseUrl | None = None
+    """The store: `postgresql://user:password@host/database`, or `sqlite:///file`. Default: `remuda.db` in the data folder. The variable `DATABASE_URL` sets it too."""  # noqa: E501
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
+    upstreams: tuple[UpstreamSettings, ...] = ()
+    """OpenAI-compatible servers elsewhere. With one, or with `models.paths`, the tiny models are not offered."""
+    routing: RoutingSettings = Field(default_factory=RoutingSettings)
+    auth: AuthSettings = Field(default_factory=AuthSettings)
+    journal: JournalSettings = Field(default_factory=JournalSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    _origins: Origins = PrivateAttr(default_factory=Origins)
+    _file: Path | None = PrivateAttr(default=None)
+
+    @field_validator("upstreams")
+    @classmethod
+    def _told_apart(cls, value: tuple[UpstreamSettings, ...]) -> tuple[UpstreamSettings, ...]:
+        seen: set[str] = set()
+        for upstream in value:
+            if upstream.display_name in seen:
+                raise ValueError(f"two upstreams are called {upstream.display_name!r}: give one a name of its own")
+            seen.add(upstream.display_name)
+        return value
+
+    @property
+    def store_url(self) -> str:
+        """Where the store is, with its default filled in. May hold a password: never log it."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.data_dir / 'remuda.db').as_posix()}"
+
+    @property
+    def offers_tiny_models(self) -> bool:
+        """Whether the models that ship inside the package are offered: only while nothing else is."""
+        return not self.models.paths and not self.upstreams
+
+    @property
+    def file(self) -> Path | None:
+        """The settings file that was read; None where there was none."""
+        return self._file
+
+    def origin(self, name: str) -> Origin:
+        """Where the value of `name` (`server.port`, `upstreams.0.url`) came from."""
+        return self._origins.of(tuple(int(part) if part.isdigit() else part for part in name.split(".")))
+
+    def with_origins(self, origins: Origins, file: Path | None = None) -> Self:
+        """The same settings, knowing where each came from."""
+        copy = self.model_copy()
+        copy._origins = origins
+        copy._file = file
+        return copy
+
+    def __eq__(self, other: Any) -> bool:
+        """Settings are equal when their values are, wherever these came from."""
+        return isinstance(other, Settings) and self.model_dump() == other.model_dump()
+
+    __hash__ = None  # type: ignore[assignment]  # lists of settings are compared, never hashed

@@ -1,0 +1,342 @@
+"""The composition root: every object is made here and handed down."""
+
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from remuda import __version__
+from remuda.app.asgi import Parts, build_app
+from remuda.app.exits import CommandError, Exit
+from remuda.app.local_models import local_models_of
+from remuda.app.readings import LoadTimes, attach_readings
+from remuda.app.settings import Settings, UpstreamSettings
+from remuda.core.clock import Clock, SystemClock
+from remuda.core.faults import Fault
+from remuda.core.ids import Ids, request_ids
+from remuda.core.keys import Key, KeyRing, Scope, digest_of
+from remuda.core.record import RequestRecord
+from remuda.core.tasks import Tasks
+from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.engines import tiny
+from remuda.engines.launch import Launcher
+from remuda.engines.llamacpp.adapter import LlamaCpp
+from remuda.engines.llamacpp.process import XllamaLauncher
+from remuda.engines.local import LocalModels, LocalModelState
+from remuda.engines.openai.adapter import OpenAILike
+from remuda.fleet.registry import Fleet
+from remuda.fleet.replica import Deadlines, Replica
+from remuda.fleet.sources.local import LocalSource
+from remuda.fleet.sources.upstream import UpstreamSource
+from remuda.gateway.authenticate import Gatekeeper
+from remuda.gateway.face import LaneRoute
+from remuda.gateway.forward import Forwarder
+from remuda.gateway.gateway import SWEEP_S, Gateway
+from remuda.gateway.headers import Cors
+from remuda.gateway.lane import Lane, LaneLimits
+from remuda.gateway.pipeline import Pipeline
+from remuda.gateway.record import Recorder
+from remuda.gateway.relay import Relay
+from remuda.gateway.route import QueueLimits, Router
+from remuda.gateway.settle import Settler
+from remuda.outbound.http import OutboundClient
+from remuda.store.database import Store, open_store
+from remuda.store.errors import StoreError
+from remuda.store.journal import Journal, JournalBounds
+from remuda.store.keys import usable_keys
+from remuda.store.watch import watch_revision
+from remuda.telemetry.logs import AccessLog
+from remuda.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+STORE_CHECK_S = 2.0
+"""How often readiness looks whether the store answers."""
+
+CUT_CHARS = {"off": 0, "full": None}
+
+
+class Remuda:
+    """A running gateway: its parts, made and ended together. Use `Remuda.running(settings)`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        ids: Ids,
+        store: Store,
+        on_load: Callable[[LocalModelState], None],
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.ids = ids
+        self.store = store
+        self.tasks = Tasks("remuda")
+        self.is_draining = False
+        self._is_store_up = True
+        self._face = OpenAIFace()
+        self._lane_routes = lane_routes(self._face)
+        self.fleet = Fleet(settings.models.aliases, clock.wall)
+        self.gatekeeper = Gatekeeper(
+            keyless_allowed=settings.auth.required == "auto" and settings.server.is_local,
+            wall=clock.wall,
+            trusted_proxies=[ip_network(network) for network in settings.server.trusted_proxies],
+        )
+        self.journal = Journal(
+            store,
+            settings.data_dir / "spool",
+            clock=clock,
+            ids=ids,
+            bounds=JournalBounds(
+                buffered_records=settings.journal.buffer_records, spool_bytes=settings.journal.spool_max_bytes
+            ),
+        )
+        self._tls: dict[str, ssl.SSLContext] = {}
+        self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
+        self.metrics = Metrics(__version__, is_known_model=lambda name: self.fleet.find(name) is not None)
+        self._loads = LoadTimes()
+        self.local = self._local_models(on_load)
+        self.gateway = self._gateway()
+        self.lane = self._lane()
+        attach_readings(self.metrics, self.fleet, self.gateway, self.journal, self.local)
+        self._loads.attach_to(self.metrics)
+        self.app = build_app(self._parts())
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, settings: Settings, *, on_load: Callable[[LocalModelState], None]
+    ) -> AsyncIterator["Remuda"]:
+        """A gateway that is ready to take connections; ends everything it started on leaving."""
+        clock, ids = SystemClock(), request_ids()
+        try:
+            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(
+                f"the data folder {settings.data_dir} cannot be made: {error.strerror}", Exit.STORE
+            ) from error
+        async with AsyncExitStack() as stack:
+            try:
+                store = await open_store(settings.store_url)
+            except StoreError as error:
+                raise CommandError(str(error), Exit.STORE) from error
+            stack.push_async_callback(store.close)
+            remuda = cls(settings, clock, ids, store, on_load)
+            stack.push_async_callback(remuda._close)
+            await remuda._start()
+            yield remuda
+
+    async def _start(self) -> None:
+        await self._renew_keys()
+        if not self.settings.server.is_local and not len(self.gatekeeper.ring):
+            raise CommandError(
+                "listening beyond this machine needs an API key first: make one with `remuda keys create --name me`, "
+                "or set API_KEYS",
+                Exit.CONFIGURATION,
+            )
+        await self.journal.start()
+        self.tasks.start(watch_revision(self.store, self.clock, self._renew_keys), "keys")
+        self.tasks.start(self._sweep(), "sweep")
+        self.tasks.start(self._check_store(), "store check")
+        for source, _ in self.upstreams:
+            source.begin()
+            self.tasks.start(source.run(), f"upstream {source.name}")
+
+    async def warm_up(self) -> None:
+        """Load the tiny chat model, where it is offered: a first request shall not wait. Users' models load on use."""
+        if self.settings.offers_tiny_models:
+            try:
+                await self.local.load(tiny.CHAT_NAME)
+            except Fault as fault:
+                log.warning("%s", fault)
+
+    async def _close(self) -> None:
+        await self.gateway.close()
+        await self.tasks.close()
+        await self.local.close()
+        for _, client in self.upstreams:
+            await client.close()
+        await self.journal.close()
+
+    # Keys
+
+    async def _renew_keys(self) -> int:
+        revision, stored = await usable_keys(self.store)
+        self.gatekeeper.ring = KeyRing([*stored, *_configured_keys(self.settings, self.clock)])
+        return revision
+
+    # The request's way
+
+    def _gateway(self) -> Gateway:
+        settings, monotonic = self.settings, self.clock.monotonic
+        journal = settings.journal
+        recorder = Recorder(
+            [self.journal.append, self.metrics.observe, AccessLog(), self._note_use],
+            monotonic,
+            content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
+        )
+        forwarder = Forwarder(monotonic, tls=lambda replica: self._tls.get(_tls_name(replica)))
+        settler = Settler(forwarder, self.clock, self.metrics.observe_idle)
+        routing = settings.routing
+        router = Router(
+            self.fleet,
+            QueueLimits(routing.queue_max, routing.queue_max_bytes, routing.queue_timeout_s),
+            monotonic,
+        )
+        pipeline = Pipeline(
+            self.gatekeeper,
+            router,
+            forwarder,
+            Relay(monotonic),
+            recorder,
+            settler,
+            monotonic,
+            observe_abort=self.metrics.observe_abort,
+            max_attempts=routing.max_attempts,
+            max_decompressed_bytes=settings.server.max_decompressed_bytes,
+        )
+        cors = Cors(settings.server.cors_origins)
+        return Gateway(pipeline, recorder, forwarder, settler, self.fleet, self.clock, self.ids, cors)
+
+    def _lane(self) -> Lane:
+        server = self.settings.server
+        limits = LaneLimits(
+            head_bytes=server.max_head_bytes,
+            body_bytes=server.max_body_bytes,
+            head_s=server.head_timeout_s,
+            body_s=server.body_timeout_s,
+            keep_alive_s=server.keep_alive_s,
+        )
+        routes = {route.path: route for route in self._lane_routes}
+        return Lane(routes, self.gateway, LaneRoute("", self._face, None), limits, self.clock.monotonic)
+
+    def _parts(self) -> Parts:
+        return Parts(
+            gatekeeper=self.gatekeeper,
+            fleet=self.fleet,
+            lane_routes=self._lane_routes,
+            cors=Cors(self.settings.server.cors_origins),
+            ids=self.ids,
+            metrics=lambda: (self.metrics.render(), self.metrics.content_type),
+            readiness=self.unready,
+            version=__version__,
+            max_body_bytes=self.settings.server.max_body_bytes,
+        )
+
+    def unready(self) -> list[str]:
+        """Why no requests should be sent here at the moment; empty when they should."""
+        reasons = []
+        if self.is_draining:
+            reasons.append("the gateway is shutting down")
+        if not self._is_store_up:
+            reasons.append("the store does not answer")
+        if not self.fleet.models() and self.fleet.find("any") is None:
+            reasons.append("no model is known")
+        return reasons
+
+    async def _sweep(self) -> None:
+        while True:
+            await self.clock.sleep(SWEEP_S)
+            self.gateway.sweep()
+            self.lane.sweep()
+
+    async def _check_store(self) -> None:
+        while True:
+            await self.clock.sleep(STORE_CHECK_S)
+            try:
+                await self.store.revision()
+                self._is_store_up = True
+            except StoreError as error:
+                if self._is_store_up:
+                    log.warning("the store does not answer: %s", error)
+                self._is_store_up = False
+
+    # The fleet
+
+    def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
+        settings = self.settings
+        deadlines = Deadlines()
+        source = LocalSource(LlamaCpp(), self.fleet.apply, deadlines)
+
+        def changed(state: LocalModelState) -> None:
+            source.changed(state)
+            self._loads.changed(state.name, state.phase, self.clock.monotonic())
+            on_load(state)
+
+        launcher: Launcher = XllamaLauncher(
+            Path(settings.data_dir) / "run", self.clock, prefer_tcp=settings.llamacpp.prefer_tcp
+        )
+        local = LocalModels(
+            local_models_of(settings),
+            launcher,
+            self.clock,
+            max_loaded=settings.models.max_loaded,
+            idle_unload_s=settings.models.idle_unload_s or None,
+            on_change=changed,
+            is_busy=source.is_busy,
+        )
+        names = {state.name for state in local.states()}
+
+        def wanted(name: str) -> None:
+            if name in names:
+                self.tasks.start(_quietly(local.load(name)), f"load {name}")
+
+        self.fleet.on_wanted(wanted)
+        return local
+
+    def _note_use(self, record: RequestRecord) -> None:
+        if record.replica.startswith("local/"):
+            self.local.used(record.model)
+
+    def _upstream(self, upstream: UpstreamSettings) -> tuple[UpstreamSource, OutboundClient]:
+        name = upstream.display_name
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        if upstream.api_key is not None:
+            headers = ((b"Authorization", b"Bearer " + upstream.api_key.get_secret_value().encode()),)
+        tls = None
+        if upstream.address.is_tls:
+            tls = ssl.create_default_context(cafile=str(upstream.ca_file) if upstream.ca_file else None)
+            self._tls[name] = tls
+        client = OutboundClient(upstream.address, headers=headers, timeout_s=10, tls=tls)
+        source = UpstreamSource(
+            name,
+            address=upstream.address,
+            engine=OpenAILike(),
+            client=client,
+            slots=upstream.slots,
+            headers=headers,
+            models=upstream.models,
+            deadlines=Deadlines(upstream.connect_timeout_s, upstream.ttft_timeout_s, upstream.silence_timeout_s),
+            announce=self.fleet.apply,
+            clock=self.clock,
+        )
+        return source, client
+
+
+def _tls_name(replica: Replica) -> str:
+    return replica.id.partition("/")[0]
+
+
+async def _quietly(load: Coroutine[Any, Any, LocalModelState]) -> None:
+    """A load whose failure is announced to the fleet anyway."""
+    try:
+        await load
+    except Fault as fault:
+        log.warning("%s", fault)
+
+
+def _configured_keys(settings: Settings, clock: Clock) -> Iterable[Key]:
+    """The keys of the settings (`API_KEYS`): inference and read, kept nowhere but in memory."""
+    for number, secret in enumerate(settings.auth.api_keys):
+        value = secret.get_secret_value()
+        yield Key(
+            id=f"env-{number + 1}",
+            name=f"API_KEYS {number + 1}",
+            digest=digest_of(value.encode()),
+            prefix="",
+            scopes=frozenset({Scope.INFERENCE, Scope.READ}),
+            created_at=clock.wall(),
+        )

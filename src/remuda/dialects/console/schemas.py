@@ -1,0 +1,17 @@
+"""What programs are told at `/`."""
+
+import msgspec
+
+
+class Info(msgspec.Struct, kw_only=True):
+    """`GET /` for programs."""
+
+    name: str = "Remuda"
+    version: str
+    description: str = "One door to all the language-model servers you own."
+    needs_key: bool
+    """Whether requests need an API key."""
+    docs: str = "/openapi.json"
+    openai: str = "/v1"
+    health: str = "/health"
+    metrics: str = "/metrics"

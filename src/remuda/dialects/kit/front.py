@@ -1,0 +1,203 @@
+"""Before all ordinary routes: the request's id, the headers on every answer, and who may come in.
+
+Closed by default: a route that nobody thought of needs a credential. Wrapped around the whole application, so no
+answer, whatever made it, leaves without the standing headers, and nothing unexpected reaches a client.
+"""
+
+import logging
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from remuda.core.faults import BodyTooLarge, Fault, Forbidden
+from remuda.core.ids import Ids, accepted_request_id
+from remuda.dialects.kit.access import WEBSOCKET, Access, Policy
+from remuda.dialects.kit.owners import Owners
+from remuda.gateway.authenticate import Gatekeeper
+from remuda.gateway.face import Refusal
+from remuda.gateway.headers import STANDING_HEADERS, Cors
+
+log = logging.getLogger(__name__)
+
+POLICY_VIOLATION: Final = 1008
+"""WebSocket close code; before the handshake is accepted a server makes an HTTP 403 of any code."""
+
+
+class Front:
+    """Admits, identifies and bounds every request, and finishes every answer."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        gatekeeper: Gatekeeper,
+        policy: Policy,
+        owners: Owners,
+        cors: Cors,
+        ids: Ids,
+        max_body_bytes: int,
+    ) -> None:
+        self.app = app
+        self._gatekeeper = gatekeeper
+        self._policy = policy
+        self._owners = owners
+        self._cors = cors
+        self._ids = ids
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request or WebSocket; anything else (start and end of the application) passes through."""
+        if scope["type"] == "http":
+            await self._request(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = _Head(scope, self._ids)
+        method, path = scope["method"], scope["path"]
+        answer = _Answer(send, self._headers(head), is_head=method == "HEAD")
+        try:
+            if method == "OPTIONS" and head.origin is not None and head.is_preflight:
+                await answer.refuse(self._preflight(head.origin))
+                return
+            self._admit(scope, head, self._policy.need(method, path))
+            if head.length > self._max_body_bytes:
+                raise _too_large(self._max_body_bytes)
+            # A GET without its body is what HEAD is, and so it holds for every route without a word there.
+            inner = {**scope, "method": "GET"} if method == "HEAD" else scope
+            await self.app(inner, _bounded(receive, self._max_body_bytes), answer.send)
+        except Fault as fault:
+            await answer.refuse(self._owners.refusal(path, fault, head.id))
+        except Exception:
+            log.exception("request %s failed inside the gateway", head.id)
+            await answer.refuse(self._owners.refusal(path, Fault(), head.id))
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = _Head(scope, self._ids)
+        headers = self._headers(head)
+        try:
+            need = self._policy.need(WEBSOCKET, scope["path"])
+            self._admit(scope, head, need._replace(takes_query_key=True))
+        except Fault as fault:
+            await receive()
+            if "websocket.http.response" in scope.get("extensions", {}):
+                refusal = self._owners.refusal(scope["path"], fault, head.id)
+                await _Answer(send, headers, kind="websocket.http.response").refuse(refusal)
+            else:
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": fault.code})
+            return
+
+        async def send_finished(message: Message) -> None:
+            if message["type"] in ("websocket.accept", "websocket.http.response.start"):
+                message["headers"] = [*message.get("headers", ()), *headers]
+            await send(message)
+
+        await self.app(scope, receive, send_finished)
+
+    def _headers(self, head: "_Head") -> list[tuple[bytes, bytes]]:
+        return [*STANDING_HEADERS, (b"x-request-id", head.id.encode()), *self._cors.headers(head.origin)]
+
+    def _admit(self, scope: Scope, head: "_Head", need: Access) -> None:
+        state, peer = scope.setdefault("state", {}), scope.get("client")
+        state["request_id"] = head.id
+        scope["scheme"] = self._gatekeeper.scheme_of(scope["headers"], peer, scope.get("scheme", "http"))
+        if need.scope is not None:
+            query = scope["query_string"] if need.takes_query_key else b""
+            state["caller"] = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
+
+    def _preflight(self, origin: bytes) -> Refusal:
+        """Browsers ask without a credential, so this answers before anybody is admitted; it tells nothing but leave."""
+        if not self._cors.allows(origin):
+            raise Forbidden(
+                "pages of this origin may not call this gateway: the setting server.cors_origins says which"
+            )
+        return Refusal(204, tuple(self._cors.preflight()), b"")
+
+
+class _Head:
+    """What the front reads of a request's head, in one pass."""
+
+    __slots__ = ("id", "is_preflight", "length", "origin")
+
+    def __init__(self, scope: Scope, ids: Ids) -> None:
+        self.origin: bytes | None = None
+        self.is_preflight = False
+        self.length = 0
+        given: str | None = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given = accepted_request_id(value)
+            elif name == b"origin":
+                self.origin = value
+            elif name == b"access-control-request-method":
+                self.is_preflight = True
+            elif name == b"content-length" and value.isdigit():
+                self.length = int(value)
+        self.id = given or ids()
+
+
+class _Answer:
+    """The way back to the client: every answer gets the front's headers; to HEAD goes a head only."""
+
+    __slots__ = ("_headers", "_is_head", "_kind", "_send", "is_done", "is_started")
+
+    def __init__(
+        self, send: Send, headers: list[tuple[bytes, bytes]], *, is_head: bool = False, kind: str = "http.response"
+    ) -> None:
+        self._send = send
+        self._headers = headers
+        self._is_head = is_head
+        self._kind = kind
+        self.is_started = False
+        self.is_done = False
+
+    async def send(self, message: Message) -> None:
+        """What the application sends."""
+        if self.is_done:
+            return
+        if message["type"] == "http.response.start":
+            self.is_started = True
+            await self._send({**message, "headers": [*message.get("headers", ()), *self._headers]})
+            if self._is_head:
+                await self._end(b"")
+        else:
+            self.is_done = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await self._send(message)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Send a whole answer, unless one has begun: then the server closes a connection left in the middle."""
+        if self.is_started:
+            return
+        self.is_started = True
+        headers = list(refusal.headers)
+        if refusal.status != 204:
+            headers.append((b"content-length", b"%d" % len(refusal.body)))
+        start: dict[str, Any] = {"type": self._kind + ".start", "status": refusal.status}
+        await self._send({**start, "headers": [*headers, *self._headers]})
+        await self._end(b"" if self._is_head else refusal.body)
+
+    async def _end(self, body: bytes) -> None:
+        self.is_done = True
+        await self._send({"type": self._kind + ".body", "body": body, "more_body": False})
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """`receive`, ending with a fault when the body grows past `limit` without having announced it."""
+    seen = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise _too_large(limit)
+        return message
+
+    return receive_bounded
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the request body is larger than {limit} bytes")

@@ -1,0 +1,97 @@
+"""The face towards the lane: bodies become asks, faults become OpenAI errors."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from remuda.core.ask import Ask, Operation
+from remuda.core.faults import Fault, InvalidJson, InvalidRequest
+from remuda.dialects.openai.errors import refusal, stream_error
+from remuda.dialects.openai.schemas import ChatBody, CompletionBody, EmbeddingBody, RerankBody, ResponseBody
+from remuda.gateway.face import LaneRoute, Refusal
+
+MAX_CHOICES: Final = 128
+"""OpenAI's own bound on `n`."""
+MAX_MODEL_NAME: Final = 256
+
+_DECODERS: Final[dict[Operation, msgspec.json.Decoder[Any]]] = {
+    Operation.CHAT: msgspec.json.Decoder(ChatBody),
+    Operation.COMPLETION: msgspec.json.Decoder(CompletionBody),
+    Operation.EMBEDDING: msgspec.json.Decoder(EmbeddingBody),
+    Operation.RESPONSE: msgspec.json.Decoder(ResponseBody),
+    Operation.RERANK: msgspec.json.Decoder(RerankBody),
+}
+_WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
+_EXPECTED = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
+
+
+class OpenAIFace:
+    """The OpenAI dialect on the lane."""
+
+    name: Final = "openai"
+
+    def read(self, operation: Operation, body: bytes) -> Ask:
+        """The ask that `body` holds."""
+        try:
+            fields = _DECODERS[operation].decode(body)
+        except msgspec.ValidationError as error:
+            raise invalid(str(error)) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidJson(f"the request body is not valid JSON: {str(error)[:200]}") from error
+        if not fields.model or len(fields.model) > MAX_MODEL_NAME:
+            raise InvalidRequest(
+                f"'model' is a name of 1 to {MAX_MODEL_NAME} characters", parameter="model", expected="string"
+            )
+        if isinstance(fields, EmbeddingBody | RerankBody):
+            return Ask(operation, fields.model, False, False, 1, body)
+        choices = fields.n if fields.n is not None else 1
+        if not 1 <= choices <= MAX_CHOICES:
+            raise InvalidRequest(
+                f"'n' is a whole number from 1 to {MAX_CHOICES}", parameter="n", received=choices, expected="integer"
+            )
+        options = fields.stream_options
+        is_streamed = bool(fields.stream)
+        wants_usage = operation is Operation.RESPONSE or (options is not None and bool(options.include_usage))
+        return Ask(operation, fields.model, is_streamed, wants_usage, choices, body)
+
+    def refusal(self, fault: Fault, request_id: str) -> Refusal:
+        """The answer that says `fault`."""
+        return refusal(fault, request_id)
+
+    def stream_error(self, fault: Fault, request_id: str) -> bytes:
+        """The event that says `fault`."""
+        return stream_error(fault, request_id)
+
+
+def invalid(message: str) -> InvalidRequest:
+    """A validation error of msgspec as a fault that names the parameter, what came and what was expected."""
+    missing = _MISSING.search(message)
+    where = _WHERE.match(message)
+    path = (where["path"] or "").lstrip(".") if where else ""
+    if missing is not None:
+        name = f"{path}.{missing['name']}" if path else missing["name"]
+        return InvalidRequest(f"the request is missing the required parameter '{name}'", parameter=name)
+    expected = _EXPECTED.search(message)
+    if expected is not None and path:
+        return InvalidRequest(
+            f"'{path}' must be {expected['expected']}, not {expected['got']}",
+            parameter=path,
+            expected=expected["expected"],
+        )
+    return InvalidRequest(where["what"] if where else message, parameter=path or None)
+
+
+def lane_routes(face: OpenAIFace) -> list[LaneRoute]:
+    """The inference routes; `/v2` is the same as `/v1`."""
+    paths = {
+        "/chat/completions": Operation.CHAT,
+        "/completions": Operation.COMPLETION,
+        "/embeddings": Operation.EMBEDDING,
+        "/responses": Operation.RESPONSE,
+        "/rerank": Operation.RERANK,
+    }
+    return [
+        LaneRoute(f"/{version}{path}", face, operation) for version in ("v1", "v2") for path, operation in paths.items()
+    ]

@@ -1,0 +1,132 @@
+"""OpenAI's ordinary routes: models, a clear word for what is not offered, and the lane's routes as ASGI sees them."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from remuda.core.ask import Operation
+from remuda.core.faults import InvalidRequest, NotOffered, UnknownRoute
+from remuda.core.keys import Scope
+from remuda.dialects.kit.access import Access, Rule
+from remuda.dialects.kit.documents import json_of
+from remuda.dialects.kit.plain import PlainRoute
+from remuda.dialects.openai.documents import OPERATIONS, lane_document
+from remuda.dialects.openai.models import listed, retrieved
+from remuda.dialects.openai.schemas import ModelList, ModelObject
+from remuda.fleet.registry import Fleet
+from remuda.gateway.face import LaneRoute
+
+VERSIONS: Final = ("/v1", "/v2")
+"""`/v2` is the same as `/v1` (C16)."""
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
+"""What OpenAI's own surface and document S1 (row 63) use."""
+
+RULES: Final = tuple(Rule(prefix + "/*", Access(Scope.INFERENCE, also=Scope.READ), methods=None) for prefix in VERSIONS)
+"""Nothing under these paths manages anything: a key for inference may list models, and hears what is not offered."""
+
+BELOW: Final = "/{rest:path}"
+_NOT_OFFERED: Final = {
+    "assistants": "assistants: send the whole conversation to /v1/chat/completions instead",
+    "audio": "audio, neither speech nor transcription: no engine here speaks or listens",
+    "batches": "OpenAI's batches: send the requests themselves, they are queued fairly",
+    "chat/completions" + BELOW: "stored chat completions: it does not keep them for clients",
+    "chatkit": "ChatKit sessions",
+    "containers": "containers",
+    "conversations": "kept conversations: send the whole conversation with each request",
+    "evals": "evaluations",
+    "files": "file storage: send contents inside the request",
+    "fine_tuning": "fine-tuning: models are trained elsewhere and brought here as files",
+    "images": "images: no engine here draws",
+    "moderations": "moderation: no model here is made for it",
+    "organization": "OpenAI's organisation management",
+    "realtime": "realtime sessions: use /v1/chat/completions with `stream`",
+    "responses" + BELOW: "kept responses: send the whole conversation with each request to /v1/responses",
+    "skills": "skills",
+    "threads": "threads: send the whole conversation to /v1/chat/completions instead",
+    "uploads": "uploads: send contents inside the request",
+    "vector_stores": "vector stores: make vectors with /v1/embeddings and keep them in a store of your own",
+    "videos": "videos: no engine here films",
+}
+"""The rest of OpenAI's surface, in words that follow "this gateway does not offer"."""
+
+
+def router(fleet: Fleet, lane_routes: Iterable[LaneRoute]) -> APIRouter:
+    """All of OpenAI's paths but what the lane answers."""
+    routes = APIRouter(tags=["openai"], default_response_class=Response)
+    _add_models(routes, fleet)
+    for route in lane_routes:
+        if route.operation is not None:
+            _add_lane_route(routes, route.path, route.operation)
+    for prefix in VERSIONS:
+        for path, words in _NOT_OFFERED.items():
+            _add_not_offered(routes, prefix, path, words)
+    return routes
+
+
+def _add_models(routes: APIRouter, fleet: Fleet) -> None:
+    async def list_models() -> Response:
+        return _json(listed(fleet))
+
+    async def retrieve_model(name: str) -> Response:
+        if not name:
+            raise UnknownRoute
+        return _json(retrieved(fleet, name))
+
+    for prefix in VERSIONS:
+        _get(routes, f"{prefix}/models", list_models, "List the models", "All models and aliases.", ModelList)
+        _get(routes, f"{prefix}/models/{{name:path}}", retrieve_model, "Describe a model", "The model.", ModelObject)
+
+
+def _get(
+    routes: APIRouter, path: str, endpoint: Callable[..., object], summary: str, answer: str, struct: type
+) -> None:
+    routes.add_api_route(
+        path,
+        endpoint,
+        summary=summary,
+        operation_id=_operation_id("get", path),
+        responses={200: {"description": answer, "content": json_of(struct)}},
+    )
+
+
+def _add_lane_route(routes: APIRouter, path: str, operation: Operation) -> None:
+    """A lane path as ASGI sees it: described in the document, and 405 to all methods but POST."""
+
+    async def came_around() -> Response:
+        # The lane compares a path byte by byte as it was sent; this one was sent as a whole URL or with escapes.
+        raise InvalidRequest(f"write this address plainly in the request line: POST {path}")
+
+    described = OPERATIONS[operation]
+    routes.add_api_route(
+        path,
+        came_around,
+        methods=["POST"],
+        summary=described.summary,
+        description=described.description,
+        operation_id=_operation_id("post", path),
+        openapi_extra=lane_document(operation),
+    )
+
+
+def _add_not_offered(routes: APIRouter, prefix: str, path: str, words: str) -> None:
+    async def not_offered(request: Request) -> Response:
+        if request.path_params.get("rest") == "" and is_below:
+            raise UnknownRoute  # what stands above is offered, though not with a slash at its end
+        raise NotOffered(f"this gateway does not offer {words}")
+
+    is_below = path.endswith(BELOW)
+    for each in (path,) if is_below else (path, path + BELOW):
+        routes.routes.append(
+            PlainRoute(f"{prefix}/{each}", not_offered, methods=METHODS, dialect="openai", summary="Not offered")
+        )
+
+
+def _json(struct: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(struct), media_type="application/json")
+
+
+def _operation_id(method: str, path: str) -> str:
+    words = path.replace("{name:path}", "name").strip("/").replace("/", "_")
+    return f"{method}_{words}"

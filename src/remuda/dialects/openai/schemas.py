@@ -1,0 +1,108 @@
+"""The few fields of each request that the gateway itself reads (all others pass through to the engine unread), and
+what it answers itself."""
+
+from typing import Literal
+
+import msgspec
+
+
+class StreamOptions(msgspec.Struct):
+    """`stream_options`."""
+
+    include_usage: bool | None = None
+
+
+class InferenceBody(msgspec.Struct):
+    """What all inference requests share."""
+
+    model: str
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+
+
+class ChatBody(InferenceBody, kw_only=True):
+    """`POST /v1/chat/completions`."""
+
+    messages: list[msgspec.Raw]
+
+
+class CompletionBody(InferenceBody, kw_only=True):
+    """`POST /v1/completions`."""
+
+    prompt: msgspec.Raw
+
+
+class EmbeddingBody(msgspec.Struct, kw_only=True):
+    """`POST /v1/embeddings`: text, texts, tokens, or lists of tokens."""
+
+    model: str
+    input: str | list[str | int | list[int]]
+    encoding_format: str | None = None
+
+
+class ResponseBody(InferenceBody, kw_only=True):
+    """`POST /v1/responses`."""
+
+    input: msgspec.Raw
+
+
+class RerankBody(msgspec.Struct, kw_only=True):
+    """`POST /v1/rerank`, as Jina and Cohere have it."""
+
+    model: str
+    query: str
+    documents: list[msgspec.Raw]
+
+
+class ModelStanding(msgspec.Struct, omit_defaults=True):
+    """How a model is served; ours, beside OpenAI's fields."""
+
+    state: str
+    """`active` where a replica may be chosen now, else `draining` or `standby`."""
+    replicas: int
+    alias_of: str | None = None
+
+
+class ModelObject(msgspec.Struct, kw_only=True):
+    """One model, as OpenAI has it."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    context_length: int | None = None
+    """Tokens that one request may take up, where the engine tells."""
+    remuda: ModelStanding
+
+
+class ModelList(msgspec.Struct, kw_only=True):
+    """All models, as OpenAI has it."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelObject]
+
+
+class ErrorDetails(msgspec.Struct):
+    """What was wrong with one parameter."""
+
+    parameter: str
+    received_value: str | int | float | bool | None
+    expected_type: str | None
+
+
+class ErrorObject(msgspec.Struct, kw_only=True):
+    """OpenAI's `message`, `type`, `param` and `code`, and S1's `details` and `request_id`."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+    request_id: str
+    details: ErrorDetails | None = None
+
+
+class ErrorBody(msgspec.Struct):
+    """The body of every refusal."""
+
+    error: ErrorObject

@@ -1,0 +1,88 @@
+"""A request body's top level: read by name, fields added or replaced, every other byte left as the client wrote it."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from remuda.core.faults import InvalidJson, InvalidRequest
+
+Fields = dict[str, msgspec.Raw]
+"""The top-level fields of a JSON object, each value still in the bytes it came in."""
+
+_decode = msgspec.json.Decoder(Fields).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def fields_of(body: bytes) -> Fields:
+    """The top-level fields of `body`; where a name stands twice the last one counts, as engines read it.
+
+    Raises InvalidJson where it is no JSON (or nested more deeply than the decoder follows), InvalidRequest where it is
+    JSON but no object.
+    """
+    try:
+        return _decode(body)
+    except msgspec.ValidationError:
+        raise InvalidRequest("The request body must be a JSON object.", expected="a JSON object") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidJson(f"The request body is not valid JSON: {error}.") from None
+    except RecursionError:
+        raise InvalidJson("The request body is nested too deeply.") from None
+
+
+def with_fields(body: bytes, fields: Fields, wanted: Mapping[str, bytes]) -> bytes:
+    """`body` (whose top level is `fields`) with the fields `wanted`, whose values are JSON.
+
+    Fields that are missing are spliced in behind the opening brace. Only where a field has another value is the top
+    level written anew: then space between fields is lost, but no value changes.
+    """
+    if any(name in fields and bytes(fields[name]) != value for name, value in wanted.items()):
+        return _encode({**fields, **{name: msgspec.Raw(value) for name, value in wanted.items()}})
+    missing = [b'"%b":%b' % (name.encode(), value) for name, value in wanted.items() if name not in fields]
+    if not missing:
+        return body
+    start = body.index(b"{") + 1
+    return b"%b%b%b%b" % (body[:start], b",".join(missing), b"," if fields else b"", body[start:])
+
+
+def json_text(text: str) -> bytes:
+    """`text` as a JSON string."""
+    return _encode(text)
+
+
+def with_usage(options: msgspec.Raw | None) -> bytes:
+    """A client's `stream_options` with the usage asked for in any case: the gateway counts it, then drops it again.
+
+    Raises InvalidRequest where they are no object.
+    """
+    usage = {"include_usage": b"true"}
+    value = b"null" if options is None else bytes(options)
+    if value == b"null":
+        return with_fields(b"{}", {}, usage)
+    if not value.startswith(b"{"):
+        raise InvalidRequest("stream_options must be an object.", parameter="stream_options", expected="an object")
+    return with_fields(value, fields_of(value), usage)
+
+
+def one_line(message: str, limit: int) -> str:
+    """`message` as one line of printable characters, at most `limit` of them."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in message[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_INNERMOST = re.compile(rb"\[\]|\{\}")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def nests_deeper_than(limit: int, value: bytes) -> bool:
+    """Whether the valid JSON `value` nests arrays and objects more than `limit` deep."""
+    if value.count(b"[") + value.count(b"{") <= limit:
+        return False
+    brackets = _TEXT.sub(b"", value).translate(None, _NO_BRACKETS)
+    # Each round takes the innermost pairs away, all at once: that is fast, since real values are broad and not deep.
+    for _ in range(limit):
+        if not brackets:
+            return False
+        brackets = _INNERMOST.sub(b"", brackets)
+    return bool(brackets)

@@ -1,0 +1,163 @@
+"""From paths a user names to the local models they offer."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from remuda.engines.launch import EngineSettings, LocalModel
+from remuda.wire.gguf import GgufError, GgufHeader, read_gguf
+
+MAX_DEPTH = 8
+"""Of folders below one that is offered."""
+MAX_FILES = 10_000
+"""Looked at below one folder: enough for any collection, too few to crawl a whole disk by mistake."""
+
+_PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})")
+_NO_MODEL_TYPES = frozenset({"adapter", "mmproj", "vocab", "imatrix"})
+"""Words of `general.type` for files that cannot answer by themselves."""
+
+
+class ModelFileError(Exception):
+    """A path offers no model. The message is one line for the operator and names the path as it was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a set of paths offers."""
+
+    models: list[LocalModel]
+    skipped: list[str] = field(default_factory=list)
+    """One line for each file in a folder that could have been a model and is none, with the reason."""
+
+
+def offered_models(paths: Iterable[Path], settings: EngineSettings | None = None) -> Offered:
+    """The models at `paths`: GGUF files, and folders, which offer all GGUF files in and below them.
+
+    A model in several parts is offered once, by its first part; projector files are left out. Each model is called as
+    its file without the ending. Raises ModelFileError where a path is missing, unreadable or offers nothing, where a
+    file named by itself is no readable GGUF, and where two files would have one name.
+    """
+    settings = settings or EngineSettings()
+    found: dict[str, LocalModel] = {}
+    skipped: list[str] = []
+    for path in paths:
+        if _is_folder(path):
+            files = list(_usable_files(path, skipped))
+            if not files:
+                raise ModelFileError(f"{path}: no GGUF model in this folder")
+        else:
+            check_model_file(path)
+            files = [path]
+        for file in files:
+            model = LocalModel(model_name(file), file, settings)
+            other = found.setdefault(model.name, model)
+            if other.path.resolve() != file.resolve():
+                raise ModelFileError(f"{file} and {other.path} would both be called {model.name}: rename one")
+    return Offered(list(found.values()), skipped)
+
+
+def model_name(path: Path) -> str:
+    """What a model in the file `path` is called: the file's name without ending and without the number of its part."""
+    stem = path.name.removesuffix(path.suffix) if path.suffix.lower() == ".gguf" else path.name
+    part = _PART.fullmatch(stem)
+    return part["stem"] if part else stem
+
+
+def check_model_file(path: Path) -> GgufHeader:
+    """The header (up to the vocabulary) of a file that can be offered as a model, or a ModelFileError."""
+    header = read_header(path)
+    if _is_projector(path, header):
+        kind = header.metadata.get("general.type", "mmproj")
+        raise ModelFileError(f"{path}: holds no model of its own (it is of type {kind})")
+    if not model_name(path).isprintable():
+        raise ModelFileError(f"{str(path)!r}: a model's name cannot hold control characters")
+    part = _PART.fullmatch(path.stem)
+    if part is not None:
+        total = int(part["total"])
+        if int(part["number"]) != 1:
+            raise ModelFileError(f"{path}: a model in parts is named by its first part, {_part(part, 1)}")
+        for number in range(1, total + 1):
+            if not (path.parent / _part(part, number)).is_file():
+                raise ModelFileError(f"{path}: its part {number} of {total} is missing")
+    return header
+
+
+def read_header(path: Path, *, until_vocabulary: bool = True) -> GgufHeader:
+    """The header of the GGUF file `path`; ModelFileError where it cannot be read."""
+    try:
+        if path.is_dir():
+            raise ModelFileError(f"{path}: is a folder")
+        if not path.is_file() and path.exists():
+            raise ModelFileError(f"{path}: is no ordinary file")
+        with path.open("rb") as file:
+            return read_gguf(file.read, until_vocabulary=until_vocabulary)
+    except OSError as error:
+        raise ModelFileError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    except GgufError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+
+
+def _part(part: re.Match[str], number: int) -> str:
+    return f"{part['stem']}-{number:05}-of-{part['total']}.gguf"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:  # a loop of links, or a folder above that may not be entered
+        raise ModelFileError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+
+
+def _is_projector(path: Path, header: GgufHeader) -> bool:
+    return (
+        "mmproj" in path.name.lower()
+        or header.architecture == "clip"
+        or header.metadata.get("general.type") in _NO_MODEL_TYPES
+    )
+
+
+def _usable_files(folder: Path, skipped: list[str]) -> Iterator[Path]:
+    for path in _files_below(folder):
+        part = _PART.fullmatch(path.stem)
+        if "mmproj" in path.name.lower() or (part is not None and int(part["number"]) != 1):
+            continue
+        try:
+            check_model_file(path)
+        except ModelFileError as error:
+            skipped.append(str(error))
+        else:
+            yield path
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The GGUF files in `folder` and below, in order; links are followed, each real folder and file is met once."""
+    seen: set[tuple[int, int]] = set()
+    count = 0
+
+    def is_new(path: Path | str) -> bool:
+        try:
+            status = os.stat(path)
+        except OSError:
+            return False
+        identity = (status.st_dev, status.st_ino)
+        is_first = identity not in seen
+        seen.add(identity)
+        return is_first
+
+    def refuse(error: OSError) -> None:
+        if error.filename == str(folder):
+            raise ModelFileError(f"{folder}: {(error.strerror or 'cannot be read').lower()}") from None
+
+    is_new(folder)
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
+        depth = len(Path(parent).relative_to(folder).parts)
+        folders[:] = sorted(name for name in folders if depth < MAX_DEPTH and is_new(os.path.join(parent, name)))
+        count += len(files)
+        if count > MAX_FILES:
+            raise ModelFileError(f"{folder}: more than {MAX_FILES} files are below this folder: name a smaller one")
+        for name in sorted(files):
+            path = Path(parent) / name
+            if path.suffix.lower() == ".gguf" and is_new(path):
+                yield path

@@ -1,0 +1,113 @@
+"""The seam between the local models and whatever starts an engine process for one of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from remuda.core.address import Address
+
+DEFAULT_SLOTS = 4
+DEFAULT_CONTEXT = 4096
+"""Tokens per slot where the user names no number: the cache for four such slots fits beside a 7 B model in 16 GB."""
+DEFAULT_PROMPT_CACHE_MIB = 256
+"""llama.cpp's own default of 8 GiB is too much for a machine that does other work besides."""
+
+
+class Stage(StrEnum):
+    """How far a load has come."""
+
+    STARTING = "starting"
+    LOADING_WEIGHTS = "loading_weights"
+    WARMING_UP = "warming_up"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """One step of a load."""
+
+    stage: Stage
+    percent: int
+    """0 to 100 of the weights read; 100 from warming up on."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How one local model is to be run."""
+
+    slots: int = DEFAULT_SLOTS
+    """Requests served at the same time."""
+    context: int | None = None
+    """Tokens per slot; None: what the model was trained for, at most DEFAULT_CONTEXT."""
+    threads: int | None = None
+    """None: one per core this process may use."""
+    gpu_layers: int | None = None
+    """Layers put on the GPU; None: as many as fit."""
+    batch: int = 256
+    """Prompt tokens per step. Smaller steps let a request be given up sooner, larger ones read long prompts faster on a
+    GPU. The engine looks for a vanished client between steps: 512 took 3.7 s on a 150 M model, 128 none that was
+    felt."""
+    embeds: bool | None = None
+    """Serve embeddings; None: as the file's metadata says."""
+    prompt_cache_mib: int = DEFAULT_PROMPT_CACHE_MIB
+    """Memory for prompts kept to be continued."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A file that this machine can serve under a name."""
+
+    name: str
+    path: Path
+    settings: EngineSettings = field(default_factory=EngineSettings)
+
+
+class LoadFailed(Exception):
+    """An engine could not be started for a model. The message is one line for the operator, without folder names."""
+
+
+class EngineProcess(Protocol):
+    """A running engine that serves one model."""
+
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        ...
+
+    @property
+    def api_key(self) -> str | None:
+        """What it wants as a bearer token; None on a unix socket, which its folder's mode protects."""
+        ...
+
+    @property
+    def slots(self) -> int:
+        """Requests it serves at the same time."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Tokens per slot."""
+        ...
+
+    async def ended(self) -> str:
+        """Return when the process has ended, with the reason in one line."""
+        ...
+
+    async def stop(self) -> None:
+        """End the process; returns when it is gone. May be called more than once."""
+        ...
+
+
+class Launcher(Protocol):
+    """Starts engines of one kind."""
+
+    @property
+    def engine(self) -> str:
+        """The kind's word, as `Engine.kind`."""
+        ...
+
+    async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> EngineProcess:
+        """Start an engine for `model`; returns when it is ready. Raises LoadFailed; when cancelled, nothing is left."""
+        ...

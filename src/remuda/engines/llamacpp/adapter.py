@@ -1,0 +1,186 @@
+"""llama.cpp's HTTP server: an ask in its words, and its errors as faults."""
+
+import re
+
+import msgspec
+
+from remuda.core.ask import Ask, Operation
+from remuda.core.faults import (
+    ContextOverflow,
+    EngineDown,
+    Fault,
+    InvalidJson,
+    InvalidRequest,
+    NotOffered,
+    UpstreamFailed,
+    UpstreamRefused,
+)
+from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
+from remuda.engines.llamacpp.reviewed import check_fields
+from remuda.engines.protocol import Outgoing
+
+_PATHS = {
+    Operation.CHAT: "/v1/chat/completions",
+    Operation.COMPLETION: "/v1/completions",
+    Operation.RESPONSE: "/v1/responses",
+    Operation.EMBEDDING: "/v1/embeddings",
+    Operation.RERANK: "/v1/rerank",
+}
+_UNARY = frozenset({Operation.EMBEDDING, Operation.RERANK})
+_TAKES_STREAM_OPTIONS = frozenset({Operation.CHAT, Operation.COMPLETION})
+
+MAX_MESSAGE_CHARS = 500
+"""Of an engine's error message; some hold the whole request."""
+
+
+class LlamaCpp:
+    """How llama.cpp's server is spoken to."""
+
+    kind = "llama.cpp"
+    reuses_after_stream = False
+    """It announces keep-alive after a streamed answer and closes nevertheless."""
+    slots_path = "/slots"
+
+    def busy_slots(self, body: bytes) -> int:
+        """How many slots are processing, by the list at `/slots`."""
+        try:
+            return sum(slot.is_processing for slot in msgspec.json.decode(body, type=list[_Slot]))
+        except msgspec.DecodeError as error:
+            raise ValueError("/slots holds no list of slots") from error
+
+    def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
+        """The ask with what makes it cancellable: generation is always streamed, and progress is always written.
+
+        The engine looks for a vanished client only when it writes. A unary answer it writes at the very end, and a
+        streamed one only when the prompt is through, unless it also reports how far the prompt is.
+        """
+        fields = fields_of(ask.body)
+        check_fields(fields)
+        wanted: dict[str, bytes] = {}
+        if upstream_model != ask.model:
+            wanted["model"] = json_text(upstream_model)
+        is_streamed = ask.operation not in _UNARY
+        asked_progress = fields.get("return_progress") == msgspec.Raw(b"true")
+        if is_streamed:
+            wanted["stream"] = b"true"
+            wanted["return_progress"] = b"true"
+            if ask.operation in _TAKES_STREAM_OPTIONS:
+                wanted["stream_options"] = with_usage(fields.get("stream_options"))
+        return Outgoing(
+            path=_PATHS[ask.operation],
+            body=with_fields(ask.body, fields, wanted),
+            is_streamed=is_streamed,
+            may_emit_progress=is_streamed and not (asked_progress and ask.is_streamed),
+        )
+
+    def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
+        """The fault behind an error answer. File names and template source in the engine's messages are left out."""
+        error = _error_in(body)
+        message = _clean(error.message)
+        if error.type == "exceed_context_size_error":
+            return _overflow(error.n_prompt_tokens, error.n_ctx)
+        if status in (400, 500) and (client_fault := _client_fault(error.message, message)) is not None:
+            return _in_words_of(operation, client_fault)
+        if status == 400:
+            return InvalidRequest(message or None)
+        if status in (404, 501):
+            return NotOffered(_NOT_STARTED_FOR.get(operation, "This model's engine does not offer that."))
+        if status == 503:
+            return EngineDown("The engine is still loading this model." if "oading" in error.message else None)
+        if status == 401 or status >= 500:
+            # 401: it was our own key for the engine that was refused, which is no matter of the client's.
+            return UpstreamFailed()
+        return UpstreamRefused(message or None, status=status, type_=error.type or None)
+
+
+_NOT_STARTED_FOR = {
+    Operation.EMBEDDING: "This model's engine was not started for embeddings.",
+    Operation.RERANK: "This model's engine was not started for reranking.",
+}
+
+
+class _Slot(msgspec.Struct):
+    is_processing: bool = False
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+    type: str = ""
+    n_prompt_tokens: int = 0
+    n_ctx: int = 0
+
+
+class _Answer(msgspec.Struct):
+    error: _Error
+
+
+def _error_in(body: bytes) -> _Error:
+    try:
+        return msgspec.json.decode(body, type=_Answer).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Error()
+
+
+_PATH = re.compile(r"(?<![\w:/#<.])/(?:[^\s/'\"]+/)+[^\s'\",]*")
+_JSON_EXCEPTION = re.compile(r"\[json\.exception\.[a-z_]+\.\d+\] ?")
+_FIELD = re.compile(r"(?:Field |Expected )?['\"]([A-Za-z_.]+)['\"][: ]")
+_TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*current batch size: (\d+)", re.DOTALL)
+_TOO_LARGE_PLAIN = re.compile(r"input is too large to process|too large.*physical batch size")
+
+_CLIENT_FAULTS: tuple[tuple[re.Pattern[str], str | None], ...] = (
+    (re.compile(r"Failed to parse messages: "), "messages"),
+    (re.compile(r"Failed to parse tool call arguments"), "messages"),
+    (re.compile(r"Failed to parse tools: "), "tools"),
+    (re.compile(r"Cannot use both json_schema and grammar"), "grammar"),
+    (re.compile(r"(?:image|audio|video) input is not supported"), "messages"),
+    (re.compile(r"Unknown reasoning format: "), "reasoning_format"),
+)
+"""Messages of status 500 that the client caused, and the parameter each is about."""
+
+
+def _client_fault(raw: str, message: str) -> Fault | None:
+    if "parse_error" in raw and raw.startswith("[json.exception"):
+        return InvalidJson(f"The request body is not valid JSON: {message}")
+    if (at := raw.find("Jinja Exception: ")) >= 0:
+        reason = _clean(raw[at + len("Jinja Exception: ") :])
+        return InvalidRequest(f"The model's chat template refuses these messages: {reason}", parameter="messages")
+    if (at := raw.find("JSON schema error")) >= 0:
+        return InvalidRequest(_clean(raw[at:]))  # of a response format or of a tool: it does not say which
+    if "parser for this template" in raw:
+        # What follows quotes the template's source.
+        return InvalidRequest("The model's chat template cannot be applied to these messages.", parameter="messages")
+    if found := _TOO_LARGE.search(raw):
+        return _overflow(int(found[1]), int(found[2]))
+    if _TOO_LARGE_PLAIN.search(raw):
+        return ContextOverflow()
+    for pattern, parameter in _CLIENT_FAULTS:
+        if pattern.match(raw):
+            return InvalidRequest(message.partition(" - hint:")[0].partition("; tools =")[0], parameter=parameter)
+    if found := _FIELD.match(raw):
+        return InvalidRequest(message, parameter=found[1])
+    return None
+
+
+_OWN_WORDS = {Operation.RESPONSE: ("messages", "input"), Operation.EMBEDDING: ("prompt", "input")}
+"""What the engine calls a field of another operation, for which it shares the code, and what it is called there."""
+
+
+def _in_words_of(operation: Operation, fault: Fault) -> Fault:
+    theirs, ours = _OWN_WORDS.get(operation, ("", ""))
+    if theirs and fault.parameter == theirs:
+        fault.parameter = ours
+        fault.message = fault.message.replace(f'"{theirs}"', f'"{ours}"')
+    return fault
+
+
+def _overflow(prompt_tokens: int, context: int) -> ContextOverflow:
+    return ContextOverflow(
+        f"The input has {prompt_tokens} tokens; the context of this model takes {context}.",
+        received=prompt_tokens,
+        expected=f"at most {context} tokens",
+    )
+
+
+def _clean(message: str) -> str:
+    """One line of bounded length that names no file of this machine."""
+    return one_line(_PATH.sub("…", _JSON_EXCEPTION.sub("", message)), MAX_MESSAGE_CHARS)

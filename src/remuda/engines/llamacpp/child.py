@@ -1,0 +1,115 @@
+"""The child process: one llama.cpp engine through `xllamacpp`, until its parent is gone.
+
+Started as `python -m remuda.engines.llamacpp.child <json>` with standard input held open by the parent (the engine
+stops at its end). On standard output come the engine's own state lines and, once it serves, one line of ours with its
+address; on standard error its log. Imports nothing of Remuda: it must start fast and hold little.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+LISTENING = "remuda:listening:"
+"""Begins the line that tells the address, `unix:///path` or `http://host:port`."""
+FAILED = "remuda:failed:"
+"""Begins the last line on standard error where the engine refused to start."""
+KEY_VARIABLE = "REMUDA_ENGINE_KEY"
+"""Environment variable with the bearer token: arguments can be read by every user of the machine."""
+ORPHAN_CHECK_S = 0.5
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel end this process when `parent` ends, where it can (Linux); ends it now if that has happened."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if sys.platform != "win32" and os.getppid() != parent:
+        os._exit(0)
+
+
+def set_if_present(target: Any, name: str, value: Any) -> None:
+    """Set a parameter that the pinned engine has and another version may not."""
+    if hasattr(target, name):
+        setattr(target, name, value)
+
+
+def parameters(engine: Any, config: dict[str, Any]) -> Any:
+    """The engine's parameters for `config`; `engine` is the xllamacpp module."""
+    params = engine.CommonParams()
+    params.model.path = config["model"]
+    params.hostnames = [config["socket"] or "127.0.0.1"]
+    params.port = 0
+    params.n_parallel = config["slots"]
+    params.n_ctx = config["slots"] * config["context"]
+    params.n_batch = config["batch"]
+    params.n_ubatch = config["batch"]
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config["threads"]
+    wanted = {
+        "model_alias": {config["name"]},
+        "n_gpu_layers": config["gpu_layers"],
+        "use_jinja": True,
+        # The template's own default: llama.cpp would switch thinking on wherever a template knows the word.
+        "enable_reasoning": 0,
+        "endpoint_slots": True,
+        "endpoint_metrics": True,
+        "endpoint_props": False,
+        "ui": False,
+        "offline": True,
+        "verbosity": 2,
+        "kv_unified": False,
+        "cache_ram_mib": config["prompt_cache_mib"],
+        "embedding": config["pooling"] is not None,
+    }
+    for name, value in wanted.items():
+        set_if_present(params, name, value)
+    if config["pooling"] is not None:
+        params.pooling_type = getattr(engine.llama_pooling_type, f"LLAMA_POOLING_TYPE_{config['pooling']}")
+    if key := os.environ.get(KEY_VARIABLE):
+        params.api_keys = [key]
+    # Reading the file instead of mapping it: the progress reported is then that of the load itself.
+    set_if_present(params, "load_mode", engine.llama_load_mode.LLAMA_LOAD_MODE_NONE)
+    return params
+
+
+def watch(parent: int) -> None:
+    """Return when `parent` has ended. What the kernel does on Linux, for the other systems."""
+    if sys.platform == "win32":
+        import psutil
+
+        process = psutil.Process(parent)
+        while process.is_running():
+            time.sleep(ORPHAN_CHECK_S)
+        return
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_CHECK_S)
+
+
+def main() -> None:
+    """Start the engine, tell where it listens, and stay until the parent ends."""
+    config = json.loads(sys.argv[1])
+    parent = config["parent"]
+    die_with_parent(parent)
+    # The engine turns descriptor 1 over to its log once it is ready: our own line goes by a copy made before.
+    report = os.dup(1)
+    os.environ["LLAMA_SERVER_ROUTER_PORT"] = "1"
+    try:
+        import xllamacpp as engine
+
+        server = engine.Server(parameters(engine, config))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent gets it as a reason and this process ends
+        sys.stderr.write(f"\n{FAILED}{type(error).__name__}: {error}\n")
+        # An ordinary exit, not os._exit: only then does the engine's log, which has a thread of its own, write all it
+        # knows about the reason.
+        sys.exit(3)
+    os.write(report, f"\n{LISTENING}{server.listening_address}\n".encode())
+    watch(parent)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Any server with an OpenAI-compatible API: vLLM, SGLang, LM Studio, somebody else's llama-server, another Remuda."""
+
+from typing import Any, Final
+
+import msgspec
+
+from remuda.core.ask import Ask, Operation
+from remuda.core.faults import ContextOverflow, Fault, RateLimited, Unavailable, UpstreamFailed, UpstreamRefused
+from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
+from remuda.engines.protocol import Outgoing
+
+MAX_MESSAGE_CHARS: Final = 500
+MAX_WORD_CHARS: Final = 100
+
+_PATHS: Final = {
+    Operation.CHAT: "/chat/completions",
+    Operation.COMPLETION: "/completions",
+    Operation.RESPONSE: "/responses",
+    Operation.EMBEDDING: "/embeddings",
+    Operation.RERANK: "/rerank",
+}
+"""Below the server's base address, which ends in `/v1` as such servers' clients write it."""
+_TAKES_STREAM_OPTIONS: Final = frozenset({Operation.CHAT, Operation.COMPLETION})
+
+
+class OpenAILike:
+    """How OpenAI-compatible servers are spoken to."""
+
+    kind: Final = "openai"
+    reuses_after_stream: Final = True
+    slots_path: Final = None
+
+    def busy_slots(self, body: bytes) -> int:
+        """Never asked: such servers do not tell their slots."""
+        raise ValueError("OpenAI-compatible servers do not tell their slots")
+
+    def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
+        """The ask as it came, with the server's own model name, and with usage asked for in every stream."""
+        body = ask.body
+        asks_usage = ask.is_streamed and not ask.wants_usage and ask.operation in _TAKES_STREAM_OPTIONS
+        if asks_usage or upstream_model != ask.model:
+            fields = fields_of(body)
+            wanted: dict[str, bytes] = {}
+            if upstream_model != ask.model:
+                wanted["model"] = json_text(upstream_model)
+            if asks_usage:
+                wanted["stream_options"] = with_usage(fields.get("stream_options"))
+            body = with_fields(body, fields, wanted)
+        return Outgoing(path=_PATHS[ask.operation], body=body, is_streamed=ask.is_streamed)
+
+    def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
+        """The fault behind an error answer, in the server's own words where they are meant for the client."""
+        message, kind, code, parameter = _error_in(body)
+        if status in (401, 403):
+            # Our own credential for that server was refused: no matter of the client's, and nothing to show it.
+            return UpstreamFailed("the model's server refused the gateway's own credential")
+        if status == 429:
+            return RateLimited(message or "the model's server has had too many requests", retry_after_s=1)
+        if status == 503:
+            return Unavailable(message or None, retry_after_s=1)
+        if status >= 500:
+            return UpstreamFailed(f"the model's server answered {status}" + (f": {message}" if message else ""))
+        if status == 400 and _OVERFLOWS & {kind, code}:
+            return ContextOverflow(message or None, parameter=parameter)
+        return UpstreamRefused(
+            message or f"the model's server answered {status}", status=status, type_=kind, parameter=parameter
+        )
+
+
+_OVERFLOWS: Final = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+"""OpenAI's own word, and llama.cpp's."""
+
+
+def _error_in(body: bytes) -> tuple[str, str | None, str | None, str | None]:
+    """Message, type, code and parameter of an error answer, in any of the shapes such servers use."""
+    try:
+        answer: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "", None, None, None
+    error = answer.get("error", answer) if isinstance(answer, dict) else answer
+    if isinstance(error, str):
+        return one_line(error, MAX_MESSAGE_CHARS), None, None, None
+    if not isinstance(error, dict):
+        return "", None, None, None
+    message = error.get("message") or error.get("detail") or ""
+    text = message if isinstance(message, str) else msgspec.json.encode(message).decode()
+    return one_line(text, MAX_MESSAGE_CHARS), _word(error, "type"), _word(error, "code"), _word(error, "param")
+
+
+def _word(error: dict[str, Any], name: str) -> str | None:
+    word = error.get(name)
+    return one_line(word, MAX_WORD_CHARS) if isinstance(word, str) else None

@@ -1,0 +1,99 @@
+"""A model served at one place, and the slots it has."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from remuda.core.address import Address
+from remuda.engines.protocol import Engine
+
+
+class ReplicaState(StrEnum):
+    """Whether a replica may be chosen."""
+
+    ACTIVE = "active"
+    STANDBY = "standby"
+    """Known, but not answering at the moment."""
+    DRAINING = "draining"
+    """Finishes what runs, takes nothing new."""
+
+
+class Slots:
+    """How many asks a server takes at once; shared by all replicas of one server."""
+
+    __slots__ = ("in_use", "total")
+
+    def __init__(self, total: int) -> None:
+        if total < 1:
+            raise ValueError("a server has at least one slot")
+        self.total = total
+        self.in_use = 0
+
+    @property
+    def free(self) -> int:
+        """Slots nobody holds."""
+        return self.total - self.in_use
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a server may take; seconds."""
+
+    connect_s: float = 5.0
+    answer_s: float = 300.0
+    """Until its answer begins."""
+    silence_s: float = 300.0
+    """Between two pieces of an answer."""
+
+
+class Replica:
+    """A model served at one place. Only the registry changes `state`; only leases change `slots.in_use`."""
+
+    __slots__ = (
+        "address",
+        "context_length",
+        "deadlines",
+        "engine",
+        "headers",
+        "id",
+        "model",
+        "slots",
+        "state",
+        "upstream_model",
+    )
+
+    def __init__(
+        self,
+        replica_id: str,
+        *,
+        model: str,
+        upstream_model: str,
+        engine: Engine,
+        address: Address,
+        slots: Slots,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        context_length: int | None = None,
+        deadlines: Deadlines = Deadlines(),
+        state: ReplicaState = ReplicaState.ACTIVE,
+    ) -> None:
+        self.id = replica_id
+        """Shown to clients (`x-remuda-replica`) and in metrics: short, plain, without secrets."""
+        self.model = model
+        self.upstream_model = upstream_model
+        """What the server itself calls the model; empty where it takes any name."""
+        self.engine = engine
+        self.address = address
+        self.slots = slots
+        self.headers = headers
+        """Sent with each request to it: its own credential. Never shown."""
+        self.context_length = context_length
+        """Tokens per slot, where the engine tells."""
+        self.deadlines = deadlines
+        self.state = state
+
+    @property
+    def is_routable(self) -> bool:
+        """Whether it may be chosen, slots aside."""
+        return self.state is ReplicaState.ACTIVE
+
+    def __repr__(self) -> str:
+        return f"Replica({self.id!r}, {self.state}, {self.slots.in_use}/{self.slots.total})"

@@ -1,0 +1,275 @@
+"""One lane request on a client's connection, from its head to the last byte of its answer."""
+
+import asyncio
+import http
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from remuda.core.faults import Fault, StreamCut
+from remuda.gateway.face import LaneRoute
+from remuda.gateway.headers import STANDING_BLOCK, block_of
+
+STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
+}
+LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+class ClientConnection(Protocol):
+    """What an exchange needs of the connection it came on."""
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """The client's address; None where the transport has none (unix sockets)."""
+        ...
+
+    @property
+    def date_block(self) -> bytes:
+        """The Date header as a line of a head."""
+        ...
+
+    def exchange_done(self, exchange: "Exchange") -> None:
+        """The answer is written; the connection may go on to its next request, or close."""
+        ...
+
+
+class Flow(Protocol):
+    """The upstream side of a running relay, as far as back-pressure and silence go."""
+
+    reads: int
+    """Grows with every read that brought something."""
+
+    def pause_reading(self) -> None:
+        """The client does not keep up."""
+        ...
+
+    def resume_reading(self) -> None:
+        """The client has caught up."""
+        ...
+
+
+class _NoEvent:
+    """Stands where uvicorn's cycle has an event: nobody waits on a lane exchange's."""
+
+    def set(self) -> None:
+        """Nothing to wake."""
+
+
+class Exchange:
+    """A request and its answer. Plays the part of uvicorn's cycle towards its pipelining and its shutdown."""
+
+    __slots__ = (
+        "_connection",
+        "_flow",
+        "_seen_reads",
+        "_silence_s",
+        "body",
+        "bytes_in",
+        "bytes_out",
+        "cors_block",
+        "disconnected",
+        "expects_continue",
+        "expiry",
+        "head_sent",
+        "headers",
+        "id",
+        "interruption",
+        "is_http10",
+        "is_write_paused",
+        "keep_alive",
+        "left_at",
+        "replica_block",
+        "response_complete",
+        "route",
+        "started",
+        "started_wall",
+        "task",
+        "transport",
+        "upstream_s",
+    )
+
+    message_event: Final = _NoEvent()
+
+    def __init__(
+        self,
+        connection: ClientConnection,
+        transport: asyncio.Transport,
+        route: LaneRoute,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        keep_alive: bool,
+        is_http10: bool,
+    ) -> None:
+        self._connection = connection
+        self.transport = transport
+        self.route = route
+        self.headers = headers
+        self.keep_alive = keep_alive
+        """Whether the connection stays open after the answer; uvicorn's shutdown clears it."""
+        self.is_http10 = is_http10
+        self.expects_continue = False
+        self.body: bytes | bytearray = b""
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.id = ""
+        self.cors_block = b""
+        self.replica_block = b""
+        self.started = 0.0
+        """Monotonic time at which the whole request was in."""
+        self.started_wall = 0.0
+        self.upstream_s = 0.0
+        """Time spent waiting: in the queue and on the upstream; not our own doing."""
+        self.expiry: tuple[float, Callable[[], Fault]] | None = None
+        """When (monotonic) and with what fault the sweep ends the exchange; the fault is made when it comes to that."""
+        self.task: asyncio.Task[None] | None = None
+        self.interruption: Fault | None = None
+        self._flow: Flow | None = None
+        self._silence_s = 0.0
+        self._seen_reads = 0
+        self.is_write_paused = False
+        self.head_sent = False
+        self.response_complete = False
+        self.disconnected = False
+        self.left_at: float | None = None
+        """Monotonic time at which the gateway learnt that the client had left."""
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """The client's address."""
+        return self._connection.peer
+
+    def header(self, name: bytes) -> bytes | None:
+        """The value of the request's first header called `name` (lower case)."""
+        for known, value in self.headers:
+            if known == name:
+                return value
+        return None
+
+    # Ending early
+
+    def interrupt(self, fault: Fault) -> None:
+        """End the exchange with `fault` wherever it stands; the first interruption counts."""
+        if self.interruption is None and not self.response_complete:
+            self.interruption = fault
+            if self.task is not None:
+                self.task.cancel()
+
+    def client_left(self, fault: Fault, now: float) -> None:
+        """The connection is gone, as was learnt at monotonic time `now`: nothing more can be sent."""
+        self.disconnected = True
+        self.left_at = now
+        self.interrupt(fault)
+
+    def watch(self, flow: Flow, silence_s: float) -> None:
+        """The answer comes over `flow`: slow it to the client's pace, and end it if it is silent for `silence_s`."""
+        self._flow = flow
+        self._silence_s = silence_s
+        self._seen_reads = -1
+
+    def unwatch(self) -> None:
+        """The answer no longer comes."""
+        self._flow = None
+        self.expiry = None
+
+    def check(self, now: float) -> None:
+        """Called by the sweep: end what has passed its time."""
+        flow = self._flow
+        if flow is not None and (flow.reads != self._seen_reads or self.is_write_paused):
+            self._seen_reads = flow.reads
+            self.expiry = (now + self._silence_s, self._silent)
+        elif self.expiry is not None and now >= self.expiry[0]:
+            self.interrupt(self.expiry[1]())
+
+    def _silent(self) -> Fault:
+        return StreamCut(f"the model's server sent nothing for {self._silence_s:g} s in the middle of its answer")
+
+    # Back-pressure
+
+    def pause_writing(self) -> None:
+        """The client's socket is full."""
+        self.is_write_paused = True
+        if self._flow is not None:
+            self._flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client's socket takes bytes again."""
+        self.is_write_paused = False
+        if self._flow is not None:
+            self._flow.resume_reading()
+
+    # Answering
+
+    def answer(self, status: int, headers: bytes, body: bytes) -> None:
+        """Send a whole answer; `headers` are finished lines of a head."""
+        if self.disconnected or self.response_complete:
+            return
+        head = self._head(status, headers, b"content-length: %d\r\n" % len(body))
+        self._write(head + body)
+        self._done()
+
+    def start(self, status: int, headers: bytes, content_length: int | None) -> bool:
+        """Send the head of an answer whose body follows piece by piece; True if pieces need chunk framing."""
+        is_chunked = content_length is None and not self.is_http10
+        if content_length is not None:
+            framing = b"content-length: %d\r\n" % content_length
+        elif is_chunked:
+            framing = b"transfer-encoding: chunked\r\n"
+        else:
+            framing = b""
+            self.keep_alive = False  # the end of the body is the end of the connection
+        if not self.disconnected:
+            self._write(self._head(status, headers, framing))
+        return is_chunked
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the body, framed already."""
+        self.bytes_out += len(data)
+        self.transport.write(data)
+
+    def finish(self, last: bytes = b"") -> None:
+        """Send the last bytes, framed already; the answer is complete."""
+        if self.disconnected or self.response_complete:
+            return
+        if last:
+            self._write(last)
+        self._done()
+
+    def break_off(self) -> None:
+        """Close without an end: the client must not take what it got for the whole answer."""
+        if not self.disconnected and not self.response_complete:
+            self.keep_alive = False
+            self.response_complete = True
+            self.transport.abort()
+
+    def refuse(self, fault: Fault) -> int:
+        """Answer with a fault if nothing was sent yet; returns the status."""
+        refusal = self.route.face.refusal(fault, self.id)
+        self.answer(refusal.status, block_of(refusal.headers), refusal.body)
+        return refusal.status
+
+    def _head(self, status: int, headers: bytes, framing: bytes) -> bytes:
+        self.head_sent = True
+        line = STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+        return b"".join(
+            (
+                line,
+                headers,
+                self._connection.date_block,
+                STANDING_BLOCK,
+                self.cors_block,
+                self.replica_block,
+                b"x-request-id: ",
+                self.id.encode(),
+                b"\r\n" if self.keep_alive else b"\r\nconnection: close\r\n",
+                framing,
+                b"\r\n",
+            )
+        )
+
+    def _write(self, data: bytes) -> None:
+        self.bytes_out += len(data)
+        self.transport.write(data)
+
+    def _done(self) -> None:
+        self.response_complete = True
+        self._connection.exchange_done(self)

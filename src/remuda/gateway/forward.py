@@ -1,0 +1,209 @@
+"""Step: send the ask to the leased replica and wait for the head of its answer."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Final
+
+from remuda.core.ask import Ask
+from remuda.core.faults import Fault, UpstreamFailed, UpstreamSilent
+from remuda.engines.protocol import Outgoing
+from remuda.fleet.replica import Replica
+from remuda.gateway.exchange import Exchange
+from remuda.gateway.headers import block_of
+from remuda.gateway.upstream import Pool, UpstreamConnection
+
+ERROR_BODY_BYTES: Final = 64 * 1024
+"""How much of an upstream's error answer is read."""
+
+TlsContexts = Callable[[Replica], ssl.SSLContext | None]
+
+
+class Answer:
+    """An upstream's answer whose head is in; leaving it gives the connection back or closes it."""
+
+    __slots__ = ("_is_reusable", "connection", "outgoing", "replica")
+
+    def __init__(self, connection: UpstreamConnection, outgoing: Outgoing, replica: Replica) -> None:
+        self.connection = connection
+        self.outgoing = outgoing
+        self.replica = replica
+        self._is_reusable = replica.engine.reuses_after_stream or not outgoing.is_streamed
+
+    def __enter__(self) -> "Answer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.connection.release(is_reusable=self._is_reusable and kind is None)
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether the body is server-sent events."""
+        for name, value in self.connection.headers:
+            if name == b"content-type":
+                return value[:17].lower() == b"text/event-stream"
+        return False
+
+
+class Channel:
+    """How one replica is reached: its pool, and the heads of requests to it, made once per path."""
+
+    __slots__ = ("_heads", "pool", "replica")
+
+    def __init__(self, replica: Replica, pool: Pool) -> None:
+        self.replica = replica
+        self.pool = pool
+        self._heads: dict[str, bytes] = {}
+
+    def request(self, outgoing: Outgoing, exchange: Exchange) -> bytes:
+        """The whole request, head and body."""
+        head = self._heads.get(outgoing.path)
+        if head is None:
+            address = self.replica.address
+            head = self._heads[outgoing.path] = (
+                b"POST %b%b HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\nAccept: */*\r\n%b"
+                % (
+                    address.base_path.encode(),
+                    outgoing.path.encode(),
+                    address.authority.encode(),
+                    block_of(self.replica.headers),
+                )
+            )
+        trace = exchange.header(b"traceparent")
+        return b"%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n\r\n%b" % (
+            head,
+            exchange.id.encode(),
+            b"traceparent: %b\r\n" % trace if trace is not None and len(trace) <= 128 else b"",
+            len(outgoing.body),
+            outgoing.body,
+        )
+
+    def question(self, path: str) -> bytes:
+        """A GET request for `path`."""
+        address = self.replica.address
+        return b"GET %b%b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (
+            address.base_path.encode(),
+            path.encode(),
+            address.authority.encode(),
+            block_of(self.replica.headers),
+        )
+
+
+class Forwarder:
+    """Sends asks to replicas."""
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        *,
+        tls: TlsContexts = lambda _: None,
+    ) -> None:
+        self._monotonic = monotonic
+        self._tls = tls
+        self._channels: dict[str, Channel] = {}
+
+    async def send(self, exchange: Exchange, ask: Ask, replica: Replica) -> Answer:
+        """The replica's answer, its head in and its status below 400; else raises the fault it stands for."""
+        outgoing = replica.engine.outgoing(ask, replica.upstream_model or ask.model)
+        channel = self._channel(replica)
+        request = channel.request(outgoing, exchange)
+        sent = self._monotonic()
+        exchange.expiry = (sent + replica.deadlines.answer_s, UpstreamSilent)
+        connection = channel.pool.take()
+        try:
+            if connection is None:
+                connection = await channel.pool.dial()
+            try:
+                await connection.send(request)
+            except UpstreamFailed:
+                if connection.requests == 1 or connection.reads:
+                    raise
+                # A kept connection that the server had closed in the meantime: it never saw the request.
+                connection = await channel.pool.dial()
+                await connection.send(request)
+            if connection.status >= 400:
+                raise await self._fault(connection, replica, ask)
+        except BaseException:
+            if connection is not None:
+                connection.release(is_reusable=connection.is_complete)
+            raise
+        finally:
+            exchange.expiry = None
+            exchange.upstream_s += self._monotonic() - sent
+        return Answer(connection, outgoing, replica)
+
+    async def fetch(self, replica: Replica, path: str) -> bytes:
+        """What stands at `path` of a replica's server, up to a bound; raises a Fault."""
+        channel = self._channel(replica)
+        connection = channel.pool.take() or await channel.pool.dial()
+        try:
+            await connection.send(channel.question(path))
+            body = connection.take_body() if connection.is_complete else await _rest(connection)
+            if connection.status != 200:
+                raise UpstreamFailed(f"{path} answers {connection.status}")
+            return body
+        finally:
+            connection.release(is_reusable=connection.is_complete)
+
+    async def _fault(self, connection: UpstreamConnection, replica: Replica, ask: Ask) -> Fault:
+        body = connection.take_body() if connection.is_complete else await _rest(connection)
+        return replica.engine.fault_of(connection.status, body, ask.operation)
+
+    def _channel(self, replica: Replica) -> Channel:
+        channel = self._channels.get(replica.id)
+        if channel is None or channel.replica is not replica:
+            if channel is not None:
+                channel.pool.close_idle()
+            pool = Pool(
+                replica.address,
+                asyncio.get_running_loop(),
+                connect_timeout_s=replica.deadlines.connect_s,
+                ssl_context=self._tls(replica),
+            )
+            channel = self._channels[replica.id] = Channel(replica, pool)
+        return channel
+
+    def sweep(self, live: Iterable[Replica], idle_before: float) -> None:
+        """Close connections idle since before loop time `idle_before`, and all to replicas that are gone."""
+        alive = {id(replica) for replica in live}
+        for key, channel in list(self._channels.items()):
+            if id(channel.replica) in alive:
+                channel.pool.close_idle(idle_before)
+            else:
+                channel.pool.close_idle()
+                del self._channels[key]
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        for channel in self._channels.values():
+            channel.pool.close_idle()
+
+
+class _ErrorBody:
+    """Receives an error answer's body, up to a bound."""
+
+    def __init__(self, done: "asyncio.Future[None]") -> None:
+        self._done = done
+        self.data = b""
+
+    def body(self, data: bytes) -> None:
+        self.data += data
+        if len(self.data) > ERROR_BODY_BYTES:
+            self.end()
+
+    def end(self) -> None:
+        if not self._done.done():
+            self._done.set_result(None)
+
+    def cut(self, fault: Fault) -> None:
+        self.end()
+
+
+async def _rest(connection: UpstreamConnection) -> bytes:
+    receiver = _ErrorBody(asyncio.get_running_loop().create_future())
+    connection.attach(receiver)
+    await receiver._done
+    return receiver.data[:ERROR_BODY_BYTES]

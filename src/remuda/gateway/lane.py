@@ -1,0 +1,386 @@
+"""The fast lane's server side: uvicorn's own HTTP protocol class, extended (ADR 0001).
+
+An inference POST is taken off as soon as its head is in and handed to the gateway when its body is complete; every
+other request goes on to ASGI as usual. An exchange plays the part of uvicorn's cycle, so uvicorn's pipelining and
+graceful shutdown hold for both. What uvicorn 0.54 leaves open is closed here for both ways: the size and the time of
+a request head, the time of a body, and idle connections, all by one sweep a second instead of a timer per request.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from remuda.core.faults import (
+    BodyTooLarge,
+    ClientGone,
+    Fault,
+    HeadTooLarge,
+    InvalidRequest,
+    RequestTimeout,
+)
+from remuda.gateway.exchange import Exchange
+from remuda.gateway.face import LaneRoute
+
+PIPELINED_BYTES: Final = 64 * 1024
+"""Bytes of further requests taken while one is being answered; beyond, reading stops and so does noticing that the
+client left (a client that pipelines this much waits for its answers)."""
+LINGER_S: Final = 2.0
+"""How long a refused request's remaining bytes are read and dropped, so that the refusal is not lost to a reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """Bounds on what a client may send, and how slowly."""
+
+    head_bytes: int = 32 * 1024
+    body_bytes: int = 32 * 1024 * 1024
+    head_s: float = 10.0
+    body_s: float = 60.0
+    """Between two pieces of a body."""
+    keep_alive_s: float = 75.0
+    stalled_s: float = 120.0
+    """How long a client may leave its answer unread."""
+
+
+class Taker(Protocol):
+    """Who answers what the lane takes in."""
+
+    def accept(self, exchange: Exchange) -> None:
+        """A whole request has come in."""
+        ...
+
+    def refuse(self, exchange: Exchange, fault: Fault) -> None:
+        """A request is refused before it was whole."""
+        ...
+
+
+class Lane:
+    """What all connections of a gateway share: routes, limits, the connections themselves, and the sweep."""
+
+    def __init__(
+        self,
+        routes: Mapping[str, LaneRoute],
+        taker: Taker,
+        fallback: LaneRoute,
+        limits: LaneLimits,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.routes = {path.encode(): route for path, route in routes.items()}
+        self.taker = taker
+        self.fallback = fallback
+        """Says what is wrong with a request that came to no lane route."""
+        self.limits = limits
+        self.monotonic = monotonic
+        self.connections: set[LaneProtocol] = set()
+        self.swept = monotonic()
+        """Time of the last sweep: deadlines are coarse, a second more or less does not matter."""
+
+    def protocol(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> "LaneProtocol":
+        """What uvicorn calls for each connection."""
+        return LaneProtocol(self, config, server_state, app_state, _loop)
+
+    def sweep(self) -> None:
+        """End what has taken too long: heads, bodies, idle connections, clients that stopped reading."""
+        self.swept = now = self.monotonic()
+        for connection in list(self.connections):
+            connection.check(now)
+
+
+class LaneProtocol(HttpToolsProtocol):
+    """One client connection."""
+
+    # uvicorn's cycles and our exchanges, which play the same part.
+    cycle: Any
+    pipeline: Any
+
+    def __init__(
+        self,
+        lane: Lane,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        # uvicorn allows bytes after a message that announced `connection: close`; llhttp's strict rule is wanted here.
+        self.parser = httptools.HttpRequestParser(self)
+        self._lane = lane
+        self._exchange: Exchange | None = None
+        """The lane request being answered."""
+        self._incoming: Exchange | None = None
+        """The lane request whose body is coming in."""
+        self._in_head = False
+        self._in_body = False
+        self._head_bytes = 0
+        self._ahead_bytes = 0
+        self._since = lane.swept
+        """Since when the connection has been in its present phase."""
+        self._stalled_since: float | None = None
+        self._is_refusing = False
+
+    # What an exchange needs of its connection
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """The client's address."""
+        return self.client
+
+    @property
+    def date_block(self) -> bytes:
+        """The Date header as a line of a head; uvicorn renews it each second."""
+        headers = self.server_state.default_headers
+        return b"date: %b\r\n" % headers[0][1] if headers else b""
+
+    def exchange_done(self, exchange: Exchange) -> None:
+        """The answer is written: close, or go on to the next request."""
+        if exchange is self._exchange:
+            self._exchange = None
+        if self._is_refusing:
+            self._linger()
+        elif not exchange.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    # Connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._lane.connections.add(self)
+        self._since = self._lane.swept
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lane.connections.discard(self)
+        exchange, self._exchange = self._exchange, None
+        self._incoming = None
+        super().connection_lost(exc)
+        if exchange is not None:
+            exchange.client_left(ClientGone(), self._lane.monotonic())
+        for waiting, _ in self.pipeline:
+            if isinstance(waiting, Exchange):
+                waiting.disconnected = True
+        self.pipeline.clear()
+
+    def pause_writing(self) -> None:
+        self._stalled_since = self._lane.swept
+        if self._exchange is not None:
+            self._exchange.pause_writing()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stalled_since = None
+        if self._exchange is not None:
+            self._exchange.resume_writing()
+        super().resume_writing()
+
+    # Bytes in
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refusing:
+            return
+        answering = self._exchange is not None
+        if answering:
+            self._ahead_bytes += len(data)
+        self._unset_keepalive_if_required()
+        if not self._in_body:
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._upgrade()
+            return
+        except httptools.HttpParserError as error:
+            self._malformed(error)
+            return
+        if self._in_head and self._head_bytes > self._lane.limits.head_bytes:
+            self._refuse(HeadTooLarge())
+        elif answering and self._ahead_bytes <= PIPELINED_BYTES:
+            self.flow.resume_reading()  # to notice a client that leaves, even though it has sent more
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._in_body = False
+        self._since = self._lane.swept
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._in_body = True
+        if self._is_refusing:
+            return
+        if self._head_bytes > self._lane.limits.head_bytes and self._head_size() > self._lane.limits.head_bytes:
+            self._refuse(HeadTooLarge())
+            return
+        self._head_bytes = 0
+        route = self._lane.routes.get(self.url)
+        if route is None and b"?" in self.url:
+            route = self._lane.routes.get(self.url.partition(b"?")[0])
+        if route is not None and self.parser.get_method() == b"POST":
+            self._begin(route)
+        else:
+            self._to_asgi()
+
+    def _begin(self, route: LaneRoute) -> None:
+        is_http10 = self.parser.get_http_version() == "1.0"
+        keep_alive = self.parser.should_keep_alive() and not is_http10
+        exchange = Exchange(self, self.transport, route, self.headers, keep_alive=keep_alive, is_http10=is_http10)
+        self._incoming = exchange
+        limit = self._lane.limits.body_bytes
+        for name, value in self.headers:
+            if name == b"content-length" and int(value) > limit:
+                self._refuse(BodyTooLarge(f"the request body is larger than {limit} bytes"))
+                return
+        exchange.expects_continue = self.expect_100_continue
+        busy = self.cycle is not None and not self.cycle.response_complete
+        self.cycle = exchange
+        if busy:
+            self.pipeline.appendleft((exchange, self.app))
+            self.flow.pause_reading()
+        else:
+            self._invite(exchange)
+
+    def _invite(self, exchange: Exchange) -> None:
+        """Ask for the body of a client that waits to be asked."""
+        if exchange.expects_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _to_asgi(self) -> None:
+        self._incoming = None
+        headers, url, expects = self.headers, self.url, self.expect_100_continue
+        super().on_message_begin()
+        self.headers, self.url, self.expect_100_continue = headers, url, expects
+        self.scope["headers"] = headers
+        try:
+            super().on_headers_complete()
+        except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
+            self._refuse(InvalidRequest("the request's address is malformed"))
+
+    def on_body(self, body: bytes) -> None:
+        if self._is_refusing:
+            return
+        self._since = self._lane.swept
+        exchange = self._incoming
+        if exchange is None:
+            super().on_body(body)
+            return
+        exchange.bytes_in += len(body)
+        if exchange.bytes_in > self._lane.limits.body_bytes:
+            self._refuse(BodyTooLarge(f"the request body is larger than {self._lane.limits.body_bytes} bytes"))
+        elif not exchange.body:
+            exchange.body = body
+        else:
+            if isinstance(exchange.body, bytes):
+                exchange.body = bytearray(exchange.body)
+            exchange.body += body
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._head_bytes = 0
+        self._since = self._lane.swept
+        if self._is_refusing:
+            return
+        exchange, self._incoming = self._incoming, None
+        if exchange is None:
+            super().on_message_complete()
+        elif not self.pipeline or self.pipeline[0][0] is not exchange:
+            self._start(exchange)
+
+    def _start(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._ahead_bytes = 0
+        self._lane.taker.accept(exchange)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """uvicorn's way to begin the next pipelined request; a lane request begins here too once it is whole."""
+        if not isinstance(cycle, Exchange):
+            super()._start_asgi_task(cycle, app)
+        elif self._incoming is cycle:
+            self._invite(cycle)
+        else:
+            self._start(cycle)
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, without a keep-alive timer per request: the sweep closes idle connections."""
+        self.server_state.total_requests += 1
+        self._since = self._lane.swept
+        if self.transport.is_closing() or self._is_refusing:
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+
+    # What goes wrong before there is an exchange to say it
+
+    def check(self, now: float) -> None:
+        """Called by the sweep."""
+        limits = self._lane.limits
+        waited = now - self._since
+        if self._is_refusing:
+            if waited > LINGER_S:
+                self.transport.abort()
+        elif self._stalled_since is not None and now - self._stalled_since > limits.stalled_s:
+            self.transport.abort()
+        elif self._in_head:
+            if waited > limits.head_s:
+                self._refuse(RequestTimeout("the request's headers took too long to arrive"))
+        elif self._in_body:
+            if waited > limits.body_s and not self.flow.read_paused:
+                self._refuse(RequestTimeout("the request's body took too long to arrive"))
+        elif (self.cycle is None or self.cycle.response_complete) and waited > limits.keep_alive_s:
+            self.transport.close()
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _malformed(self, error: Exception) -> None:
+        reason = str(error)[:120] or type(error).__name__
+        self._refuse(InvalidRequest(f"the request is not valid HTTP/1.1: {reason}"))
+
+    def _upgrade(self) -> None:
+        if self._exchange is None and self._incoming is None and self._should_upgrade():
+            self._lane.connections.discard(self)
+            self.handle_websocket_upgrade()
+        elif self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False  # the request is answered as if it had not asked; then the connection ends
+
+    def _refuse(self, fault: Fault) -> None:
+        """Say what is wrong and close; behind an answer that is still under way, only close when that is done."""
+        self._is_refusing = True
+        self._since = self._lane.swept
+        incoming, self._incoming = self._incoming, None
+        cycle = self.cycle
+        if cycle is not None and cycle is not incoming and not cycle.response_complete:
+            if isinstance(cycle, RequestResponseCycle) and self._in_body:
+                self.transport.abort()  # an ASGI route is reading this very body
+            else:
+                cycle.keep_alive = False
+            return
+        exchange = incoming or Exchange(
+            self, self.transport, self._lane.fallback, [], keep_alive=False, is_http10=False
+        )
+        exchange.keep_alive = False
+        self.cycle = exchange
+        self._lane.taker.refuse(exchange, fault)
+
+    def _linger(self) -> None:
+        """End our half of the connection and drop what still comes, for LINGER_S at most: closing at once would reset
+        a client that is still sending, and the refusal could be lost."""
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()

@@ -1,0 +1,136 @@
+"""The request's way, in order. Entering a step acquires, leaving gives back: a vanished client unwinds everything."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from remuda.core.faults import (
+    ClientGone,
+    Fault,
+    Unavailable,
+    UpstreamFailed,
+    UpstreamSilent,
+)
+from remuda.fleet.replica import Replica
+from remuda.gateway.authenticate import Gatekeeper
+from remuda.gateway.exchange import LAST_CHUNK, Exchange
+from remuda.gateway.forward import Forwarder
+from remuda.gateway.limit import grant
+from remuda.gateway.read import read_ask
+from remuda.gateway.record import LEFT, Entry, Recorder
+from remuda.gateway.relay import Relay
+from remuda.gateway.route import Lease, Router, check_present
+from remuda.gateway.settle import Settler
+
+log = logging.getLogger(__name__)
+
+RETRIED = (UpstreamFailed, UpstreamSilent, Unavailable)
+"""Faults of one replica that another one may not have."""
+
+
+class Pipeline:
+    """Takes one exchange from its head to its record."""
+
+    def __init__(
+        self,
+        gatekeeper: Gatekeeper,
+        router: Router,
+        forwarder: Forwarder,
+        relay: Relay,
+        recorder: Recorder,
+        settler: Settler,
+        monotonic: Callable[[], float],
+        *,
+        observe_abort: Callable[[float], None] = lambda seconds: None,
+        max_attempts: int = 3,
+        max_decompressed_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
+        self._gatekeeper = gatekeeper
+        self._router = router
+        self._forwarder = forwarder
+        self._relay = relay
+        self._recorder = recorder
+        self._settler = settler
+        self._monotonic = monotonic
+        self._observe_abort = observe_abort
+        self._max_attempts = max_attempts
+        self._max_decompressed_bytes = max_decompressed_bytes
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer `exchange`, whatever happens, and record it."""
+        with self._recorder.open(exchange) as entry:
+            try:
+                check_present(exchange)
+                await self._steps(exchange, entry)
+            except Fault as fault:
+                self._say(fault, exchange, entry)
+            except asyncio.CancelledError:
+                self._say(exchange.interruption or ClientGone(), exchange, entry)
+            except Exception:
+                log.exception("request %s failed inside the gateway", exchange.id)
+                self._say(Fault(), exchange, entry)
+
+    async def _steps(self, exchange: Exchange, entry: Entry) -> None:
+        caller = self._gatekeeper.admit(exchange.headers, exchange.peer, exchange.route.scope)
+        entry.caller_id = caller.key_id
+        ask = read_ask(exchange, self._max_decompressed_bytes)
+        entry.model = ask.model[:200]
+        with grant(caller, ask):
+            model = self._router.find(ask.model)
+            entry.model = model.name if model.name != "*" else entry.model
+            self._recorder.capture_prompt(entry, ask)
+            tried: list[Replica] = []
+            while True:
+                lease = self._router.lease(model, tried)
+                if lease is None:
+                    waited = exchange.upstream_s
+                    lease = await self._router.wait(model, ask, exchange)
+                    entry.queue_wait_s += exchange.upstream_s - waited
+                with lease:
+                    entry.replica = lease.replica.id
+                    entry.attempts += 1
+                    exchange.replica_block = b"x-remuda-replica: %b\r\n" % lease.replica.id.encode()
+                    try:
+                        with await self._forwarder.send(exchange, ask, lease.replica) as answer:
+                            await self._relay.pass_on(answer, exchange, ask, entry)
+                        return
+                    except asyncio.CancelledError:
+                        self._broken_off(lease, exchange)
+                        raise
+                    except RETRIED as fault:
+                        tried.append(lease.replica)
+                        if not self._may_retry(exchange, entry, tried, model.replicas):
+                            raise
+                        log.info("request %s: %s: trying another replica (%s)", exchange.id, lease.replica.id, fault)
+
+    def _broken_off(self, lease: Lease, exchange: Exchange) -> None:
+        """The upstream connection has just been closed in the middle of an answer."""
+        if exchange.left_at is not None:
+            self._observe_abort(self._monotonic() - exchange.left_at)
+        self._settler.settle(lease)
+
+    def _may_retry(self, exchange: Exchange, entry: Entry, tried: list[Replica], replicas: tuple[Replica, ...]) -> bool:
+        """Whether another replica may be tried: nothing was sent, attempts are left, and there is another one."""
+        return (
+            not exchange.head_sent
+            and entry.attempts < self._max_attempts
+            and any(replica.is_routable and replica not in tried for replica in replicas)
+        )
+
+    def _say(self, fault: Fault, exchange: Exchange, entry: Entry) -> None:
+        """Tell the client what went wrong, in the place where its answer stands."""
+        if isinstance(fault, ClientGone) or exchange.disconnected:
+            entry.failed(fault if isinstance(fault, ClientGone) else ClientGone(), LEFT)
+        elif not exchange.head_sent:
+            entry.failed(fault, exchange.refuse(fault))
+        elif exchange.response_complete:
+            entry.failed(fault, entry.status)
+        elif entry.is_streamed:
+            entry.failed(fault, entry.status)
+            said = exchange.route.face.stream_error(fault, exchange.id)
+            is_chunked = not exchange.is_http10
+            exchange.keep_alive = False
+            exchange.finish(b"%x\r\n%b\r\n%b" % (len(said), said, LAST_CHUNK) if is_chunked else said)
+        else:
+            entry.failed(fault, entry.status)
+            exchange.break_off()

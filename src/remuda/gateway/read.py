@@ -1,0 +1,63 @@
+"""Step: read the ask out of the request's body, decompressed within a bound."""
+
+import zlib
+from typing import Final
+
+from remuda.core.ask import Ask
+from remuda.core.faults import BodyTooLarge, InvalidRequest, NotOffered, UnsupportedMedia
+from remuda.gateway.exchange import Exchange
+
+_WINDOW: Final = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
+_JSON_TYPES: Final = (b"application/json", b"text/json", b"application/octet-stream", b"text/plain")
+
+
+def read_ask(exchange: Exchange, max_decompressed_bytes: int) -> Ask:
+    """The ask; raises UnsupportedMedia, BodyTooLarge, InvalidRequest."""
+    body = bytes(exchange.body)
+    exchange.body = b""
+    encoding = content_type = b""
+    for name, value in exchange.headers:
+        if name == b"content-encoding":
+            encoding = value.strip().lower()
+        elif name == b"content-type":
+            content_type = value
+    if content_type and content_type != b"application/json":
+        _check_type(content_type)
+    if encoding and encoding != b"identity":
+        body = decompress(body, encoding, max_decompressed_bytes)
+    operation = exchange.route.operation
+    if operation is None:
+        raise NotOffered
+    return exchange.route.face.read(operation, body)
+
+
+def _check_type(content_type: bytes) -> None:
+    """Clients that forget to say JSON mean it; those that say something else do not."""
+    kind = content_type.partition(b";")[0].strip().lower()
+    if kind in _JSON_TYPES or kind.endswith(b"+json") or kind == b"application/x-www-form-urlencoded":
+        return  # curl -d says form; its body is still what the user typed, and is checked as JSON
+    raise UnsupportedMedia(f"this takes application/json, not {kind.decode('latin-1')[:100]!r}")
+
+
+def decompress(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """`body` decompressed, at most `limit` bytes: beyond that it is refused before it is held."""
+    window = _WINDOW.get(encoding)
+    if window is None:
+        raise UnsupportedMedia(f"the content encoding {encoding.decode('latin-1')[:50]!r} is not understood here")
+    out: list[bytes] = []
+    left = limit + 1
+    rest = body
+    try:
+        while rest and left > 0:  # gzip may hold several members, one after the other
+            inflater = zlib.decompressobj(window)
+            piece = inflater.decompress(rest, left)
+            out.append(piece)
+            left -= len(piece)
+            if not inflater.eof and left > 0:
+                raise InvalidRequest("the compressed request body ends too early")
+            rest = inflater.unused_data
+    except zlib.error as error:
+        raise InvalidRequest("the request body is not what its Content-Encoding says") from error
+    if left <= 0:
+        raise BodyTooLarge(f"the request body is larger than {limit} bytes when decompressed")
+    return b"".join(out)

@@ -1,0 +1,176 @@
+"""Step: a replica with a free slot, or a place in the model's queue until there is one."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from remuda.core.ask import Ask
+from remuda.core.faults import ClientGone, Fault, QueueFull, UnknownModel, WaitedTooLong
+from remuda.fleet.policies.least_active import least_active
+from remuda.fleet.registry import Fleet, Model
+from remuda.fleet.replica import Replica
+from remuda.gateway.exchange import Exchange
+
+Policy = Callable[[Sequence[Replica], int], Replica]
+
+
+class Lease:
+    """One slot of a replica, held by one ask; given back exactly once."""
+
+    __slots__ = ("_fleet", "_is_held", "_is_kept", "replica")
+
+    def __init__(self, fleet: Fleet, replica: Replica) -> None:
+        replica.slots.in_use += 1
+        self._fleet = fleet
+        self._is_held = True
+        self._is_kept = False
+        self.replica = replica
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._is_kept:
+            self.give_back()
+
+    def keep(self) -> None:
+        """Leaving the `with` shall not give the slot back: somebody else will, once the engine is idle again."""
+        self._is_kept = True
+
+    def give_back(self) -> None:
+        """The slot is free again; whoever waits for one gets it."""
+        if self._is_held:
+            self._is_held = False
+            self.replica.slots.in_use -= 1
+            self._fleet.freed(self.replica)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """Bounds of each model's queue."""
+
+    waiting: int = 1024
+    waiting_bytes: int = 256 * 1024 * 1024
+    wait_s: float = 60.0
+
+
+class Router:
+    """Finds models by name and leases their slots, first come, first served."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        limits: QueueLimits,
+        monotonic: Callable[[], float],
+        policy: Policy = least_active,
+    ) -> None:
+        self._fleet = fleet
+        self._limits = limits
+        self._monotonic = monotonic
+        self._policy = policy
+
+    def find(self, name: str) -> Model:
+        """The model that `name` means; raises UnknownModel."""
+        model = self._fleet.find(name)
+        if model is None:
+            raise UnknownModel(f"there is no model called {name[:200]!r} here", parameter="model")
+        return model
+
+    def lease(self, model: Model, tried: Collection[Replica]) -> Lease | None:
+        """A slot of the best replica that has not been tried yet, at once; None where all are taken or others wait."""
+        if model.waiting:
+            return None
+        return self.claim(model, tried)
+
+    def claim(self, model: Model, tried: Collection[Replica]) -> Lease | None:
+        """As `lease`, without regard to who waits."""
+        candidates = [
+            replica
+            for replica in model.replicas
+            if replica.is_routable and replica.slots.in_use < replica.slots.total and replica not in tried
+        ]
+        if not candidates:
+            return None
+        model.turn += 1
+        return Lease(self._fleet, self._policy(candidates, model.turn))
+
+    async def wait(self, model: Model, ask: Ask, exchange: Exchange) -> Lease:
+        """A slot, once one is free; raises QueueFull at once, WaitedTooLong (by the exchange's expiry) later."""
+        limits = self._limits
+        size = len(ask.body)
+        if len(model.waiting) >= limits.waiting or model.waiting_bytes + size > limits.waiting_bytes:
+            raise QueueFull(retry_after_s=self._expected_wait(model))
+        if not any(replica.is_routable for replica in model.replicas):
+            self._fleet.want(model)
+        ticket = Ticket(self, model)
+        entered = self._monotonic()
+        exchange.expiry = (entered + limits.wait_s, lambda: self._waited_too_long(model))
+        model.waiting.append(ticket)
+        model.waiting_bytes += size
+        self._fleet.queued += 1
+        try:
+            return await ticket.granted
+        except BaseException:
+            ticket.withdraw()
+            raise
+        finally:
+            self._fleet.queued -= 1
+            model.waiting_bytes -= size
+            exchange.expiry = None
+            exchange.upstream_s += self._monotonic() - entered
+
+    def _waited_too_long(self, model: Model) -> WaitedTooLong:
+        return WaitedTooLong(
+            f"no slot for {model.name!r} came free within {self._limits.wait_s:g} s",
+            retry_after_s=self._expected_wait(model),
+        )
+
+    def _expected_wait(self, model: Model) -> int:
+        """A whole number of seconds to wait before another try: one more per slotful of waiters, 1 to 60."""
+        slots = sum(replica.slots.total for replica in model.replicas if replica.is_routable) or 1
+        return max(1, min(60, len(model.waiting) // slots))
+
+
+class Ticket:
+    """A place in a model's queue."""
+
+    __slots__ = ("_model", "_router", "granted")
+
+    def __init__(self, router: Router, model: Model) -> None:
+        self._router = router
+        self._model = model
+        self.granted: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> bool:
+        """Take a slot if one is free; the first in the queue is woken first."""
+        if self.granted.done():
+            return False
+        lease = self._router.claim(self._model, ())
+        if lease is None:
+            self._model.waiting.appendleft(self)
+            return True  # claims of others were faster; this one stays first in line
+        self.granted.set_result(lease)
+        return True
+
+    def fail(self, fault: Fault) -> None:
+        """The model will not come."""
+        if not self.granted.done():
+            self.granted.set_exception(fault)
+
+    def withdraw(self) -> None:
+        """Leave the queue; a slot granted in the same moment goes back."""
+        if self.granted.done() and not self.granted.cancelled() and self.granted.exception() is None:
+            self.granted.result().give_back()
+        elif self in self._model.waiting:
+            self._model.waiting.remove(self)
+
+
+def check_present(exchange: Exchange) -> None:
+    """Raise what has ended the exchange in the meantime, if anything has."""
+    if exchange.interruption is not None:
+        raise exchange.interruption
+    if exchange.disconnected:
+        raise ClientGone

@@ -1,0 +1,153 @@
+"""The scan of a relayed stream: what is passed on as it is, what is dropped, and what the journal learns on the way.
+
+Until the first content every event is looked at (progress events come before it). Afterwards a read that ends with an
+event passes untouched after three byte searches; only reads that hold usage, a finish or half an event are taken
+apart. Within JSON strings a quote is escaped, so `"usage"` in a model's own text never matches.
+"""
+
+from typing import Final
+
+import msgspec
+
+from remuda.core.ask import Ask
+from remuda.core.usage import NO_USAGE, Usage
+from remuda.wire.answers import ChunkFacts, facts_of_chunk
+from remuda.wire.fold import UsageSum, usage_json
+from remuda.wire.sse import EventSplitter, data_of, event_of
+
+CARRIED_BYTES: Final = 1024 * 1024
+"""An event longer than this is passed on without being looked at."""
+
+_UNFINISHED: Final = (b'"finish_reason":null}]}\n\n', b'"finish_reason":null}],"usage":null}\n\n')
+"""How most servers end an event that is neither the last of its choice nor one with usage: seen at a glance."""
+
+
+class StreamScan:
+    """Looks through one stream of server-sent events, read by read."""
+
+    __slots__ = (
+        "_counted",
+        "_drops_progress",
+        "_drops_usage",
+        "_is_blind",
+        "_is_plain",
+        "_splitter",
+        "_sum",
+        "_text",
+        "_usage",
+        "_was_in_progress",
+        "_watch",
+        "finish_reason",
+        "is_complete",
+        "saw_content",
+        "saw_error",
+    )
+
+    def __init__(self, ask: Ask, *, drops_progress: bool, text: list[str] | None) -> None:
+        self._drops_progress = drops_progress
+        self._drops_usage = not ask.wants_usage
+        self._text = text
+        self._splitter = EventSplitter()
+        self._usage: Usage | None = None
+        self._sum = UsageSum(ask.choices)
+        self._was_in_progress = False
+        self._counted = 0
+        self._is_blind = False
+        self._is_plain = False
+        """Whether the next read begins with an event and need not be looked at event by event."""
+        self._watch = True
+        """Whether every event is looked at: before the first content, and for as long as text is captured."""
+        self.saw_content = False
+        self.saw_error = False
+        self.is_complete = False
+        """The stream has said itself that it is over: `[DONE]`, or a finish reason."""
+        self.finish_reason = ""
+
+    @property
+    def usage(self) -> Usage:
+        """As the engine reported it; where it has not, the number of content events, marked as an estimate."""
+        if self._usage is not None:
+            return self._usage
+        return Usage(completion_tokens=self._counted, is_estimated=True) if self._counted else NO_USAGE
+
+    def feed(self, data: bytes) -> bytes:
+        """What of `data` goes to the client: `data` itself in the usual case."""
+        if self._is_plain and data.endswith(b"\n\n"):
+            events = data.count(b"data: ")
+            if (events == 1 and data.endswith(_UNFINISHED)) or not (
+                b'"usage"' in data or b'h_reason":"' in data or b'h_reason": "' in data or b"[DONE]" in data
+            ):
+                self._counted += events
+                return data
+        if self._is_blind:
+            return data
+        kept = self._look(data)
+        self._is_plain = not self._watch and not self._splitter.carry
+        return kept
+
+    def rest(self) -> bytes:
+        """What is left at the end of the stream: an event without its closing blank line."""
+        rest = self._splitter.rest()
+        return self._event(rest) if rest else b""
+
+    def _look(self, data: bytes) -> bytes:
+        events = self._splitter.feed(data)
+        carry = self._splitter.carry
+        if len(carry) > CARRIED_BYTES:
+            self._is_blind = True
+            self._watch = False
+            events.append(self._splitter.rest())
+        elif not carry:
+            kept = b"".join(map(self._event, events))
+            return data if kept == data else kept
+        return b"".join(map(self._event, events))
+
+    def _event(self, event: bytes) -> bytes:
+        """What of one event goes to the client."""
+        data = data_of(event)
+        if not data:
+            return event
+        if data == b"null":
+            return b""  # llama.cpp sends one where a request holds several prompts; clients stumble over it
+        if data == b"[DONE]":
+            self.is_complete = True
+            return event
+        facts = facts_of_chunk(data)
+        if facts.is_progress and self._drops_progress:
+            return self._without_progress(event, data)
+        self._note(facts)
+        if facts.usage is not None:
+            if facts.is_usage_only and self._drops_usage:
+                return b""
+            if self._sum.reports > 1:
+                # One report per choice: clients believe the last, so each one counts those before it too.
+                return event_of(
+                    msgspec.json.encode({**msgspec.json.decode(data), "usage": usage_json(self._sum.total)})
+                )
+        return event
+
+    def _without_progress(self, event: bytes, data: bytes) -> bytes:
+        """Nothing, but for the one `response.in_progress` event that the responses API itself has."""
+        if self._was_in_progress or not event.startswith(b"event: response.in_progress"):
+            return b""
+        self._was_in_progress = True
+        chunk = msgspec.json.decode(data)
+        del chunk["prompt_progress"]
+        return b"event: response.in_progress\n" + event_of(msgspec.json.encode(chunk))
+
+    def _note(self, facts: ChunkFacts) -> None:
+        if facts.usage is not None:
+            self._sum.add(facts.usage)
+            self._usage = self._sum.total
+        if facts.finish_reason:
+            self.finish_reason = facts.finish_reason
+            self.is_complete = True
+        if facts.is_error:
+            self.saw_error = True
+        if facts.has_content:
+            self._counted += 1
+            self.saw_content = True
+            if self._text is None:
+                self._watch = False
+            else:
+                self._text.append(facts.text)

@@ -1,0 +1,350 @@
+"""Connections to the servers that answer: a small pool over asyncio protocols and llhttp's response parser.
+
+Not a general HTTP client: one request at a time on a connection, a body that is already there, abort = close. Framing
+is checked strictly (llhttp refuses duplicate or contradictory lengths and bare line ends); an answer that ends early
+is a fault, never an end.
+"""
+
+import asyncio
+import ssl
+from typing import Final, Protocol, cast
+
+import httptools
+
+from remuda.core.address import Address
+from remuda.core.faults import Fault, StreamCut, UpstreamFailed
+
+EARLY_BODY_BYTES: Final = 256 * 1024
+"""How much of an answer is held for a relay that has not attached yet before reading stops."""
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""An upstream's response head beyond this is refused."""
+IDLE_CONNECTIONS: Final = 256
+"""Idle connections kept per address; slots bound how many are in use."""
+
+PASSED_HEADERS: Final = frozenset(
+    {b"content-type", b"content-encoding", b"content-language", b"retry-after", b"openai-processing-ms"}
+)
+"""Upstream headers a client gets to see. The rest is hop-by-hop, ours to say, or the upstream's own business."""
+
+
+class Receiver(Protocol):
+    """Takes an answer's body as it comes, by callbacks on the event loop; must not raise."""
+
+    def body(self, data: bytes) -> None:
+        """A piece of the body: all that one read brought."""
+        ...
+
+    def end(self) -> None:
+        """The answer is complete."""
+        ...
+
+    def cut(self, fault: Fault) -> None:
+        """The answer will not be completed."""
+        ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to an upstream: sends a request, parses the answer, hands its body to a receiver."""
+
+    __slots__ = (
+        "_early_bytes",
+        "_fault",
+        "_framing",
+        "_head_bytes",
+        "_head_waiter",
+        "_keep_alive",
+        "_loop",
+        "_parser",
+        "_parts",
+        "_paused",
+        "_pool",
+        "_receiver",
+        "_transport",
+        "content_length",
+        "headers",
+        "idle_since",
+        "is_complete",
+        "is_open",
+        "reads",
+        "requests",
+        "status",
+    )
+
+    def __init__(self, pool: "Pool", loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
+        self._loop = loop
+        self._transport: asyncio.Transport
+        self.is_open = False
+        self.requests = 0
+        """How many requests this connection has carried; above 1 it was reused and may have gone stale."""
+        self.reads = 0
+        """How many reads brought bytes of the present answer: tells a watcher whether the upstream is silent."""
+        self.idle_since = 0.0
+        self._head_waiter: asyncio.Future[None] | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._receiver: Receiver | None = None
+        self._parts: list[bytes] = []
+        self._early_bytes = 0
+        self._head_bytes = 0
+        self._fault: Fault | None = None
+        self._framing = b""
+        self._keep_alive = False
+        self._paused = False
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.content_length: int | None = None
+        self.is_complete = False
+
+    # The gateway's side
+
+    def send(self, request: bytes) -> "asyncio.Future[None]":
+        """Write a whole request; the future resolves when the answer's head is in (or raises a Fault)."""
+        if self.requests:
+            self._reset()
+        self.requests += 1
+        self.reads = 0
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._head_waiter = waiter
+        self._transport.write(request)
+        return waiter
+
+    def attach(self, receiver: Receiver) -> None:
+        """Hand the body to `receiver`: what came already at once, the rest as it comes."""
+        self._receiver = receiver
+        parts, self._parts = self._parts, []
+        if parts:
+            receiver.body(b"".join(parts))
+        if self.is_complete:
+            receiver.end()
+        elif self._fault is not None:
+            receiver.cut(self._fault)
+        elif self._paused:
+            self.resume_reading()
+
+    def take_body(self) -> bytes:
+        """The body of a complete answer that no receiver took."""
+        parts, self._parts = self._parts, []
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def pause_reading(self) -> None:
+        """Let the upstream wait: the client does not keep up."""
+        if not self._paused and self.is_open:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on reading."""
+        if self._paused and self.is_open:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def release(self, *, is_reusable: bool = True) -> None:
+        """Give the connection back: kept for reuse where the answer is complete and allows it, else closed."""
+        self._receiver = None
+        self._head_waiter = None
+        if self.is_complete and self._keep_alive and is_reusable and self.is_open and not self._paused:
+            self._parts = []
+            self.headers = []
+            self._pool.keep(self)
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close at once; the upstream learns of it by the closed connection."""
+        self._receiver = None
+        if self.is_open:
+            self.is_open = False
+            self._transport.abort()
+
+    # The event loop's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own classes do not derive from it
+        self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        self.reads += 1
+        receiver = self._receiver
+        if receiver is None and self._head_waiter is None and not self.status:
+            self._lost(UpstreamFailed("the model's server sent bytes that nobody asked for"))
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._lost(UpstreamFailed(f"the model's server sent a malformed answer ({_cause(error)})"))
+            return
+        if receiver is None:
+            self._hold(len(data))
+            return
+        parts = self._parts
+        if parts:
+            # What one read brought is passed on as one piece.
+            if len(parts) == 1:
+                receiver.body(parts.pop())
+            else:
+                body = b"".join(parts)
+                parts.clear()
+                receiver.body(body)
+        if self.is_complete:
+            receiver.end()
+
+    def _hold(self, size: int) -> None:
+        """Keep what came before a relay attached, within bounds, and wake whoever waits for the head."""
+        if not self.status:
+            self._head_bytes += size
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._lost(UpstreamFailed("the model's server sent a response head that is too large"))
+            return
+        self._early_bytes += size
+        if self._early_bytes > EARLY_BODY_BYTES and not self.is_complete:
+            self.pause_reading()
+        waiter, self._head_waiter = self._head_waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def eof_received(self) -> bool:
+        self._ended(None)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_open = False
+        self._pool.forget(self)
+        self._ended(exc)
+
+    def _ended(self, exc: Exception | None) -> None:
+        if self.is_complete or self._fault is not None:
+            return
+        if exc is None and self.status and self._framing == b"close":
+            self.is_complete = True
+            if self._receiver is not None:
+                self._receiver.end()
+            return
+        if self.status:
+            self._lost(StreamCut())
+        else:
+            self._lost(UpstreamFailed("the model's server closed the connection without an answer"))
+
+    def _lost(self, fault: Fault) -> None:
+        self._fault = fault
+        waiter, self._head_waiter = self._head_waiter, None
+        receiver, self._receiver = self._receiver, None
+        self.abort()
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(fault)
+        if receiver is not None:
+            receiver.cut(fault)
+
+    # The parser's side: what raises here is wrapped by httptools, so nothing here raises
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"content-length":
+            self._framing = b"length"
+            self.content_length = int(value)
+        elif name == b"transfer-encoding":
+            self._framing = b"chunked"
+        elif name in PASSED_HEADERS:
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200:
+            return
+        self.status = status
+        self._keep_alive = self._parser.should_keep_alive()
+        if not self._framing:
+            self._framing = b"none" if status in (204, 304) else b"close"
+
+    def on_body(self, body: bytes) -> None:
+        self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        if self.status:
+            self.is_complete = True
+        else:  # the end of a 1xx answer: the real one follows
+            self.headers = []
+            self._framing = b""
+            self.content_length = None
+
+
+def _cause(error: Exception) -> str:
+    return str(error.__context__ or error)[:120]
+
+
+class Pool:
+    """Connections to one address: idle ones are reused, last in first out."""
+
+    __slots__ = ("_idle", "_loop", "_ssl", "address", "connect_timeout_s")
+
+    def __init__(
+        self,
+        address: Address,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        connect_timeout_s: float = 5.0,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.address = address
+        self.connect_timeout_s = connect_timeout_s
+        self._loop = loop
+        self._ssl = ssl_context if ssl_context is not None or not address.is_tls else ssl.create_default_context()
+        self._idle: list[UpstreamConnection] = []
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    def take(self) -> UpstreamConnection | None:
+        """An idle connection, if there is one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+        return None
+
+    async def dial(self) -> UpstreamConnection:
+        """A new connection; raises UpstreamFailed."""
+        address = self.address
+        try:
+            async with asyncio.timeout(self.connect_timeout_s):
+                if address.socket_path is not None:
+                    _, connection = await self._loop.create_unix_connection(self._connection, address.socket_path)
+                else:
+                    _, connection = await self._loop.create_connection(
+                        self._connection,
+                        address.host,
+                        address.port,
+                        ssl=self._ssl,
+                        server_hostname=address.host if self._ssl else None,
+                    )
+        except TimeoutError as error:
+            raise UpstreamFailed("the model's server did not accept a connection in time") from error
+        except (OSError, ssl.SSLError) as error:
+            raise UpstreamFailed(f"the model's server cannot be reached ({type(error).__name__})") from error
+        return connection
+
+    def keep(self, connection: UpstreamConnection) -> None:
+        """Keep a connection for reuse, up to the bound."""
+        if len(self._idle) >= IDLE_CONNECTIONS:
+            connection.abort()
+            return
+        connection.idle_since = self._loop.time()
+        connection.status = 0
+        self._idle.append(connection)
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """An idle connection has closed."""
+        if self._idle and connection in self._idle:
+            self._idle.remove(connection)
+
+    def close_idle(self, before: float | None = None) -> None:
+        """Close idle connections: all, or those idle since before loop time `before`."""
+        for connection in self._idle[:]:
+            if before is None or connection.idle_since < before:
+                self._idle.remove(connection)
+                connection.abort()
+
+    def _connection(self) -> UpstreamConnection:
+        return UpstreamConnection(self, self._loop)

@@ -1,0 +1,4 @@
+"""Calls that are not inference: asking servers what they offer, and later webhooks and downloads.
+
+Called by `fleet`, `app` and what else needs a general HTTP client. Must not know asks, models or replicas.
+"""

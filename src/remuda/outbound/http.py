@@ -1,0 +1,78 @@
+"""A general HTTP client for questions asked beside the request path: bounded in time and size, redirects off."""
+
+import ssl
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+
+from remuda.core.address import Address
+
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+
+
+class OutboundError(Exception):
+    """A question that got no usable answer; the message says why and holds no credential."""
+
+
+class NotJson(OutboundError):
+    """The server answered, but not what was asked for."""
+
+
+class OutboundClient:
+    """Asks one server. `async with` it, or `close` it."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        timeout_s: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._address = address
+        self._headers = {name.decode(): value.decode("latin-1") for name, value in headers}
+        self._timeout_s = timeout_s
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get_json(self, path: str) -> Any:
+        """The JSON at `path` below the server's base address; raises OutboundError, or NotJson for another answer."""
+        session = self._session or self._open()
+        address = self._address
+        url = f"{'https' if address.is_tls else 'http'}://{address.authority}{address.base_path}{path}"
+        try:
+            async with session.get(url, allow_redirects=False) as answer:
+                body = await answer.content.read(MAX_ANSWER_BYTES)
+                if answer.status != 200:
+                    if answer.status in (404, 405, 501):
+                        raise NotJson(f"it answers {answer.status}")
+                    raise OutboundError(f"it answers {answer.status}")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise OutboundError(f"it cannot be reached ({type(error).__name__})") from error
+        try:
+            return msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise NotJson("it answers something that is not JSON") from error
+
+    async def close(self) -> None:
+        """Close connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        path = self._address.socket_path
+        connector: aiohttp.BaseConnector = (
+            aiohttp.UnixConnector(path)
+            if path is not None
+            else aiohttp.TCPConnector(ssl=self._tls if self._tls is not None else True)
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+        return self._session

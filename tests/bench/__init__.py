@@ -1,0 +1,1 @@
+"""The benchmark's own tests: that what it tells is right, not how fast anything is."""

@@ -1,0 +1,92 @@
+"""The files that the settings name."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remuda.app.checks.files import check_data_dir, check_files
+from remuda.app.settings import Settings
+
+GGUF = b"GGUF\x03\x00\x00\x00"
+
+
+def said(**values: Any) -> list[str]:
+    return [f"{finding.level} {finding.subject}: {finding.message}" for finding in check_files(Settings(**values))]
+
+
+def test_settings_that_name_no_files_need_none() -> None:
+    assert said() == []
+
+
+def test_every_model_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "good.gguf").write_bytes(GGUF)
+    (tmp_path / "bad.gguf").write_bytes(b"<html>")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert said(models={"paths": [tmp_path, empty, tmp_path / "nope.gguf"]}) == [
+        f"fail model: {tmp_path}/bad.gguf is not a GGUF file",
+        f"ok model: good: {tmp_path}/good.gguf",
+        f"warn model: {empty} holds no .gguf file",
+        f"fail model: {tmp_path}/nope.gguf does not exist",
+    ]
+
+
+def test_two_models_of_one_name_are_told(tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.gguf").write_bytes(GGUF)
+    *_, last = said(models={"paths": [tmp_path / "x", tmp_path / "y"]})
+    assert last.startswith("fail model: two files offer a model called a")
+
+
+def test_the_engines_program_must_be_one(tmp_path: Path) -> None:
+    program = tmp_path / "llama-server"
+    assert said(llamacpp={"llama_server": program}) == [f"fail engine: llama-server: {program} does not exist"]
+    program.touch()
+    (line,) = said(llamacpp={"llama_server": program})
+    assert line.endswith("is not an executable program")
+    program.chmod(0o755)
+    assert said(llamacpp={"llama_server": program}) == [f"ok engine: llama-server: {program}"]
+
+
+def test_certificates_must_be_readable(tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    files = {"tls_cert": cert, "tls_key": key}
+    assert said(server=files) == [f"fail tls: {cert} cannot be read: No such file or directory"]
+    cert.write_text("no certificate")
+    key.write_text("no key")
+    (line,) = said(server=files)
+    assert line.startswith(f"fail tls: {cert} and {key} cannot be used")
+
+
+def test_a_ca_file_must_hold_certificates(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text("nothing")
+    assert said(upstreams=[{"url": "https://h", "ca_file": ca}]) == [f"fail tls: h:443: {ca} holds no certificates"]
+    ca.unlink()
+    assert said(upstreams=[{"url": "https://h", "ca_file": ca}]) == [
+        f"fail tls: h:443: {ca} cannot be read: No such file or directory"
+    ]
+    system = ssl.get_default_verify_paths().cafile
+    if system is not None:
+        assert said(upstreams=[{"url": "https://h", "ca_file": system}]) == []
+
+
+def test_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(path: Path) -> str:
+        (finding,) = check_data_dir(Settings(data_dir=path))
+        return f"{finding.level} {finding.message}"
+
+    assert found(tmp_path) == f"ok {tmp_path} is writable"
+    assert found(tmp_path / "a" / "b") == f"ok {tmp_path}/a/b will be made on first use"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    assert found(tmp_path / "file" / "x") == f"fail {tmp_path}/file is not a folder"
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    assert found(tmp_path) == f"fail {tmp_path} cannot be written: Permission denied"

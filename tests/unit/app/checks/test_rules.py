@@ -1,0 +1,41 @@
+"""Settings that are allowed and yet hardly meant."""
+
+from typing import Any
+
+import pytest
+
+from remuda.app.checks.rules import check_rules
+from remuda.app.settings import Settings
+
+
+def said(**values: Any) -> list[str]:
+    return [finding.message for finding in check_rules(Settings(**values))]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"auth": {"api_keys": ["0123456789abcdef"]}},
+        {"server": {"host": "0.0.0.0", "tls_cert": "c", "tls_key": "k"}},
+        {"server": {"host": "0.0.0.0", "trusted_proxies": ["10.0.0.1"]}},
+        {"server": {"cors_origins": ["https://app.example.org"]}},
+        {"upstreams": [{"url": "http://127.0.0.1", "api_key": "k"}, {"url": "https://h", "api_key": "k"}]},
+        {"upstreams": [{"url": "unix:/run/x", "api_key": "k"}, {"url": "http://h"}]},
+    ],
+)
+def test_nothing_to_say(values: dict[str, Any]) -> None:
+    assert said(**values) == []
+
+
+def test_what_the_operator_should_know() -> None:
+    assert said(
+        server={"host": "0.0.0.0", "cors_origins": ["*"]},
+        auth={"api_keys": ["short"]},
+        upstreams=[{"url": "http://h", "api_key": "k"}],
+    ) == [
+        "1 in default shorter than 16 characters",
+        "others on the network reach the gateway without TLS: keys travel in clear",
+        "the key of h:80 travels in clear",
+        "every web page in a browser near the gateway may call it",
+    ]

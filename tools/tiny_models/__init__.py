@@ -1,0 +1,1 @@
+"""How the two models that ship inside the package are made: corpus, vocabulary, training, export, check."""
