@@ -172,6 +172,7 @@ def _translation(error: Exception, url: URL) -> StoreError:
     said = " ".join(str(cause).split()) or type(cause).__name__
     # SQLAlchemy's adapter for asyncpg puts the driver's class before the driver's words.
     said = said.split(">: ", 1)[-1] if said.startswith("<class") else said
+    said = said.split(" DETAIL:")[0]  # where Postgres repeats the values
     if isinstance(error, (DataError, IntegrityError, UnicodeError, OverflowError)) or _is_value_error(cause):
         return StoreRefused(f"the store {shown(url)} does not take these values: {said}")
     if type(cause) is sqlite3.DatabaseError:  # the class itself: "not a database", "malformed"; locks are a subclass

@@ -44,6 +44,7 @@ class PostgresDatabase:
             url,
             pool_size=pool_size,
             max_overflow=0 if pool_size == 1 else pool_size,
+            hide_parameters=True,  # prompts and digests have no place in an error's text
             pool_pre_ping=True,  # a restarted server is noticed by the pool, not by the caller
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,

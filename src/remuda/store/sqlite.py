@@ -70,6 +70,7 @@ class SQLiteDatabase:
             poolclass=QueuePool,
             pool_size=pool_size,
             max_overflow=0,
+            hide_parameters=True,  # prompts and digests have no place in an error's text
             connect_args={
                 "timeout": busy_timeout_s,
                 "check_same_thread": False,  # a connection is used by one thread at a time, not always the same
