@@ -1,6 +1,5 @@
 """`remuda serve`: run the gateway."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -51,5 +50,6 @@ def serve(
         log_level=log_level,
         log_format=log_format,
     )
-    code: int = import_module("remuda.app.server").run(settings)
-    raise typer.Exit(code)
+    from remuda.app.server import run
+
+    raise typer.Exit(run(settings))
