@@ -48,6 +48,7 @@ from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
 from remuda.store.keys import usable_keys
 from remuda.store.watch import watch_revision
+from remuda.telemetry.logs import AccessLog
 from remuda.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -173,7 +174,7 @@ class Remuda:
         settings, monotonic = self.settings, self.clock.monotonic
         journal = settings.journal
         recorder = Recorder(
-            [self.journal.append, self.metrics.observe, self._note_use],
+            [self.journal.append, self.metrics.observe, AccessLog(), self._note_use],
             monotonic,
             content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
         )

@@ -81,7 +81,6 @@ class Channel:
             outgoing.body,
         )
 
-
     def question(self, path: str) -> bytes:
         """A GET request for `path`."""
         address = self.replica.address
