@@ -14,7 +14,17 @@ from remuda.engines.files import ModelFileError, offered_models
 
 def check_files(settings: Settings) -> list[Finding]:
     """Whether every file that the settings name is there and is what it should be."""
-    return [*_models(settings), *_program(settings), *_tls(settings), *_authorities(settings)]
+    return [*_models(settings), *check_program(settings), *check_certificates(settings)]
+
+
+def check_certificates(settings: Settings) -> list[Finding]:
+    """Whether the listener's certificate and those to trust can be used."""
+    return [*_tls(settings), *_authorities(settings)]
+
+
+def check_program(settings: Settings) -> list[Finding]:
+    """Whether the user's own engine is a program."""
+    return list(_program(settings))
 
 
 def check_data_dir(settings: Settings) -> list[Finding]:
