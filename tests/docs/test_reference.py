@@ -1,5 +1,6 @@
 """What docs/reference says of settings, the command line and routes is what the code says."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tools import docs
 
 from remuda.app.cli import main
 from remuda.app.settings import leaves
+from remuda.engines import tiny
 
 
 @pytest.mark.parametrize("made", docs.MADE_BY, ids=lambda made: made.__name__)
@@ -28,6 +30,7 @@ def test_the_example_of_the_page_is_valid(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("UPSTREAM_KEY", "secret")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
+    shutil.copy(tiny.CHAT, tmp_path / "models")
     config = tmp_path / "remuda.yaml"
     config.write_text(example)
     assert main(["check", "--config", str(config)]) == 0
