@@ -1,7 +1,7 @@
 import pytest
 
 from remuda.dialects.console.routes import prefers_html
-from tests.fixtures.gateway import client, parts
+from tests.fixtures.ordinary import client, parts
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
