@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from remuda.app.checks.finding import Finding, fail, ok, warn
-from remuda.app.model_files import find_model_files, gguf_problem
 from remuda.app.settings import Settings
+from remuda.engines.files import ModelFileError, offered_models
 
 
 def check_files(settings: Settings) -> list[Finding]:
@@ -34,24 +34,21 @@ def check_data_dir(settings: Settings) -> list[Finding]:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
-    advice = "correct models.paths or --model"
+    usable = []
     for path in settings.models.paths:
         try:
-            found = find_model_files([path])
-        except (ValueError, OSError) as error:
-            yield fail("model", str(error), advice)
+            offered = offered_models([path])
+        except ModelFileError as error:
+            yield fail("model", str(error), "correct models.paths or --model")
             continue
-        if not found:
-            yield warn("model", f"{path} holds no .gguf file", advice)
-        for file in found:
-            problem = gguf_problem(file.path)
-            if problem is None:
-                yield ok("model", f"{file.name}: {file.path}")
-            else:
-                yield fail("model", f"{file.path} {problem}", "download it again, or leave it out")
+        usable.append(path)
+        for model in offered.models:
+            yield ok("model", f"{model.name}: {model.path}")
+        for line in offered.skipped:
+            yield warn("model", f"{line}: it is left out", "download it again, or take it out of the folder")
     try:
-        find_model_files(path for path in settings.models.paths if path.exists())
-    except (ValueError, OSError) as error:
+        offered_models(usable)
+    except ModelFileError as error:
         yield fail("model", str(error), "rename one of them, or leave it out")
 
 

@@ -58,13 +58,13 @@ def _asked(url: str, key: str | None) -> list[Row]:
 
 
 def _configured(settings: "Settings") -> list[Row]:
-    from remuda.app.model_files import find_model_files
+    from remuda.engines.files import ModelFileError, offered_models
 
     try:
-        files = find_model_files(settings.models.paths)
-    except (ValueError, OSError) as error:
+        offered = offered_models(settings.models.paths)
+    except ModelFileError as error:
         raise CommandError(str(error), Exit.ENGINE) from None
-    rows = [(file.name, str(file.path)) for file in files]
+    rows = [(model.name, str(model.path)) for model in offered.models]
     if settings.offers_tiny_models:
         rows += [(name, "ships with Remuda") for name in ("remuda-tiny", "remuda-tiny-embed")]
     for upstream in settings.upstreams:
