@@ -12,6 +12,7 @@ from remuda.app.asgi import Parts, build_app
 from remuda.app.exits import CommandError, Exit
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.readings import LoadTimes, attach_readings
+from remuda.app.retention import keep_retention
 from remuda.app.settings import Settings, UpstreamSettings
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
@@ -138,6 +139,7 @@ class Remuda:
         self.tasks.start(watch_revision(self.store, self.clock, self._renew_keys), "keys")
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
+        self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
         for source, _ in self.upstreams:
             source.begin()
             self.tasks.start(source.run(), f"upstream {source.name}")
