@@ -328,6 +328,9 @@ class LlamaServerLauncher(_Launcher):
         if plan.pooling is not None:
             flags.append("--reranking" if plan.pooling == "RANK" else "--embeddings")
         environment = {**_environment(), "LLAMA_SERVER_ROUTER_PORT": "1"}
+        if plan.pooling is not None:
+            # As in our own child. Not an option: one that a `llama-server` does not know would end it.
+            environment["LLAMA_ARG_KV_UNIFIED"] = "1"
         if listening.api_key:
             environment["LLAMA_API_KEY"] = listening.api_key
         start = [str(self._program), *arguments, *flags, *self._options]
