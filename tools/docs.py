@@ -1,4 +1,5 @@
-"""Writes the parts of docs/reference that say what the code says: settings, their JSON schema, the command line.
+"""Writes the parts of docs/reference that say what the code says: settings, their JSON schema, the command line,
+routes.
 
 `make docs` writes them; a test compares them with what this would write, so that they cannot lag.
 """
@@ -13,8 +14,11 @@ from typing import Any
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from remuda import __version__
 from remuda.app import exits
+from remuda.app.asgi import bare_parts
 from remuda.app.cli import app
+from remuda.app.routes import route_table
 from remuda.app.settings import Settings, leaves
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
@@ -78,6 +82,25 @@ programs (`--json`, a new key) goes to stdout alone. Colours are used on a termi
 set.
 """
 
+ROUTES_HEAD = """
+# Routes
+
+`remuda routes` prints the same. HEAD is answered wherever GET is, OPTIONS for web pages of allowed origins
+(`server.cors_origins`). *Needs* is what a key must hold (one with `admin` may do everything); while no key exists,
+programs on this machine need none. `/openapi.json` describes each route's request and answer. `/v2` is the same as
+`/v1`.
+
+| method | path | dialect | needs | what for |
+|---|---|---|---|---|
+"""
+
+NOT_OFFERED_HEAD = """
+## Not offered
+
+The rest of OpenAI's surface is answered 501 with a sentence that says what to do instead, whatever the method:
+
+"""
+
 
 def schema() -> dict[str, Any]:
     """The JSON schema of remuda.yaml."""
@@ -120,6 +143,20 @@ def cli_page() -> str:
     return "".join(parts)
 
 
+def routes_page() -> str:
+    """docs/reference/routes.md."""
+    rows = [row for row in route_table(bare_parts(__version__)) if not row.path.startswith("/v2/")]
+    parts = [_MADE, ROUTES_HEAD.lstrip()]
+    parts += [
+        f"| {row.method} | `{row.path}` | {row.dialect} | {row.scope} | {_cell(row.summary)} |\n"
+        for row in rows
+        if row.method != "*"
+    ]
+    parts.append(NOT_OFFERED_HEAD)
+    parts += [f"- `{row.path}`\n" for row in rows if row.method == "*"]
+    return "".join(parts)
+
+
 def schema_text() -> str:
     """docs/reference/remuda.schema.json."""
     return json.dumps(schema(), indent=2) + "\n"
@@ -129,6 +166,7 @@ MADE_BY: dict[Callable[[], str], Path] = {
     settings_page: REFERENCE / "settings.md",
     schema_text: REFERENCE / "remuda.schema.json",
     cli_page: REFERENCE / "cli.md",
+    routes_page: REFERENCE / "routes.md",
 }
 """Every page that is made."""
 

@@ -1,4 +1,4 @@
-"""What docs/reference says of settings and the command line is what the code says."""
+"""What docs/reference says of settings, the command line and routes is what the code says."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from remuda.app.cli import main
 from remuda.app.settings import leaves
 
 
-@pytest.mark.parametrize("made", [docs.settings_page, docs.schema_text, docs.cli_page], ids=lambda made: made.__name__)
+@pytest.mark.parametrize("made", docs.MADE_BY, ids=lambda made: made.__name__)
 def test_the_page_is_current(made: Callable[[], str]) -> None:
     assert docs.MADE_BY[made].read_text(encoding="utf-8") == made(), "run: make docs"
 

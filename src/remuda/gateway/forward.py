@@ -189,7 +189,7 @@ class _ErrorBody:
         self._done = done
         self.data = b""
 
-    def body(self, data: bytes, framed: bytes | None) -> None:
+    def body(self, data: bytes) -> None:
         self.data += data
         if len(self.data) > ERROR_BODY_BYTES:
             self.end()
