@@ -39,7 +39,23 @@ class Served:
 
     def busy(self) -> list[dict[str, Any]]:
         """The slots that the engines say are at work."""
-        return [slot for path in self.process.sockets() for slot in _asked(path, "/slots") if slot["is_processing"]]
+        return [
+            slot for path in self.process.sockets() for slot in _asked(path, "/slots").json() if slot["is_processing"]
+        ]
+
+    def engine(self, model: str) -> Path:
+        """The socket of the engine that serves `model`."""
+        (path,) = (
+            path
+            for path in self.process.sockets()
+            if model in (entry["id"] for entry in _asked(path, "/v1/models").json()["data"])
+        )
+        return path
+
+    def engine_metric(self, model: str, name: str) -> float:
+        """What the engine of `model` has counted."""
+        lines = _asked(self.engine(model), "/metrics").text.splitlines()
+        return float(next(line for line in lines if line.startswith(f"llamacpp:{name} ")).split()[1])
 
     def at_rest(self) -> None:
         """Wait until no engine works, no slot is held and nothing waits."""
@@ -48,10 +64,9 @@ class Served:
         assert self.queued == 0
 
 
-def _asked(path: Path, question: str) -> Any:
-    transport = httpx.HTTPTransport(uds=str(path))
-    with httpx.Client(transport=transport, base_url="http://engine", trust_env=False) as client:
-        return client.get(question).json()
+def _asked(path: Path, question: str) -> httpx.Response:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://engine", timeout=60) as client:
+        return client.get(question)
 
 
 @pytest.fixture(scope="session")
