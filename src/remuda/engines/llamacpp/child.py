@@ -64,7 +64,9 @@ def parameters(engine: Any, config: dict[str, Any]) -> Any:
         "ui": False,
         "offline": True,
         "verbosity": 2,
-        "kv_unified": False,
+        # With a buffer of its own for each slot, the engine reads texts of unequal length in steps of equal length and
+        # pools the last step of each alone: a text's vector would depend on what is read beside it.
+        "kv_unified": config["pooling"] is not None,
         "cache_ram_mib": config["prompt_cache_mib"],
         "embedding": config["pooling"] is not None,
     }
