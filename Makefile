@@ -24,7 +24,8 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.dev
-	$(BIN)/python tools/docs.py
+	$(BIN)/python -m tools.docs
+	$(BIN)/python -m tools.reference_pages
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench $(ARGS)
