@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import remuda
-import remuda.app.asgi  # noqa: F401 - with it every fault there is has been imported
+import remuda.app.asgi  # with it every fault there is has been imported
 from remuda.core import record
 from remuda.core.faults import Fault, UpstreamRefused, all_faults
 from remuda.dialects.openai.errors import STATUS
@@ -45,8 +45,8 @@ closed, so that nobody takes a part for the whole.
 """
 
 FAULTS_TAIL = """
-`499` is never sent: it is what the journal holds where the client left first. For `upstream_refused` status and type are
-the upstream's own.
+`499` is never sent: it is what the journal holds where the client left first. For `upstream_refused`, status and
+type are the upstream's own.
 """
 
 JOURNAL_HEAD = """

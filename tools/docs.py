@@ -1,4 +1,4 @@
-"""Writes the pages that say what the code says: settings, their JSON schema, the command line, faults, the journal, rooms.
+"""Writes the pages that repeat the code: settings, their JSON schema, the command line, faults, the journal, rooms.
 
 `make docs` writes them; a test compares them with what this would write, so that they cannot lag.
 """
@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tools.code_pages import MADE, faults_page, journal_page, tour_page
 from typer.main import get_command
 from typer.testing import CliRunner
-
-from tools.code_pages import MADE, faults_page, journal_page, tour_page
 
 from remuda.app import exits
 from remuda.app.cli import app
