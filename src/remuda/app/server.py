@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 import uvicorn
 from rich.console import Console
@@ -16,6 +17,7 @@ from remuda.app.greeting import LoadBars, base_url, greet
 from remuda.app.settings import Settings
 from remuda.app.wiring import Remuda
 from remuda.core.hosts import Bind
+from remuda.telemetry.logs import configure_logging
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +25,21 @@ log = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Serve until a signal ends it. Returns the exit code; raises CommandError where it cannot even start."""
     sockets = listening_sockets(settings)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with (
+        configure_logging(settings.log.level, settings.log.format, sys.stderr, secrets=_secrets(settings)),
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+    ):
         runner.run(_serve(settings, sockets))
     return Exit.OK
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """What must never stand in a log line, in whatever form."""
+    found = [upstream.api_key.get_secret_value() for upstream in settings.upstreams if upstream.api_key is not None]
+    found += [secret.get_secret_value() for secret in settings.auth.api_keys]
+    if settings.database_url is not None and (password := urlsplit(settings.store_url).password):
+        found.append(password)
+    return found
 
 
 def listening_sockets(settings: Settings) -> list[socket.socket]:
@@ -114,6 +128,7 @@ def server_config(settings: Settings, remuda: Remuda) -> uvicorn.Config:
         loop="none",
         lifespan="off",
         log_config=None,
+        log_level=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,

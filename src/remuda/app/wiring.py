@@ -41,12 +41,14 @@ from remuda.gateway.pipeline import Pipeline
 from remuda.gateway.record import Recorder
 from remuda.gateway.relay import Relay
 from remuda.gateway.route import QueueLimits, Router
+from remuda.gateway.settle import Settler
 from remuda.outbound.http import OutboundClient
 from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
 from remuda.store.keys import usable_keys
 from remuda.store.watch import watch_revision
+from remuda.telemetry.logs import AccessLog
 from remuda.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -172,11 +174,12 @@ class Remuda:
         settings, monotonic = self.settings, self.clock.monotonic
         journal = settings.journal
         recorder = Recorder(
-            [self.journal.append, self.metrics.observe, self._note_use],
+            [self.journal.append, self.metrics.observe, AccessLog(), self._note_use],
             monotonic,
             content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
         )
         forwarder = Forwarder(monotonic, tls=lambda replica: self._tls.get(_tls_name(replica)))
+        settler = Settler(forwarder, self.clock, self.metrics.observe_idle)
         routing = settings.routing
         router = Router(
             self.fleet,
@@ -189,11 +192,14 @@ class Remuda:
             forwarder,
             Relay(monotonic),
             recorder,
+            settler,
+            monotonic,
+            observe_abort=self.metrics.observe_abort,
             max_attempts=routing.max_attempts,
             max_decompressed_bytes=settings.server.max_decompressed_bytes,
         )
         cors = Cors(settings.server.cors_origins)
-        return Gateway(pipeline, recorder, forwarder, self.fleet, self.clock, self.ids, cors)
+        return Gateway(pipeline, recorder, forwarder, settler, self.fleet, self.clock, self.ids, cors)
 
     def _lane(self) -> Lane:
         server = self.settings.server

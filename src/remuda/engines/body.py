@@ -50,7 +50,28 @@ def json_text(text: str) -> bytes:
     return _encode(text)
 
 
+def with_usage(options: msgspec.Raw | None) -> bytes:
+    """A client's `stream_options` with the usage asked for in any case: the gateway counts it, then drops it again.
+
+    Raises InvalidRequest where they are no object.
+    """
+    usage = {"include_usage": b"true"}
+    value = b"null" if options is None else bytes(options)
+    if value == b"null":
+        return with_fields(b"{}", {}, usage)
+    if not value.startswith(b"{"):
+        raise InvalidRequest("stream_options must be an object.", parameter="stream_options", expected="an object")
+    return with_fields(value, fields_of(value), usage)
+
+
+def one_line(message: str, limit: int) -> str:
+    """`message` as one line of printable characters, at most `limit` of them."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in message[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_INNERMOST = re.compile(rb"\[\]|\{\}")
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
@@ -63,5 +84,5 @@ def nests_deeper_than(limit: int, value: bytes) -> bool:
     for _ in range(limit):
         if not brackets:
             return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        brackets = _INNERMOST.sub(b"", brackets)
     return bool(brackets)

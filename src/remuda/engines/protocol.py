@@ -33,6 +33,15 @@ class Engine(Protocol):
         """Whether a connection may carry another request after a streamed answer."""
         ...
 
+    @property
+    def slots_path(self) -> str | None:
+        """Where the server tells which of its slots are busy; None where it does not tell."""
+        ...
+
+    def busy_slots(self, body: bytes) -> int:
+        """How many slots are busy, by what stands at `slots_path`; raises ValueError where it makes no sense."""
+        ...
+
     def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
         """The ask as this engine takes it. Raises NotOffered where the engine lacks the operation."""
         ...

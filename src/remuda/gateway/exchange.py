@@ -77,6 +77,7 @@ class Exchange:
         "is_http10",
         "is_write_paused",
         "keep_alive",
+        "left_at",
         "replica_block",
         "response_complete",
         "route",
@@ -129,6 +130,8 @@ class Exchange:
         self.head_sent = False
         self.response_complete = False
         self.disconnected = False
+        self.left_at: float | None = None
+        """Monotonic time at which the gateway learnt that the client had left."""
 
     @property
     def peer(self) -> tuple[str, int] | None:
@@ -151,9 +154,10 @@ class Exchange:
             if self.task is not None:
                 self.task.cancel()
 
-    def client_left(self, fault: Fault) -> None:
-        """The connection is gone: nothing more can be sent."""
+    def client_left(self, fault: Fault, now: float) -> None:
+        """The connection is gone, as was learnt at monotonic time `now`: nothing more can be sent."""
         self.disconnected = True
+        self.left_at = now
         self.interrupt(fault)
 
     def watch(self, flow: Flow, silence_s: float) -> None:

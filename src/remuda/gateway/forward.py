@@ -81,6 +81,16 @@ class Channel:
             outgoing.body,
         )
 
+    def question(self, path: str) -> bytes:
+        """A GET request for `path`."""
+        address = self.replica.address
+        return b"GET %b%b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (
+            address.base_path.encode(),
+            path.encode(),
+            address.authority.encode(),
+            block_of(self.replica.headers),
+        )
+
 
 class Forwarder:
     """Sends asks to replicas."""
@@ -125,6 +135,19 @@ class Forwarder:
             exchange.upstream_s += self._monotonic() - sent
         return Answer(connection, outgoing, replica)
 
+    async def fetch(self, replica: Replica, path: str) -> bytes:
+        """What stands at `path` of a replica's server, up to a bound; raises a Fault."""
+        channel = self._channel(replica)
+        connection = channel.pool.take() or await channel.pool.dial()
+        try:
+            await connection.send(channel.question(path))
+            body = connection.take_body() if connection.is_complete else await _rest(connection)
+            if connection.status != 200:
+                raise UpstreamFailed(f"{path} answers {connection.status}")
+            return body
+        finally:
+            connection.release(is_reusable=connection.is_complete)
+
     async def _fault(self, connection: UpstreamConnection, replica: Replica, ask: Ask) -> Fault:
         body = connection.take_body() if connection.is_complete else await _rest(connection)
         return replica.engine.fault_of(connection.status, body, ask.operation)
@@ -166,7 +189,7 @@ class _ErrorBody:
         self._done = done
         self.data = b""
 
-    def body(self, data: bytes, framed: bytes | None) -> None:
+    def body(self, data: bytes) -> None:
         self.data += data
         if len(self.data) > ERROR_BODY_BYTES:
             self.end()

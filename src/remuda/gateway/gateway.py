@@ -13,6 +13,7 @@ from remuda.gateway.forward import Forwarder
 from remuda.gateway.headers import Cors, block_of
 from remuda.gateway.pipeline import Pipeline
 from remuda.gateway.record import Recorder
+from remuda.gateway.settle import Settler
 
 SWEEP_S: Final = 0.25
 """How often deadlines are looked at."""
@@ -28,6 +29,7 @@ class Gateway:
         pipeline: Pipeline,
         recorder: Recorder,
         forwarder: Forwarder,
+        settler: Settler,
         fleet: Fleet,
         clock: Clock,
         ids: Ids,
@@ -36,6 +38,7 @@ class Gateway:
         self._pipeline = pipeline
         self._recorder = recorder
         self._forwarder = forwarder
+        self._settler = settler
         self._fleet = fleet
         self._monotonic: Callable[[], float] = clock.monotonic
         self._wall: Callable[[], float] = clock.wall
@@ -75,6 +78,7 @@ class Gateway:
             for exchange in list(self.live):
                 exchange.interrupt(ShuttingDown(retry_after_s=1))
             await asyncio.wait(tasks)
+        await self._settler.close()
         self._forwarder.close()
 
     async def _run(self, exchange: Exchange) -> None:

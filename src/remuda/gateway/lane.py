@@ -166,7 +166,7 @@ class LaneProtocol(HttpToolsProtocol):
         self._incoming = None
         super().connection_lost(exc)
         if exchange is not None:
-            exchange.client_left(ClientGone())
+            exchange.client_left(ClientGone(), self._lane.monotonic())
         for waiting, _ in self.pipeline:
             if isinstance(waiting, Exchange):
                 waiting.disconnected = True

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from remuda.core.faults import (
     ClientGone,
@@ -18,7 +19,8 @@ from remuda.gateway.limit import grant
 from remuda.gateway.read import read_ask
 from remuda.gateway.record import LEFT, Entry, Recorder
 from remuda.gateway.relay import Relay
-from remuda.gateway.route import Router, check_present
+from remuda.gateway.route import Lease, Router, check_present
+from remuda.gateway.settle import Settler
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,10 @@ class Pipeline:
         forwarder: Forwarder,
         relay: Relay,
         recorder: Recorder,
+        settler: Settler,
+        monotonic: Callable[[], float],
         *,
+        observe_abort: Callable[[float], None] = lambda seconds: None,
         max_attempts: int = 3,
         max_decompressed_bytes: int = 64 * 1024 * 1024,
     ) -> None:
@@ -45,6 +50,9 @@ class Pipeline:
         self._forwarder = forwarder
         self._relay = relay
         self._recorder = recorder
+        self._settler = settler
+        self._monotonic = monotonic
+        self._observe_abort = observe_abort
         self._max_attempts = max_attempts
         self._max_decompressed_bytes = max_decompressed_bytes
 
@@ -86,11 +94,20 @@ class Pipeline:
                         with await self._forwarder.send(exchange, ask, lease.replica) as answer:
                             await self._relay.pass_on(answer, exchange, ask, entry)
                         return
+                    except asyncio.CancelledError:
+                        self._broken_off(lease, exchange)
+                        raise
                     except RETRIED as fault:
                         tried.append(lease.replica)
                         if not self._may_retry(exchange, entry, tried, model.replicas):
                             raise
                         log.info("request %s: %s: trying another replica (%s)", exchange.id, lease.replica.id, fault)
+
+    def _broken_off(self, lease: Lease, exchange: Exchange) -> None:
+        """The upstream connection has just been closed in the middle of an answer."""
+        if exchange.left_at is not None:
+            self._observe_abort(self._monotonic() - exchange.left_at)
+        self._settler.settle(lease)
 
     def _may_retry(self, exchange: Exchange, entry: Entry, tried: list[Replica], replicas: tuple[Replica, ...]) -> bool:
         """Whether another replica may be tried: nothing was sent, attempts are left, and there is another one."""

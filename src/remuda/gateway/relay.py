@@ -147,7 +147,7 @@ class Gathered(_Receiving):
         if self.is_spliced:
             self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
 
-    def body(self, data: bytes, framed: bytes | None) -> None:
+    def body(self, data: bytes) -> None:
         """A piece of the answer."""
         if self.is_spliced:
             self._exchange.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
@@ -159,7 +159,7 @@ class Gathered(_Receiving):
             headers = b"".join(b"%b: %b\r\n" % header for header in connection.headers)
             self._is_chunked = exchange.start(connection.status, headers, connection.content_length)
             held, self._parts = bytes(self._parts), bytearray()
-            self.body(held, None)
+            self.body(held)
 
 
 class Folding(_Receiving):
@@ -172,7 +172,7 @@ class Folding(_Receiving):
         self._monotonic = monotonic
         self._size = 0
 
-    def body(self, data: bytes, framed: bytes | None) -> None:
+    def body(self, data: bytes) -> None:
         """A piece of the stream."""
         self._size += len(data)
         if self._size > FOLDED_BYTES:
@@ -217,6 +217,8 @@ class Splice(_Receiving):
         self._monotonic = monotonic
         self._scan = StreamScan(ask, drops_progress=answer.outgoing.may_emit_progress, text=entry.text)
         self._is_chunked = False
+        self._awaits_content = True
+        self._bytes_out = 0
 
     async def run(self) -> None:
         """Until the stream is over. A stream that breaks off ends with the dialect's own in-stream error."""
@@ -230,22 +232,20 @@ class Splice(_Receiving):
     def settle(self) -> None:
         """Write down what the stream told, whichever way it ended."""
         entry, scan = self._entry, self._scan
+        self._exchange.bytes_out += self._bytes_out
         entry.usage = scan.usage
         entry.finish_reason = scan.finish_reason
 
-    def body(self, data: bytes, framed: bytes | None) -> None:
-        """One read of the stream. This is the hot path: see PERFORMANCE in the documentation before adding to it."""
-        scan = self._scan
-        out = scan.feed(data)
-        if out is data and framed is not None and self._is_chunked:
-            out = framed
-        elif not out:
-            return
-        elif self._is_chunked:
-            out = b"%x\r\n%b\r\n" % (len(out), out)
-        self._exchange.bytes_out += len(out)
-        self._transport.write(out)
-        if scan.saw_content and self._entry.first_content_at is None:
+    def body(self, data: bytes) -> None:
+        """One read of the stream. This is the hot path: nothing runs here that could run once per stream."""
+        out = self._scan.feed(data)
+        if out:
+            if self._is_chunked:
+                out = b"%x\r\n%b\r\n" % (len(out), out)
+            self._bytes_out += len(out)
+            self._transport.write(out)
+        if self._awaits_content and self._scan.saw_content:
+            self._awaits_content = False
             self._entry.first_content_at = self._monotonic()
 
     def end(self) -> None:

@@ -18,6 +18,9 @@ from remuda.wire.sse import EventSplitter, data_of, event_of
 CARRIED_BYTES: Final = 1024 * 1024
 """An event longer than this is passed on without being looked at."""
 
+_UNFINISHED: Final = (b'"finish_reason":null}]}\n\n', b'"finish_reason":null}],"usage":null}\n\n')
+"""How most servers end an event that is neither the last of its choice nor one with usage: seen at a glance."""
+
 
 class StreamScan:
     """Looks through one stream of server-sent events, read by read."""
@@ -27,6 +30,7 @@ class StreamScan:
         "_drops_progress",
         "_drops_usage",
         "_is_blind",
+        "_is_plain",
         "_splitter",
         "_sum",
         "_text",
@@ -49,6 +53,8 @@ class StreamScan:
         self._was_in_progress = False
         self._counted = 0
         self._is_blind = False
+        self._is_plain = False
+        """Whether the next read begins with an event and need not be looked at event by event."""
         self._watch = True
         """Whether every event is looked at: before the first content, and for as long as text is captured."""
         self.saw_content = False
@@ -66,18 +72,18 @@ class StreamScan:
 
     def feed(self, data: bytes) -> bytes:
         """What of `data` goes to the client: `data` itself in the usual case."""
-        if not self._watch and not self._splitter.carry and data.endswith(b"\n\n"):
-            if (
-                b'"usage"' not in data
-                and b'h_reason":"' not in data
-                and b'h_reason": "' not in data
-                and b"[DONE]" not in data
+        if self._is_plain and data.endswith(b"\n\n"):
+            events = data.count(b"data: ")
+            if (events == 1 and data.endswith(_UNFINISHED)) or not (
+                b'"usage"' in data or b'h_reason":"' in data or b'h_reason": "' in data or b"[DONE]" in data
             ):
-                self._counted += data.count(b"data: ")
+                self._counted += events
                 return data
-        elif self._is_blind:
+        if self._is_blind:
             return data
-        return self._look(data)
+        kept = self._look(data)
+        self._is_plain = not self._watch and not self._splitter.carry
+        return kept
 
     def rest(self) -> bytes:
         """What is left at the end of the stream: an event without its closing blank line."""

@@ -6,7 +6,6 @@ is a fault, never an end.
 """
 
 import asyncio
-import re
 import ssl
 from typing import Final, Protocol, cast
 
@@ -27,14 +26,12 @@ PASSED_HEADERS: Final = frozenset(
 )
 """Upstream headers a client gets to see. The rest is hop-by-hop, ours to say, or the upstream's own business."""
 
-_chunk_size = re.compile(rb"([1-9a-fA-F][0-9a-fA-F]{0,6})\r\n").match
-
 
 class Receiver(Protocol):
     """Takes an answer's body as it comes, by callbacks on the event loop; must not raise."""
 
-    def body(self, data: bytes, framed: bytes | None) -> None:
-        """A piece of the body; `framed` is the same piece with its chunk framing, where one read held just that."""
+    def body(self, data: bytes) -> None:
+        """A piece of the body: all that one read brought."""
         ...
 
     def end(self) -> None:
@@ -50,7 +47,6 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to an upstream: sends a request, parses the answer, hands its body to a receiver."""
 
     __slots__ = (
-        "_aligned",
         "_early_bytes",
         "_fault",
         "_framing",
@@ -95,7 +91,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_bytes = 0
         self._fault: Fault | None = None
         self._framing = b""
-        self._aligned = False
         self._keep_alive = False
         self._paused = False
         self.status = 0
@@ -121,7 +116,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._receiver = receiver
         parts, self._parts = self._parts, []
         if parts:
-            receiver.body(b"".join(parts), None)
+            receiver.body(b"".join(parts))
         if self.is_complete:
             receiver.end()
         elif self._fault is not None:
@@ -173,16 +168,7 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.reads += 1
         receiver = self._receiver
-        if self._aligned and receiver is not None:
-            # The usual read of a stream: whole chunks. The parser stands between two chunks and need not see them.
-            body, rest = _whole_chunks(data)
-            if rest == len(data):
-                receiver.body(body, data)
-                return
-            if rest:
-                receiver.body(body, data[:rest])
-                data = data[rest:]
-        if self._head_waiter is None and receiver is None and not self.status:
+        if receiver is None and self._head_waiter is None and not self.status:
             self._lost(UpstreamFailed("the model's server sent bytes that nobody asked for"))
             return
         try:
@@ -190,24 +176,28 @@ class UpstreamConnection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._lost(UpstreamFailed(f"the model's server sent a malformed answer ({_cause(error)})"))
             return
-        if not self.status:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._lost(UpstreamFailed("the model's server sent a response head that is too large"))
-            return
-        self._aligned = self._aligned and data.endswith(b"\r\n")
         if receiver is None:
             self._hold(len(data))
             return
         parts = self._parts
         if parts:
-            self._parts = []
-            receiver.body(parts[0] if len(parts) == 1 else b"".join(parts), None)
+            # What one read brought is passed on as one piece.
+            if len(parts) == 1:
+                receiver.body(parts.pop())
+            else:
+                body = b"".join(parts)
+                parts.clear()
+                receiver.body(body)
         if self.is_complete:
             receiver.end()
 
     def _hold(self, size: int) -> None:
         """Keep what came before a relay attached, within bounds, and wake whoever waits for the head."""
+        if not self.status:
+            self._head_bytes += size
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._lost(UpstreamFailed("the model's server sent a response head that is too large"))
+            return
         self._early_bytes += size
         if self._early_bytes > EARLY_BODY_BYTES and not self.is_complete:
             self.pause_reading()
@@ -271,42 +261,13 @@ class UpstreamConnection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._parts.append(body)
 
-    def on_chunk_header(self) -> None:
-        self._aligned = False
-
-    def on_chunk_complete(self) -> None:
-        self._aligned = True
-
     def on_message_complete(self) -> None:
         if self.status:
             self.is_complete = True
-            self._aligned = False
         else:  # the end of a 1xx answer: the real one follows
             self.headers = []
             self._framing = b""
             self.content_length = None
-
-
-def _whole_chunks(data: bytes) -> tuple[bytes, int]:
-    """The body in the whole chunks that `data` begins with, and where they end; the last chunk is the parser's."""
-    match = _chunk_size(data)
-    if match is None:
-        return b"", 0
-    start = match.end()
-    end = start + int(match[1], 16)
-    if len(data) == end + 2 and data.endswith(b"\r\n"):
-        return data[start:end], end + 2
-    parts: list[bytes] = []
-    done = 0
-    while data[end : end + 2] == b"\r\n":
-        parts.append(data[start:end])
-        done = end + 2
-        match = _chunk_size(data, done)
-        if match is None:
-            break
-        start = match.end()
-        end = start + int(match[1], 16)
-    return b"".join(parts), done
 
 
 def _cause(error: Exception) -> str:

@@ -52,6 +52,14 @@ class Store:
             yield connection
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """As `read`, and every statement sees the state at the first one, however long it takes."""
+        # A transaction of SQLite's does so anyway.
+        engine = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="REPEATABLE READ")
+        async with _translated(self.url), engine.connect() as connection, connection.begin():
+            yield connection
+
+    @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction that is committed on leaving, undone by an exception. On disk when this
         returns.

@@ -115,8 +115,11 @@ class Journal:
         self._buffer.append(record)
 
     async def start(self) -> None:
-        """Begin to commit; spool files that earlier processes left behind are loaded first."""
-        await asyncio.to_thread(self._spool.adopt)
+        """Begin to commit, and to load the spool files that earlier processes left behind."""
+        try:
+            await asyncio.to_thread(self._spool.adopt)
+        except OSError as error:
+            log.error("journal: cannot look for spool files of earlier processes: %s", error)
         self._loop = self._tasks.start(self._run(), "writer")
 
     async def flush(self) -> None:
@@ -136,6 +139,8 @@ class Journal:
             async with asyncio.timeout(timeout_s), self._turn_lock:
                 self._retry_at = 0.0
                 await self._turn()
+                while self._running is not None:
+                    await self._turn()
         except TimeoutError:
             log.warning("journal: the store did not take the last records within %g s", timeout_s)
         # A commit that is cut off here may have happened all the same: its batch goes to the spool under its own
@@ -242,7 +247,11 @@ class Journal:
             log.error(
                 "journal: %d damaged lines in the spool file %s, which is kept", loaded.damaged_lines, loaded.path
             )
-        await asyncio.to_thread(self._spool.discard, loaded)
+        try:
+            await asyncio.to_thread(self._spool.discard, loaded)
+        except OSError as error:
+            # It will be read once more at the next start, and found to be in the journal.
+            log.error("journal: cannot remove the spool file %s: %s", loaded.path, error)
 
     async def _write(self, batches: list[Batch], *, is_durable: bool) -> int:
         try:
@@ -255,7 +264,7 @@ class Journal:
 
     async def _spill_if_crowded(self) -> None:
         """While the store is slow, what waits is moved only when it becomes much: else it goes the direct way."""
-        if len(self._buffer) * 2 >= self._max_buffered:
+        if len(self._buffer) * 2 >= self.bounds.buffered_records:
             await self._spill()
 
     async def _spill(self) -> None:

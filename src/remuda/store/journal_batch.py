@@ -47,14 +47,19 @@ async def write_batches(store: Store, batches: Sequence[Batch], now: float, *, i
         mark = (
             await connection.execute(select(journal_writers.c.last_batch).where(journal_writers.c.writer == writer))
         ).scalar()
-        records = [record for batch in batches if mark is None or batch.number > mark for record in batch.records]
+        done: int = -1 if mark is None else mark
+        records: list[RequestRecord] = []
+        for batch in batches:
+            if batch.number > done:
+                records += batch.records
+                done = batch.number
         if not records:
             return 0
         await _insert_records(connection, records, first_id=last_id + 1)
         await connection.execute(
             update(counters).where(counters.c.name == "journal").values(value=last_id + len(records))
         )
-        progress = {"last_batch": batches[-1].number, "committed_at": now}
+        progress = {"last_batch": done, "committed_at": now}
         if mark is None:
             await connection.execute(insert(journal_writers).values(writer=writer, **progress))
         else:

@@ -11,6 +11,7 @@ torn by a crash is the last one of its file and is passed over: its batch was no
 Nothing here is asynchronous; the journal calls it from worker threads, one at a time but for the closing.
 """
 
+import math
 import os
 import threading
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ class _Line(msgspec.Struct):
     """Any other line of a segment: one batch."""
 
     number: int
-    records: list[list[Any]]
+    records: Sequence[Sequence[Any]]
 
 
 @dataclass(slots=True)
@@ -116,6 +117,8 @@ class Spool:
             head = msgspec.json.encode(_Head(FORMAT, batch.writer, RequestRecord._fields)) + b"\n"
             if self.size_bytes + len(head) + len(line) > self._max_bytes:
                 return False
+            if batch.number in (self._active_number, *(segment.number for segment in self._own)):
+                return True  # written before by a call whose caller did not wait for its end
             if self._active is not None and batch.number > self._active_number:
                 segment = self._own[-1]
                 if segment.size_bytes + len(line) <= self._segment_bytes:
@@ -225,6 +228,7 @@ class Spool:
         if self._active is not None:
             self._active.close()
             self._active = None
+            self._active_number = 0
 
     def _leave(self, writer: str) -> None:
         """Remove a writer's empty folder and its lock; whatever else lies in it stays."""
@@ -245,10 +249,17 @@ class Spool:
 
 
 def _encoded(batch: Batch) -> bytes:
+    if not all(map(_has_only_numbers, batch.records)):
+        batch = cleaned(batch)
     try:
-        return msgspec.json.encode({"number": batch.number, "records": batch.records}) + b"\n"
+        return msgspec.json.encode(_Line(batch.number, batch.records)) + b"\n"
     except (UnicodeError, OverflowError, ValueError, TypeError):
-        return msgspec.json.encode({"number": batch.number, "records": cleaned(batch).records}) + b"\n"
+        return msgspec.json.encode(_Line(batch.number, cleaned(batch).records)) + b"\n"
+
+
+def _has_only_numbers(record: RequestRecord) -> bool:
+    """Whether JSON has all its numbers: infinity and the like would silently become null."""
+    return math.isfinite(record.started_at + record.queue_wait_s + record.duration_s + (record.ttft_s or 0.0))
 
 
 def _read(path: Path) -> SpooledBatches:
@@ -275,7 +286,7 @@ def _read(path: Path) -> SpooledBatches:
     return SpooledBatches(path, batches, damaged)
 
 
-def _record_from(values: list[Any], fields: Sequence[str]) -> RequestRecord:
+def _record_from(values: Sequence[Any], fields: Sequence[str]) -> RequestRecord:
     """A record of this or another version: fields that we do not know are left out, new ones take their default."""
     if tuple(fields) != RequestRecord._fields:
         known = {name: value for name, value in zip(fields, values, strict=True) if name in RequestRecord._fields}

@@ -31,15 +31,18 @@ def version_of(connection: Connection) -> str | None:
     return version
 
 
-def bring_up_to_date(connection: Connection, target: str = "head") -> None:
-    """Apply what is missing, inside the caller's transaction. Several processes may do so at once: one does, others
-    wait."""
+def bring_up_to_date(connection: Connection) -> None:
+    """Apply what is missing, inside the caller's transaction. Several processes may do so at once: one does it, the
+    others wait for it."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
     # On SQLite the transaction itself, begun as a writer's, keeps the others out.
-    if version_of(connection) == HEAD:
-        return  # another process was first
+    if version_of(connection) != HEAD:  # else another process was first
+        migrate(connection, "head")
 
+
+def migrate(connection: Connection, target: str) -> None:
+    """Apply the migrations up to the version `target`, inside the caller's transaction."""
     # Alembic is loaded only here: it takes longer to import than an up-to-date store takes to open.
     from alembic import command
     from alembic.config import Config

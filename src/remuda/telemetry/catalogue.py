@@ -192,8 +192,9 @@ first value. Times are seconds, sizes bytes.
 **Labels are bounded.** `model` and `replica` each take at most 200 different values, and there are at most 5,000
 series of `remuda_requests_total`; what comes later counts under `other`. `model` is the canonical name, never an alias;
 it is `unknown` for a name that is not known here and `none` where the request was refused before its model was read.
-`replica` is `none` where the request was sent to none. `status_class` is `2xx`, `4xx` or `5xx` by the answer's status;
-a client that left first counts as `4xx`. No label ever holds a key, a caller's name or text of a prompt.
+`replica` is `none` where the request was sent to none, `operation` where the address has none. `status_class` is
+`2xx`, `4xx` or `5xx` by the answer's status; a client that left first counts as `4xx`. No label ever holds a key, a
+caller's name or text of a prompt.
 
 | metric | type | labels | what it says |
 |---|---|---|---|

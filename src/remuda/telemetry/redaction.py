@@ -14,9 +14,10 @@ _NAMES: Final = (
     r"authorization|"
     r"(?:api|access|secret|private)[_-]?keys?|"
     r"(?:access|refresh|auth|hf|session|id)[_-]?tokens?|"
-    r"secrets?|passwords?|passwd|passphrases?"
+    r"secrets?|passwords?|passwd|passphrases?|"
+    r"(?<=[?&])(?:token|key)"  # bare, these words are common; in a query string they are credentials
 )
-_SECRET_NAME = re.compile(rf"(?:{_NAMES}|cookie)\Z", re.IGNORECASE)
+_SECRET_NAME = re.compile(rf"(?:{_NAMES}|cookie|\Atoken)\Z", re.IGNORECASE)
 
 # What stands between such a name and its value: `: `, `=`, `": "`, `', b'`, also with its quotes escaped.
 _BETWEEN: Final = r"""(?:\\*["'`])?\s{0,8}(?:[:=]|,(?=\s{0,8}b?\\*["'])|%3[aAdD])\s{0,8}(?:b(?=\\*["']))?"""
@@ -26,8 +27,10 @@ _VALUE: Final = (
     r"""(?P<open2>")(?:[^"\\]|\\[\s\S])*(?P<close2>"|\\?\Z)|"""
     r"""(?P<open3>\\+')(?:[^'\\]|\\(?!['\\])[\s\S])*(?P<close3>\\+'|\\?\Z)|"""
     r"""(?P<open4>')(?:[^'\\]|\\[\s\S])*(?P<close4>'|\\?\Z)|"""
-    r"""(?P<open5>(?:(?:bearer|basic|digest|token|negotiate)\s{1,8})?)"""
-    r"""(?!(?:bearer|basic|digest|token|negotiate)(?:\s|\Z))[^\s"'<>&]+(?P<close5>)"""
+    # A bare one is neither a scheme nor the name of the next secret: `password: X-API-Key: ...` is about the latter.
+    r"""(?P<open5>(?:(?:bearer|basic|digest|token|negotiate)\s{1,8}){0,4})"""
+    rf"""(?!(?:bearer|basic|digest|token|negotiate)(?:\s|\Z)|[^\s"'<>&]{{0,32}}?(?:{_NAMES})\\*["']?[:=])"""
+    r"""[^\s"'<>&]+(?P<close5>)"""
 )
 
 
@@ -61,8 +64,8 @@ _RULES: Final[tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.M
     (("cookie",), re.compile(rf"""(cookie{_BETWEEN}["']?)[^\r\n"']+""", re.IGNORECASE), rf"\1{HIDDEN}"),
     (
         ("bearer",),
-        re.compile(r"""(?<![a-z])(bearer)(?:\s{1,8}|%20|\+)[^\s"'`,;<>]+""", re.IGNORECASE),
-        rf"\1 {HIDDEN}",
+        re.compile(r"""(?<![a-z])((?:bearer(?:\s{1,8}|%20|\+)){1,4})[^\s"'`,;<>]+""", re.IGNORECASE),
+        rf"\1{HIDDEN}",
     ),
     # Ours; the first six characters (what `keys list` shows) may stand alone.
     (("rmd_",), re.compile(r"rmd_[A-Za-z0-9_-]{7,}"), HIDDEN),

@@ -55,7 +55,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of a database in which no store has been made yet."""
     if request.param != "postgres":
-        yield store_url_in(tmp_path / "data")
+        yield store_url_in(tmp_path / "empty")
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     name = server.new_database()

@@ -30,9 +30,11 @@ async def test_the_writer_notes_when_keys_were_last_used(store: Store, new_journ
 async def test_a_batch_offered_twice_is_kept_once(store: Store):
     first = Batch("writer", 1, [a_record(1), a_record(2)])
     second = Batch("writer", 2, [a_record(3)])
+    third = Batch("writer", 3, [a_record(4)])
     assert await write_batches(store, [first], NOON, is_durable=True) == 2
     assert await write_batches(store, [first, second], NOON, is_durable=False) == 1
     assert await write_batches(store, [second], NOON, is_durable=False) == 0
+    assert await write_batches(store, [third, third, second], NOON, is_durable=True) == 1
     assert await write_batches(store, [Batch("another", 1, [a_record(4)])], NOON, is_durable=False) == 1
 
 

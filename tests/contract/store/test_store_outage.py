@@ -10,7 +10,7 @@ import pytest
 from tests.contract.store.samples import a_record
 from tests.contract.store.turns import TurnClock
 
-from remuda.store import Journal, Store
+from remuda.store import Journal, Store, open_store, store_url_in
 from remuda.store.journal_reading import JournalFilter, journal_page
 
 
@@ -232,3 +232,39 @@ async def test_a_commit_cut_off_by_the_close_is_delivered_by_the_next_process(
         await second.flush()
         await second.close()
     assert await ids_in(store) == ["req_000000", "req_000001"]
+
+
+async def test_a_close_during_an_outage_takes_no_longer_than_it_may(
+    store: Store, outage: Outage, new_journal, spool_folder: Path
+):
+    outage.begin()
+    first: Journal = new_journal(store)
+    first.append(a_record(0))
+    await first.close(timeout_s=0.01)
+    assert (first.spilled, first.buffered, first.dropped) == (1, 0, 0)
+    outage.end()
+    second: Journal = new_journal(store)
+    await second.start()
+    await second.flush()
+    await second.close()
+    assert await ids_in(store) == ["req_000000"]
+
+
+async def test_a_full_disk_costs_nothing_while_memory_lasts(tmp_path: Path, new_journal):
+    resource = pytest.importorskip("resource", reason="file size limits are POSIX's")
+    store = await open_store(store_url_in(tmp_path / "data"))
+    journal: Journal = new_journal(store)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        for number in range(3):
+            journal.append(a_record(number))
+            await journal.flush()
+        assert (journal.buffered, journal.committed, journal.spilled, journal.dropped) == (3, 0, 0, 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    await journal.flush()
+    assert (journal.buffered, journal.committed) == (0, 3)
+    assert await ids_in(store) == ["req_000000", "req_000001", "req_000002"]
+    await journal.close()
+    await store.close()

@@ -15,7 +15,7 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from remuda.engines.body import fields_of, json_text, with_fields
+from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
 from remuda.engines.llamacpp.reviewed import check_fields
 from remuda.engines.protocol import Outgoing
 
@@ -39,6 +39,14 @@ class LlamaCpp:
     kind = "llama.cpp"
     reuses_after_stream = False
     """It announces keep-alive after a streamed answer and closes nevertheless."""
+    slots_path = "/slots"
+
+    def busy_slots(self, body: bytes) -> int:
+        """How many slots are processing, by the list at `/slots`."""
+        try:
+            return sum(slot.is_processing for slot in msgspec.json.decode(body, type=list[_Slot]))
+        except msgspec.DecodeError as error:
+            raise ValueError("/slots holds no list of slots") from error
 
     def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
         """The ask with what makes it cancellable: generation is always streamed, and progress is always written.
@@ -57,7 +65,7 @@ class LlamaCpp:
             wanted["stream"] = b"true"
             wanted["return_progress"] = b"true"
             if ask.operation in _TAKES_STREAM_OPTIONS:
-                wanted["stream_options"] = _with_usage(fields.get("stream_options"))
+                wanted["stream_options"] = with_usage(fields.get("stream_options"))
         return Outgoing(
             path=_PATHS[ask.operation],
             body=with_fields(ask.body, fields, wanted),
@@ -72,7 +80,7 @@ class LlamaCpp:
         if error.type == "exceed_context_size_error":
             return _overflow(error.n_prompt_tokens, error.n_ctx)
         if status in (400, 500) and (client_fault := _client_fault(error.message, message)) is not None:
-            return client_fault
+            return _in_words_of(operation, client_fault)
         if status == 400:
             return InvalidRequest(message or None)
         if status in (404, 501):
@@ -89,6 +97,10 @@ _NOT_STARTED_FOR = {
     Operation.EMBEDDING: "This model's engine was not started for embeddings.",
     Operation.RERANK: "This model's engine was not started for reranking.",
 }
+
+
+class _Slot(msgspec.Struct):
+    is_processing: bool = False
 
 
 class _Error(msgspec.Struct):
@@ -109,28 +121,17 @@ def _error_in(body: bytes) -> _Error:
         return _Error()
 
 
-def _with_usage(options: msgspec.Raw | None) -> bytes:
-    """The client's `stream_options`, with usage asked for in any case: the gateway counts it, and drops it again."""
-    usage = {"include_usage": b"true"}
-    if options is None or bytes(options) == b"null":
-        return with_fields(b"{}", {}, usage)
-    try:
-        return with_fields(bytes(options), fields_of(bytes(options)), usage)
-    except InvalidRequest:
-        raise InvalidRequest(
-            "stream_options must be an object.", parameter="stream_options", expected="an object"
-        ) from None
-
-
 _PATH = re.compile(r"(?<![\w:/#<.])/(?:[^\s/'\"]+/)+[^\s'\",]*")
 _JSON_EXCEPTION = re.compile(r"\[json\.exception\.[a-z_]+\.\d+\] ?")
-_FIELD = re.compile(r"(?:Field |Expected )?'([A-Za-z_.]+)'[: ]")
+_FIELD = re.compile(r"(?:Field |Expected )?['\"]([A-Za-z_.]+)['\"][: ]")
 _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*current batch size: (\d+)", re.DOTALL)
 _TOO_LARGE_PLAIN = re.compile(r"input is too large to process|too large.*physical batch size")
 
 _CLIENT_FAULTS: tuple[tuple[re.Pattern[str], str | None], ...] = (
     (re.compile(r"Failed to parse messages: "), "messages"),
+    (re.compile(r"Failed to parse tool call arguments"), "messages"),
     (re.compile(r"Failed to parse tools: "), "tools"),
+    (re.compile(r"Cannot use both json_schema and grammar"), "grammar"),
     (re.compile(r"(?:image|audio|video) input is not supported"), "messages"),
     (re.compile(r"Unknown reasoning format: "), "reasoning_format"),
 )
@@ -144,7 +145,7 @@ def _client_fault(raw: str, message: str) -> Fault | None:
         reason = _clean(raw[at + len("Jinja Exception: ") :])
         return InvalidRequest(f"The model's chat template refuses these messages: {reason}", parameter="messages")
     if (at := raw.find("JSON schema error")) >= 0:
-        return InvalidRequest(_clean(raw[at:]), parameter="response_format")
+        return InvalidRequest(_clean(raw[at:]))  # of a response format or of a tool: it does not say which
     if "parser for this template" in raw:
         # What follows quotes the template's source.
         return InvalidRequest("The model's chat template cannot be applied to these messages.", parameter="messages")
@@ -160,9 +161,21 @@ def _client_fault(raw: str, message: str) -> Fault | None:
     return None
 
 
+_OWN_WORDS = {Operation.RESPONSE: ("messages", "input"), Operation.EMBEDDING: ("prompt", "input")}
+"""What the engine calls a field of another operation, for which it shares the code, and what it is called there."""
+
+
+def _in_words_of(operation: Operation, fault: Fault) -> Fault:
+    theirs, ours = _OWN_WORDS.get(operation, ("", ""))
+    if theirs and fault.parameter == theirs:
+        fault.parameter = ours
+        fault.message = fault.message.replace(f'"{theirs}"', f'"{ours}"')
+    return fault
+
+
 def _overflow(prompt_tokens: int, context: int) -> ContextOverflow:
     return ContextOverflow(
-        f"The input has {prompt_tokens} tokens, but the context of this model is {context} tokens.",
+        f"The input has {prompt_tokens} tokens; the context of this model takes {context}.",
         received=prompt_tokens,
         expected=f"at most {context} tokens",
     )
@@ -170,5 +183,4 @@ def _overflow(prompt_tokens: int, context: int) -> ContextOverflow:
 
 def _clean(message: str) -> str:
     """One line of bounded length that names no file of this machine."""
-    line = " ".join(_PATH.sub("…", _JSON_EXCEPTION.sub("", message)).split())
-    return line if len(line) <= MAX_MESSAGE_CHARS else line[: MAX_MESSAGE_CHARS - 1] + "…"
+    return one_line(_PATH.sub("…", _JSON_EXCEPTION.sub("", message)), MAX_MESSAGE_CHARS)

@@ -5,11 +5,12 @@ from typing import Any, Final
 import msgspec
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import Fault, RateLimited, Unavailable, UpstreamFailed, UpstreamRefused
-from remuda.engines.body import fields_of, json_text, with_fields
+from remuda.core.faults import ContextOverflow, Fault, RateLimited, Unavailable, UpstreamFailed, UpstreamRefused
+from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
 from remuda.engines.protocol import Outgoing
 
 MAX_MESSAGE_CHARS: Final = 500
+MAX_WORD_CHARS: Final = 100
 
 _PATHS: Final = {
     Operation.CHAT: "/chat/completions",
@@ -27,22 +28,29 @@ class OpenAILike:
 
     kind: Final = "openai"
     reuses_after_stream: Final = True
+    slots_path: Final = None
+
+    def busy_slots(self, body: bytes) -> int:
+        """Never asked: such servers do not tell their slots."""
+        raise ValueError("OpenAI-compatible servers do not tell their slots")
 
     def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
         """The ask as it came, with the server's own model name, and with usage asked for in every stream."""
         body = ask.body
-        wanted: dict[str, bytes] = {}
-        if upstream_model != ask.model:
-            wanted["model"] = json_text(upstream_model)
-        if ask.is_streamed and not ask.wants_usage and ask.operation in _TAKES_STREAM_OPTIONS:
-            wanted["stream_options"] = b'{"include_usage":true}'
-        if wanted:
-            body = with_fields(body, fields_of(body), wanted)
+        asks_usage = ask.is_streamed and not ask.wants_usage and ask.operation in _TAKES_STREAM_OPTIONS
+        if asks_usage or upstream_model != ask.model:
+            fields = fields_of(body)
+            wanted: dict[str, bytes] = {}
+            if upstream_model != ask.model:
+                wanted["model"] = json_text(upstream_model)
+            if asks_usage:
+                wanted["stream_options"] = with_usage(fields.get("stream_options"))
+            body = with_fields(body, fields, wanted)
         return Outgoing(path=_PATHS[ask.operation], body=body, is_streamed=ask.is_streamed)
 
     def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
         """The fault behind an error answer, in the server's own words where they are meant for the client."""
-        message, kind, parameter = _error_in(body)
+        message, kind, code, parameter = _error_in(body)
         if status in (401, 403):
             # Our own credential for that server was refused: no matter of the client's, and nothing to show it.
             return UpstreamFailed("the model's server refused the gateway's own credential")
@@ -52,26 +60,33 @@ class OpenAILike:
             return Unavailable(message or None, retry_after_s=1)
         if status >= 500:
             return UpstreamFailed(f"the model's server answered {status}" + (f": {message}" if message else ""))
+        if status == 400 and _OVERFLOWS & {kind, code}:
+            return ContextOverflow(message or None, parameter=parameter)
         return UpstreamRefused(
             message or f"the model's server answered {status}", status=status, type_=kind, parameter=parameter
         )
 
 
-def _error_in(body: bytes) -> tuple[str, str | None, str | None]:
-    """Message, type and parameter of an error answer, in any of the shapes such servers use."""
+_OVERFLOWS: Final = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+"""OpenAI's own word, and llama.cpp's."""
+
+
+def _error_in(body: bytes) -> tuple[str, str | None, str | None, str | None]:
+    """Message, type, code and parameter of an error answer, in any of the shapes such servers use."""
     try:
         answer: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return "", None, None
+        return "", None, None, None
     error = answer.get("error", answer) if isinstance(answer, dict) else answer
     if isinstance(error, str):
-        return error[:MAX_MESSAGE_CHARS], None, None
+        return one_line(error, MAX_MESSAGE_CHARS), None, None, None
     if not isinstance(error, dict):
-        return "", None, None
+        return "", None, None, None
     message = error.get("message") or error.get("detail") or ""
-    kind, parameter = error.get("type"), error.get("param")
-    return (
-        str(message)[:MAX_MESSAGE_CHARS],
-        kind[:100] if isinstance(kind, str) else None,
-        parameter[:100] if isinstance(parameter, str) else None,
-    )
+    text = message if isinstance(message, str) else msgspec.json.encode(message).decode()
+    return one_line(text, MAX_MESSAGE_CHARS), _word(error, "type"), _word(error, "code"), _word(error, "param")
+
+
+def _word(error: dict[str, Any], name: str) -> str | None:
+    word = error.get(name)
+    return one_line(word, MAX_WORD_CHARS) if isinstance(word, str) else None

@@ -25,6 +25,11 @@ from tests.random_model import write_random_model
 from tests.unit.engines.client import ask_of, fault_from, get, send, session_to, until
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
+CALL = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{broken"}}],
+}
 ENGINE = LlamaCpp()
 
 
@@ -186,14 +191,37 @@ async def test_an_answer_comes_streamed_with_progress_first_and_usage_last(chat_
             Operation.CHAT,
             {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "nonsense"}}}},
             InvalidRequest,
-            "response_format",
+            None,
             "unrecognized type nonsense",
         ),
         (Operation.CHAT, {"grammar": "root ::= (("}, InvalidRequest, None, "grammar"),
-        (Operation.COMPLETION, {"prompt": 5}, InvalidRequest, None, "prompt"),
+        (
+            Operation.CHAT,
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": 5}}], "tool_choice": "required"},
+            InvalidRequest,
+            None,
+            "schema must be an object",
+        ),
+        (
+            Operation.CHAT,
+            {"messages": [*MESSAGES, CALL, {"role": "tool", "tool_call_id": "1", "content": "x"}]},
+            InvalidRequest,
+            "messages",
+            "tool call arguments",
+        ),
+        (Operation.CHAT, {"grammar": 'root ::= "a"', "json_schema": {}}, InvalidRequest, "grammar", "both"),
+        (Operation.COMPLETION, {"prompt": 5}, InvalidRequest, "prompt", "prompt"),
+        (Operation.COMPLETION, {}, InvalidRequest, None, "prompt"),
         (Operation.COMPLETION, {"prompt": [99_999_999]}, InvalidRequest, None, "invalid tokens"),
         (Operation.COMPLETION, {"prompt": "x" * 9000}, ContextOverflow, None, "1024"),
         (Operation.RESPONSE, {"input": 5}, InvalidRequest, "input", "string or array"),
+        (
+            Operation.RESPONSE,
+            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "http://a/b"}]}]},
+            InvalidRequest,
+            "input",
+            "image input is not supported",
+        ),
         (Operation.RESPONSE, {"input": "x" * 9000}, ContextOverflow, None, "1024"),
         (Operation.EMBEDDING, {"input": "x"}, NotOffered, None, "not started for embeddings"),
         (Operation.RERANK, {"query": "x", "documents": ["y"]}, NotOffered, None, "not started for reranking"),
@@ -215,6 +243,61 @@ async def test_an_embedding_of_a_long_text_is_refused_clearly(embed_engine: Chil
     found = await fault_from(ENGINE, embed_engine, ask_of(Operation.EMBEDDING, {"input": "llama " * 4000}))
     assert type(found) is ContextOverflow
     assert "tokens" in found.message
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("fields", "parameter", "says"),
+    [
+        ({"input": 5}, "input", '"input" elements'),
+        ({"input": []}, "input", "must not be empty"),
+        ({"input": "x", "encoding_format": "alien"}, None, "base64"),
+    ],
+)
+async def test_the_engines_own_errors_of_embeddings(
+    embed_engine: Child, fields: dict[str, Any], parameter: str | None, says: str
+) -> None:
+    found = await fault_from(ENGINE, embed_engine, ask_of(Operation.EMBEDDING, fields))
+    assert type(found) is InvalidRequest
+    assert found.parameter == parameter
+    assert says in found.message
+
+
+@pytest.mark.engine
+async def test_an_embedding_model_embeds_as_the_client_wishes_and_still_chats(embed_engine: Child) -> None:
+    for text in ("a", ["a", "b"], [1, 2], [[1], [2, 3]]):
+        for encoding in ("float", "base64"):
+            ask = ask_of(Operation.EMBEDDING, {"input": text, "encoding_format": encoding})
+            data = (await send(embed_engine, ENGINE.outgoing(ask, "m"))).json["data"]
+            assert [type(item["embedding"]) for item in data] == [str if encoding == "base64" else list] * len(data)
+    answer = await send(embed_engine, ENGINE.outgoing(ask_of(Operation.CHAT, chat(max_tokens=3)), "m"))
+    assert answer.events[-1]["usage"]["completion_tokens"] == 3
+
+
+@pytest.mark.engine
+async def test_a_model_that_ranks_is_started_for_it(run_folder: Path, tmp_path: Path) -> None:
+    model = LocalModel("ranker", write_random_model(tmp_path / "ranker.gguf", pooling=4), EngineSettings(slots=1))
+    child = await XllamaLauncher(run_folder, SystemClock()).start(model, lambda progress: None)
+    try:
+        ask = ask_of(Operation.RERANK, {"query": "a", "documents": ["b", "c"]})
+        results = (await send(child, ENGINE.outgoing(ask, "m"))).json["results"]
+        assert sorted(result["index"] for result in results) == [0, 1]
+        found = await fault_from(ENGINE, child, ask_of(Operation.RERANK, {"query": "a", "documents": "b"}))
+        assert (type(found), found.parameter) == (InvalidRequest, "documents")
+        long = await fault_from(ENGINE, child, ask_of(Operation.RERANK, {"query": "a" * 600, "documents": ["b"]}))
+        assert type(long) is ContextOverflow
+    finally:
+        await child.stop()
+
+
+@pytest.mark.engine
+async def test_each_of_several_answers_has_its_own_usage(chat_engine: Child) -> None:
+    """What the gateway's sum rests on: the prompt is counted in each, one usage per answer, in no order."""
+    events = (await send(chat_engine, ENGINE.outgoing(ask_of(Operation.CHAT, chat(n=2, max_tokens=4)), "m"))).events
+    usages = [event["usage"] for event in events if "usage" in event]
+    assert len(usages) == 2
+    assert len({usage["prompt_tokens"] for usage in usages}) == 1
+    assert all(0 < usage["completion_tokens"] <= 4 for usage in usages)
 
 
 @pytest.mark.engine

@@ -1,0 +1,52 @@
+import json
+
+from remuda.app.asgi import bare_parts, inner_app, policy
+from remuda.app.openapi import SCHEMES, document
+from remuda.core.keys import Scope
+from tests.fixtures.gateway import client, parts
+
+MADE = document(inner_app(bare_parts("1.2.3")), policy())
+
+
+def test_document_says_what_this_is_and_where():  # row 77
+    assert MADE["openapi"].startswith("3.")
+    assert (MADE["info"]["title"], MADE["info"]["version"]) == ("Remuda", "1.2.3")
+    assert MADE["servers"]
+    assert {scheme["type"] for scheme in MADE["components"]["securitySchemes"].values()} == {"http", "apiKey"}
+
+
+def test_lane_routes_are_described_like_all_others():  # row 77
+    for route in bare_parts("").lane_routes:
+        operation = MADE["paths"][route.path]["post"]
+        assert operation["summary"]
+        assert "$ref" in operation["requestBody"]["content"]["application/json"]["schema"]
+        assert operation["responses"]["200"]["description"]
+    chat = MADE["paths"]["/v1/chat/completions"]["post"]
+    assert "text/event-stream" in chat["responses"]["200"]["content"]
+    assert MADE["components"]["schemas"]["ChatBody"]["required"] == ["model", "messages"]
+
+
+def test_every_reference_leads_somewhere():
+    text = json.dumps(MADE)
+    for reference in {part.split('"')[0] for part in text.split('"$ref": "')[1:]}:
+        place = MADE
+        for step in reference.removeprefix("#/").split("/"):
+            place = place[step]
+
+
+def test_every_operation_is_told_apart_and_says_what_it_needs():
+    operations = [operation for methods in MADE["paths"].values() for operation in methods.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(ids) == len(set(ids))
+    assert not any("422" in operation["responses"] for operation in operations), "invalid input is a 400 here"
+    assert MADE["paths"]["/livez"]["get"]["security"] == []
+    assert MADE["paths"]["/v1/models"]["get"]["security"] == [{name: []} for name in SCHEMES]
+
+
+async def test_document_is_served_to_who_holds_a_key():  # row 77
+    async with client(parts(keyed=True), scope=Scope.READ) as caller:
+        answer = await caller.get("/openapi.json")
+        assert answer.json() == MADE
+        assert (await caller.get("/openapi.json")).content == answer.content
+        for path in ("/docs", "/redoc"):
+            assert (await caller.get(path)).status_code == 404
