@@ -1,4 +1,4 @@
-"""Writes the pages that repeat the code: settings, their JSON schema, the command line, faults, the journal, rooms.
+"""Writes the pages that repeat the code: settings, the command line, routes, faults, the journal, rooms.
 
 `make docs` writes them; a test compares them with what this would write, so that they cannot lag.
 """
@@ -14,8 +14,11 @@ from tools.code_pages import MADE, faults_page, journal_page, tour_page
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from remuda import __version__
 from remuda.app import exits
+from remuda.app.asgi import bare_parts
 from remuda.app.cli import app
+from remuda.app.routes import route_table
 from remuda.app.settings import Settings, leaves
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -79,6 +82,25 @@ programs (`--json`, a new key) goes to stdout alone. Colours are used on a termi
 set.
 """
 
+ROUTES_HEAD = """
+# Routes
+
+`remuda routes` prints the same. HEAD is answered wherever GET is, OPTIONS for web pages of allowed origins
+(`server.cors_origins`). *Needs* is what a key must hold (one with `admin` may do everything); while no key exists,
+programs on this machine need none. `/openapi.json` describes each route's request and answer. `/v2` is the same as
+`/v1`.
+
+| method | path | dialect | needs | what for |
+|---|---|---|---|---|
+"""
+
+NOT_OFFERED_HEAD = """
+## Not offered
+
+The rest of OpenAI's surface is answered 501 with a sentence that says what to do instead, whatever the method:
+
+"""
+
 
 def schema() -> dict[str, Any]:
     """The JSON schema of remuda.yaml."""
@@ -121,6 +143,20 @@ def cli_page() -> str:
     return "".join(parts)
 
 
+def routes_page() -> str:
+    """docs/reference/routes.md."""
+    rows = [row for row in route_table(bare_parts(__version__)) if not row.path.startswith("/v2/")]
+    parts = [MADE, ROUTES_HEAD.lstrip()]
+    parts += [
+        f"| {row.method} | `{row.path}` | {row.dialect} | {row.scope} | {_cell(row.summary)} |\n"
+        for row in rows
+        if row.method != "*"
+    ]
+    parts.append(NOT_OFFERED_HEAD)
+    parts += [f"- `{row.path}`\n" for row in rows if row.method == "*"]
+    return "".join(parts)
+
+
 def schema_text() -> str:
     """docs/reference/remuda.schema.json."""
     return json.dumps(schema(), indent=2) + "\n"
@@ -133,6 +169,7 @@ MADE_BY: dict[Callable[[], str], Path] = {
     faults_page: REFERENCE / "faults.md",
     journal_page: REFERENCE / "journal.md",
     tour_page: DOCS / "explanation" / "tour.md",
+    routes_page: REFERENCE / "routes.md",
 }
 """Every page that is made."""
 
