@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from tests.fixtures.gateway import RunningGateway, running_gateway
 from tests.fixtures.parts import missing
 
