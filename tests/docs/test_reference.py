@@ -1,5 +1,6 @@
 """The pages that are made from the code say what the code says, and leave nothing out."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from remuda.app.exits import Exit
 from remuda.app.settings import leaves
 from remuda.core.faults import all_faults
 from remuda.core.record import RequestRecord
+from remuda.engines import tiny
 
 
 @pytest.mark.parametrize("made", docs.MADE_BY, ids=lambda made: made.__name__)
@@ -32,6 +34,7 @@ def test_the_example_of_the_page_is_valid(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("UPSTREAM_KEY", "secret")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
+    shutil.copy(tiny.CHAT, tmp_path / "models")
     config = tmp_path / "remuda.yaml"
     config.write_text(example)
     assert main(["check", "--config", str(config)]) == 0
