@@ -335,6 +335,20 @@ async def test_pipelined_requests_are_answered_in_order(gateway: RunningGateway,
     assert len(upstream.seen) == 16
 
 
+@pytest.mark.parametrize("end", [b"", AMBIGUOUS["junk"]])
+async def test_many_pipelined_refusals(end: bytes, gateway: RunningGateway, upstream: FakeUpstream) -> None:
+    upstream.gate.hold(after_chunks=1)
+    async with RawClient(gateway.port) as client:
+        client.say(post(STREAM), post(b"{") * 400, end)
+        await upstream.gate.reached()
+        upstream.gate.release()
+        assert (await client.answer()).events[-1] == "[DONE]"
+        for _ in range(400):
+            assert (await client.answer()).error["code"] == "invalid_json"
+        if end:
+            await refusal(client, 400, "invalid_request")
+
+
 async def test_a_pipelined_request_waits_for_the_answer_before_it(
     gateway: RunningGateway, upstream: FakeUpstream
 ) -> None:

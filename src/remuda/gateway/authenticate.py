@@ -112,6 +112,14 @@ class Gatekeeper:
                 break
         return client
 
+    def scheme_of(self, headers: Headers, peer: tuple[str, int] | None, scheme: str) -> str:
+        """How the client itself came: `scheme`, or what a trusted proxy that it came through says of that."""
+        if self._trusted_proxies and peer is not None and self._is_trusted(peer[0]):
+            for name, value in headers:
+                if name == b"x-forwarded-proto" and value in (b"http", b"https"):
+                    return value.decode()
+        return scheme
+
     def _check_local(self, headers: Headers, peer: tuple[str, int] | None) -> None:
         is_passed_on = False
         for name, value in headers:

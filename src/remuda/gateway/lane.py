@@ -26,6 +26,7 @@ from remuda.core.faults import (
 )
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.face import LaneRoute
+from remuda.gateway.headers import block_of
 
 PIPELINED_BYTES: Final = 64 * 1024
 """Bytes of further requests taken while one is being answered; beyond, reading stops and so does noticing that the
@@ -78,6 +79,8 @@ class Lane:
         self.limits = limits
         self.monotonic = monotonic
         self.connections: set[LaneProtocol] = set()
+        self._dated: list[tuple[bytes, bytes]] = []
+        self._date_line = b""
         self.swept = monotonic()
         """Time of the last sweep: deadlines are coarse, a second more or less does not matter."""
 
@@ -90,6 +93,13 @@ class Lane:
     ) -> "LaneProtocol":
         """What uvicorn calls for each connection."""
         return LaneProtocol(self, config, server_state, app_state, _loop)
+
+    def date_line(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The Date header among uvicorn's default headers as a line of a head; made anew when uvicorn renews them."""
+        if default_headers is not self._dated:
+            self._dated = default_headers
+            self._date_line = block_of(header for header in default_headers if header[0] == b"date")
+        return self._date_line
 
     def sweep(self) -> None:
         """End what has taken too long: heads, bodies, idle connections, clients that stopped reading."""
@@ -132,6 +142,8 @@ class LaneProtocol(HttpToolsProtocol):
         self._stalled_since: float | None = None
         self._refusal: tuple[Exchange, Fault] | None = None
         """A refusal that waits for the answers before it."""
+        self._is_turning = False
+        """The next pipelined request is being begun."""
         self._is_plain_after_all = False
         """The request asked for another protocol and gets an answer in this one."""
         self._is_refusing = False
@@ -147,8 +159,7 @@ class LaneProtocol(HttpToolsProtocol):
     @property
     def date_block(self) -> bytes:
         """The Date header as a line of a head; uvicorn renews it each second."""
-        headers = self.server_state.default_headers
-        return b"date: %b\r\n" % headers[0][1] if headers else b""
+        return self._lane.date_line(self.server_state.default_headers)
 
     def exchange_done(self, exchange: Exchange) -> None:
         """The answer is written: close, or go on to the next request."""
@@ -356,10 +367,24 @@ class LaneProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
+        if self._is_turning:
+            return
         if self.pipeline:
+            self._take_turns()
+        elif self._is_refusing:
+            self._linger()
+
+    def _take_turns(self) -> None:
+        """Begin the next pipelined request. Some are answered at once: by a loop, as calling each other they would
+        exhaust the stack."""
+        self._is_turning = True
+        is_over = True
+        while self.pipeline and is_over and not self.transport.is_closing():
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-        elif self._is_refusing:
+            is_over = cycle.response_complete
+        self._is_turning = False
+        if is_over and self._is_refusing and not self.transport.is_closing():
             self._linger()
 
     # What goes wrong before there is an exchange to say it

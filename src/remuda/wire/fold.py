@@ -52,7 +52,7 @@ class UsageSum:
         self.reports = 0
         self._are_alone = False
 
-    def add(self, usage: Usage, *, is_alone: bool) -> None:
+    def add(self, usage: Usage, *, is_alone: bool = False) -> None:
         """Take in one report. One in an event of its own (`is_alone`) sums up those that came with the finishes."""
         if is_alone and not self._are_alone:
             self._are_alone = True
@@ -67,7 +67,9 @@ class UsageSum:
         """Of all choices together."""
         if not self.reports:
             return NO_USAGE
-        return Usage(self._prompt // self._choices, self._completion, self._cached // self._choices)
+        # Fewer reports than choices: this engine reports once for all, or has not reported on all yet.
+        times = min(self._choices, self.reports)
+        return Usage(self._prompt // times, self._completion, self._cached // times)
 
 
 def usage_json(usage: Usage) -> Json:

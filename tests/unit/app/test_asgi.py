@@ -12,7 +12,7 @@ from remuda.core.keys import Scope
 from remuda.dialects.kit.access import READING
 from remuda.dialects.openai.routes import METHODS
 from remuda.gateway.headers import Cors
-from tests.fixtures.gateway import BASE, client, parts
+from tests.fixtures.asgi import BASE, client, parts
 
 PUBLIC = ("/", "/health", "/livez", "/metrics", "/readyz", "/version")
 EVERYWHERE = {  # rows 35, 59-62

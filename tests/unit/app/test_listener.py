@@ -12,7 +12,7 @@ from remuda.app.asgi import Parts, build_app
 from remuda.core.faults import Fault
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.lane import Lane, LaneLimits
-from tests.fixtures.gateway import parts
+from tests.fixtures.asgi import parts
 
 
 class Echo:

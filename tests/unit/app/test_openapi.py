@@ -3,7 +3,7 @@ import json
 from remuda.app.asgi import bare_parts, inner_app, policy
 from remuda.app.openapi import SCHEMES, document
 from remuda.core.keys import Scope
-from tests.fixtures.gateway import client, parts
+from tests.fixtures.asgi import client, parts
 
 MADE = document(inner_app(bare_parts("1.2.3")), policy())
 

@@ -142,3 +142,16 @@ def test_trusted_proxy_says_who_is_local(forwarded, is_served):
 )
 def test_client_is_the_last_address_that_no_trusted_proxy_has(peer, forwarded, client):
     assert keeper(trusted=("10.0.0.0/8",)).client_of([(b"x-forwarded-for", forwarded)], peer) == client
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "scheme"),
+    [
+        (("10.0.0.1", 1), b"https", "https"),
+        (("10.0.0.1", 1), b"javascript", "http"),
+        (ELSEWHERE, b"https", "http"),
+        (None, b"https", "http"),
+    ],
+)
+def test_scheme_is_believed_of_trusted_proxies_only(peer, said, scheme):
+    assert keeper(trusted=("10.0.0.0/8",)).scheme_of([(b"x-forwarded-proto", said)], peer, "http") == scheme

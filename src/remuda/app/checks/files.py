@@ -8,13 +8,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from remuda.app.checks.finding import Finding, fail, ok, warn
-from remuda.app.model_files import find_model_files, gguf_problem
 from remuda.app.settings import Settings
+from remuda.engines.files import ModelFileError, offered_models
 
 
 def check_files(settings: Settings) -> list[Finding]:
     """Whether every file that the settings name is there and is what it should be."""
-    return [*_models(settings), *_program(settings), *_tls(settings), *_authorities(settings)]
+    return [*_models(settings), *check_program(settings), *check_certificates(settings)]
+
+
+def check_certificates(settings: Settings) -> list[Finding]:
+    """Whether the listener's certificate and those to trust can be used."""
+    return [*_tls(settings), *_authorities(settings)]
+
+
+def check_program(settings: Settings) -> list[Finding]:
+    """Whether the user's own engine is a program."""
+    return list(_program(settings))
 
 
 def check_data_dir(settings: Settings) -> list[Finding]:
@@ -34,25 +44,21 @@ def check_data_dir(settings: Settings) -> list[Finding]:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
-    advice = "correct models.paths or --model"
+    advice = "correct models.paths or --model, or download the file again"
+    usable = []
     for path in settings.models.paths:
         try:
-            found = find_model_files([path])
-        except (ValueError, OSError) as error:
+            offered = offered_models([path])
+        except ModelFileError as error:
             yield fail("model", str(error), advice)
             continue
-        if not found:
-            yield warn("model", f"{path} holds no .gguf file", advice)
-        for file in found:
-            problem = gguf_problem(file.path)
-            if problem is None:
-                yield ok("model", f"{file.name}: {file.path}")
-            else:
-                yield fail("model", f"{file.path} {problem}", "download it again, or leave it out")
+        usable.append(path)
+        yield from (ok("model", f"{model.name}: {model.path}") for model in offered.models)
+        yield from (warn("model", f"{line} (left out)", advice) for line in offered.skipped)
     try:
-        find_model_files(path for path in settings.models.paths if path.exists())
-    except (ValueError, OSError) as error:
-        yield fail("model", str(error), "rename one of them, or leave it out")
+        offered_models(usable)
+    except ModelFileError as error:
+        yield fail("model", str(error), "models are called as their files: no two may have one name")
 
 
 def _program(settings: Settings) -> Iterator[Finding]:

@@ -1,21 +1,17 @@
 """`remuda routes`: what the gateway answers to."""
 
-from collections.abc import Sequence
-from importlib import import_module
-
-from remuda.app.cli.options import AsJson, Config, settings_from
+from remuda import __version__
+from remuda.app.cli.options import AsJson
 from remuda.app.cli.output import print_columns, print_json
 
-Route = tuple[str, str, str, str, str]
-"""Method, path, dialect, scope, summary."""
 
-
-def routes(config: Config = None, as_json: AsJson = False) -> None:
+def routes(as_json: AsJson = False) -> None:
     """List every route: its method, path, dialect and the scope it needs."""
-    settings = settings_from(config)
-    table: Sequence[Route] = import_module("remuda.app.wiring").route_table(settings)
+    from remuda.app.asgi import bare_parts
+    from remuda.app.routes import route_table
+
+    table = route_table(bare_parts(__version__))
     if as_json:
-        names = ("method", "path", "dialect", "scope", "summary")
-        print_json([dict(zip(names, row, strict=True)) for row in table])
+        print_json([row._asdict() for row in table])
     else:
         print_columns(("METHOD", "PATH", "DIALECT", "SCOPE", "WHAT FOR"), table)

@@ -100,11 +100,11 @@ class Front:
         return [*STANDING_HEADERS, (b"x-request-id", head.id.encode()), *self._cors.headers(head.origin)]
 
     def _admit(self, scope: Scope, head: "_Head", need: Access) -> None:
-        state = scope.setdefault("state", {})
+        state, peer = scope.setdefault("state", {}), scope.get("client")
         state["request_id"] = head.id
+        scope["scheme"] = self._gatekeeper.scheme_of(scope["headers"], peer, scope.get("scheme", "http"))
         if need.scope is not None:
             query = scope["query_string"] if need.takes_query_key else b""
-            peer = scope.get("client")
             state["caller"] = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
 
     def _preflight(self, origin: bytes) -> Refusal:

@@ -39,8 +39,8 @@ def test_files_that_are_not_there(capsys: pytest.CaptureFixture[str], tmp_path: 
     (tmp_path / "remuda.yaml").write_text("models: {paths: [nope.gguf]}\n")
     assert main(["check"]) == Exit.CHECK_FAILED
     assert capsys.readouterr().out.splitlines()[1:] == [
-        f"fail  model: {tmp_path}/nope.gguf does not exist",
-        "      to do: correct models.paths or --model",
+        f"fail  model: {tmp_path}/nope.gguf: no such file or directory",
+        "      to do: correct models.paths or --model, or download the file again",
     ]
 
 

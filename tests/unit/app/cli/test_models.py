@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from remuda.app.cli import main
 from remuda.app.exits import Exit
+from remuda.engines import tiny
 from tests.fixtures.http_servers import http, serving
 
 
@@ -23,7 +25,7 @@ def rows(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
 def test_what_the_settings_offer(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["models"]) == 0
     assert [name for name, _ in rows(capsys)] == ["remuda-tiny", "remuda-tiny-embed"]
-    (tmp_path / "a.gguf").touch()
+    shutil.copy(tiny.CHAT, tmp_path / "a.gguf")
     (tmp_path / "remuda.yaml").write_text(
         "models: {paths: [a.gguf], aliases: {fast: a}}\n"
         "upstreams: [{url: 'http://h', models: [b]}, {url: 'http://i', name: i}]\n"
@@ -40,7 +42,7 @@ def test_what_the_settings_offer(capsys: pytest.CaptureFixture[str], tmp_path: P
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "remuda.yaml").write_text("models: {paths: [a.gguf]}\n")
     assert main(["models"]) == Exit.ENGINE
-    assert capsys.readouterr().err == f"remuda: {tmp_path}/a.gguf does not exist\n"
+    assert capsys.readouterr().err == f"remuda: {tmp_path}/a.gguf: no such file or directory\n"
 
 
 async def asked(answer: bytes, *options: str) -> tuple[int, str]:

@@ -1,7 +1,10 @@
+from ipaddress import ip_network
+
 import pytest
 
 from remuda.dialects.console.routes import prefers_html
-from tests.fixtures.gateway import client, parts
+from remuda.gateway.authenticate import Gatekeeper
+from tests.fixtures.asgi import client, parts
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -38,6 +41,13 @@ async def test_page_says_that_a_key_is_needed():
         text = (await caller.get("/", headers={"accept": BROWSER})).text
     assert "remuda keys create" in text
     assert "YOUR_KEY" in text
+
+
+async def test_page_says_the_address_as_its_reader_knows_it():
+    gatekeeper = Gatekeeper(keyless_allowed=False, wall=lambda: 0.0, trusted_proxies=[ip_network("10.0.0.1")])
+    proxied = {"accept": BROWSER, "host": "llm.example.org", "x-forwarded-proto": "https"}
+    async with client(parts(gatekeeper=gatekeeper), peer=("10.0.0.1", 1)) as caller:
+        assert "https://llm.example.org/v1" in (await caller.get("/", headers=proxied)).text
 
 
 async def test_odd_host_is_not_said_back():

@@ -1,7 +1,7 @@
 import pytest
 
 from remuda.fleet.replica import ReplicaState
-from tests.fixtures.gateway import client, fleet_of, parts, replica
+from tests.fixtures.asgi import client, fleet_of, parts, replica
 
 REASONS = ["the store does not answer", "no model is known"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from remuda.app.asgi import build_app
 from remuda.gateway.headers import STANDING_HEADERS
-from tests.fixtures.gateway import parts
+from tests.fixtures.asgi import parts
 
 HOST = (b"host", b"127.0.0.1:7368")
 

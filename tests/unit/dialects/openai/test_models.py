@@ -3,7 +3,7 @@ import pytest
 from remuda.core.faults import UnknownModel
 from remuda.dialects.openai.models import listed, retrieved
 from remuda.fleet.replica import ReplicaState
-from tests.fixtures.gateway import fleet_of, replica
+from tests.fixtures.asgi import fleet_of, replica
 
 
 def test_aliases_are_listed_beside_models_they_name():

@@ -1,7 +1,7 @@
 import pytest
 
 from remuda.core.keys import Scope
-from tests.fixtures.gateway import client, fleet_of, parts, replica
+from tests.fixtures.asgi import client, fleet_of, parts, replica
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
