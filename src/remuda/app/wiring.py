@@ -5,14 +5,14 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
 from remuda.app.exits import CommandError, Exit
-from remuda.app.local_models import local_models_of
+from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.readings import LoadTimes, attach_readings
+from remuda.app.retention import keep_retention
 from remuda.app.settings import Settings, UpstreamSettings
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
@@ -22,9 +22,7 @@ from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
-from remuda.engines.launch import Launcher
 from remuda.engines.llamacpp.adapter import LlamaCpp
-from remuda.engines.llamacpp.process import XllamaLauncher
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.engines.openai.adapter import OpenAILike
 from remuda.fleet.registry import Fleet
@@ -141,6 +139,7 @@ class Remuda:
         self.tasks.start(watch_revision(self.store, self.clock, self._renew_keys), "keys")
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
+        self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
         for source, _ in self.upstreams:
             source.begin()
             self.tasks.start(source.run(), f"upstream {source.name}")
@@ -266,12 +265,9 @@ class Remuda:
             self._loads.changed(state.name, state.phase, self.clock.monotonic())
             on_load(state)
 
-        launcher: Launcher = XllamaLauncher(
-            Path(settings.data_dir) / "run", self.clock, prefer_tcp=settings.llamacpp.prefer_tcp
-        )
         local = LocalModels(
             local_models_of(settings),
-            launcher,
+            launcher_of(settings, self.clock),
             self.clock,
             max_loaded=settings.models.max_loaded,
             idle_unload_s=settings.models.idle_unload_s or None,

@@ -63,7 +63,9 @@ class UsageSum:
         """Of all choices together."""
         if not self.reports:
             return NO_USAGE
-        return Usage(self._prompt // self._choices, self._completion, self._cached // self._choices)
+        # Fewer reports than choices: this engine reports once for all, or has not reported on all yet.
+        times = min(self._choices, self.reports)
+        return Usage(self._prompt // times, self._completion, self._cached // times)
 
 
 def usage_json(usage: Usage) -> Json:

@@ -17,6 +17,7 @@ from remuda.core.faults import (
 )
 from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
 from remuda.engines.llamacpp.reviewed import check_fields
+from remuda.engines.llamacpp.tool_choice import chosen_tool
 from remuda.engines.protocol import Outgoing
 
 _PATHS = {
@@ -59,6 +60,7 @@ class LlamaCpp:
         wanted: dict[str, bytes] = {}
         if upstream_model != ask.model:
             wanted["model"] = json_text(upstream_model)
+        wanted |= chosen_tool(fields)
         is_streamed = ask.operation not in _UNARY
         asked_progress = fields.get("return_progress") == msgspec.Raw(b"true")
         if is_streamed:

@@ -25,7 +25,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int) -> None:
-    """Let the kernel end this process when `parent` ends, where it can (Linux); ends it now if that has happened."""
+    """Let the kernel end this process when `parent` ends, where it can (Linux); ends it now if that has happened.
+
+    To the kernel the parent is the thread that started the child: it must be one that lasts, such as the event loop's.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if sys.platform != "win32" and os.getppid() != parent:
@@ -61,7 +64,9 @@ def parameters(engine: Any, config: dict[str, Any]) -> Any:
         "ui": False,
         "offline": True,
         "verbosity": 2,
-        "kv_unified": False,
+        # With a buffer of its own for each slot, the engine reads texts of unequal length in steps of equal length and
+        # pools the last step of each alone: a text's vector would depend on what is read beside it.
+        "kv_unified": config["pooling"] is not None,
         "cache_ram_mib": config["prompt_cache_mib"],
         "embedding": config["pooling"] is not None,
     }

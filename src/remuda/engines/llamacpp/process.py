@@ -27,7 +27,7 @@ MAX_SOCKET_PATH_BYTES = 107
 STOP_S = 5.0
 """How long a child may take to end after it was asked to, before it is killed."""
 LOAD_S = 1800.0
-"""How long a load may take: a 70 B model from a slow disk stays below that."""
+"""How long a load may take where nobody says otherwise: a 70 B model from a slow disk stays below that."""
 POLL_S = 0.1
 LOG_LINES = 40
 LOG_LINE_CHARS = 400
@@ -97,7 +97,8 @@ class Child:
         """Return when the process has ended, with the reason in one line."""
         await asyncio.wait([*self._readers])
         code = await self._process.wait()
-        return child_lines.reason_in(list(self._log), self._model.path, code)
+        tell = child_lines.reason_ended if self._is_ready.is_set() else child_lines.reason_not_loaded
+        return tell(list(self._log), self._model.path, code)
 
     async def stop(self) -> None:
         """End the process: by closing its input and asking, after STOP_S by killing."""
@@ -144,6 +145,7 @@ class Child:
         finally:
             for task in waits:
                 task.cancel()
+        self._is_ready.set()
         found = await properties_of(self.address, self.api_key)
         if found is None:
             raise LoadFailed("the engine says it is ready but does not answer")
@@ -195,10 +197,13 @@ class _Launcher:
 
     engine = "llama.cpp"
 
-    def __init__(self, run_folder: Path, clock: Clock, *, prefer_tcp: bool = False) -> None:
+    def __init__(
+        self, run_folder: Path, clock: Clock, *, prefer_tcp: bool = False, load_timeout_s: float = LOAD_S
+    ) -> None:
         self._run_folder = run_folder
         self._clock = clock
         self._prefer_tcp = prefer_tcp
+        self._load_timeout_s = load_timeout_s
         self._started = 0
 
     async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> Child:
@@ -227,11 +232,11 @@ class _Launcher:
             raise LoadFailed(f"the engine's program cannot be started: {error.strerror}") from None
         running = Child(model, process, listening)
         try:
-            async with asyncio.timeout(LOAD_S):
+            async with asyncio.timeout(self._load_timeout_s):
                 await running.become_ready(self._clock, on_progress, command.address)
         except TimeoutError:
             await running.stop()
-            raise LoadFailed(f"the engine was not ready after {LOAD_S:.0f} s") from None
+            raise LoadFailed(f"the engine was not ready after {self._load_timeout_s:g} s") from None
         except BaseException:
             await running.stop()
             raise
@@ -293,9 +298,10 @@ class LlamaServerLauncher(_Launcher):
         clock: Clock,
         *,
         prefer_tcp: bool = False,
+        load_timeout_s: float = LOAD_S,
         options: Sequence[str] = (),
     ) -> None:
-        super().__init__(run_folder, clock, prefer_tcp=prefer_tcp)
+        super().__init__(run_folder, clock, prefer_tcp=prefer_tcp, load_timeout_s=load_timeout_s)
         self._program = program
         self._options = options
 
@@ -324,6 +330,9 @@ class LlamaServerLauncher(_Launcher):
         if plan.pooling is not None:
             flags.append("--reranking" if plan.pooling == "RANK" else "--embeddings")
         environment = {**_environment(), "LLAMA_SERVER_ROUTER_PORT": "1"}
+        if plan.pooling is not None:
+            # As in our own child. Not an option: one that a `llama-server` does not know would end it.
+            environment["LLAMA_ARG_KV_UNIFIED"] = "1"
         if listening.api_key:
             environment["LLAMA_API_KEY"] = listening.api_key
         start = [str(self._program), *arguments, *flags, *self._options]

@@ -1,0 +1,118 @@
+"""`openai`'s client: completions, embeddings, responses, models."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import openai
+import pytest
+from openai.types import Completion
+
+from remuda.engines.tiny import DIMENSIONS
+from tests.compat.conftest import SLOW
+
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("compat")]
+
+COMPLETE: dict[str, Any] = {"model": "remuda-tiny", "temperature": 0, "max_tokens": 8}
+EMBED = "remuda-tiny-embed"
+RESPOND: dict[str, Any] = {
+    "model": "remuda-tiny",
+    "input": "Count from 3 to 9.",
+    "temperature": 0,
+    "max_output_tokens": 40,
+}
+PROMPTS = ["The capital of France is", "1, 2, 3,"]
+
+
+def text_of(chunks: Iterable[Completion], index: int) -> str:
+    return "".join(choice.text for chunk in chunks for choice in chunk.choices if choice.index == index)
+
+
+def test_a_completion_whole_and_streamed(client: openai.OpenAI) -> None:
+    whole = client.completions.create(**COMPLETE, prompt=PROMPTS[0])
+    (choice,) = whole.choices
+    assert choice.text
+    assert (whole.object, choice.finish_reason) == ("text_completion", "length")
+    assert whole.usage is not None
+    assert whole.usage.completion_tokens == 8
+    chunks = list(client.completions.create(**COMPLETE, prompt=PROMPTS[0], stream=True))
+    assert text_of(chunks, 0) == choice.text
+    assert [c.finish_reason for chunk in chunks for c in chunk.choices if c.finish_reason] == ["length"]
+
+
+def test_completions_of_several_prompts(client: openai.OpenAI) -> None:
+    alone = [client.completions.create(**COMPLETE, prompt=prompt) for prompt in PROMPTS]
+    both = client.completions.create(**COMPLETE, prompt=PROMPTS)
+    texts = [answer.choices[0].text for answer in alone]
+    assert [(choice.index, choice.text) for choice in both.choices] == list(enumerate(texts))
+    usages = [answer.usage for answer in alone if answer.usage is not None]
+    assert both.usage is not None
+    assert both.usage.prompt_tokens == sum(usage.prompt_tokens for usage in usages)
+    assert both.usage.completion_tokens == 16
+    options: Any = {"include_usage": True}
+    chunks = list(client.completions.create(**COMPLETE, prompt=PROMPTS, stream=True, stream_options=options))
+    assert [text_of(chunks, 0), text_of(chunks, 1)] == texts
+    last = [chunk.usage for chunk in chunks if chunk.usage is not None][-1]
+    assert (last.prompt_tokens, last.completion_tokens) == (both.usage.prompt_tokens, 16)
+
+
+def test_a_completion_of_tokens(client: openai.OpenAI) -> None:
+    assert client.completions.create(**COMPLETE, prompt=[1, 2, 3]).choices[0].text
+
+
+def test_vectors_are_the_same_in_either_encoding(client: openai.OpenAI) -> None:
+    texts = ["What is a llama?", "A llama is a woolly animal from the Andes."]
+    floats = client.embeddings.create(model=EMBED, input=texts, encoding_format="float")
+    coded = client.embeddings.create(model=EMBED, input=texts, encoding_format="base64")
+    unsaid = client.embeddings.create(model=EMBED, input=texts)
+    assert [(item.index, item.object) for item in floats.data] == [(0, "embedding"), (1, "embedding")]
+    assert isinstance(coded.data[0].embedding, str)
+    for item, other in zip(floats.data, unsaid.data, strict=True):
+        assert len(item.embedding) == DIMENSIONS
+        assert math.sqrt(sum(x * x for x in item.embedding)) == pytest.approx(1, abs=1e-3)
+        # What the client asks for unasked is base64: four bytes a number, as against decimal text.
+        assert item.embedding == pytest.approx(other.embedding, abs=1e-6)
+    assert floats.usage.prompt_tokens > 0
+    assert floats.usage.total_tokens == floats.usage.prompt_tokens
+
+
+def test_vectors_of_one_text_of_many_and_of_tokens(client: openai.OpenAI) -> None:
+    def vectors(given: Any) -> list[list[float]]:
+        return [item.embedding for item in client.embeddings.create(model=EMBED, input=given).data]
+
+    (one,) = vectors("a llama")
+    many = vectors(["a llama", "a river"])
+    assert many[0] == pytest.approx(one, abs=1e-3)
+    assert many[1] != pytest.approx(one, abs=1e-2)
+    (tokens,) = vectors([40, 41, 42])
+    lists = vectors([[40, 41, 42], [50, 51]])
+    assert lists[0] == pytest.approx(tokens, abs=1e-3)
+    assert len(lists) == 2
+
+
+def test_a_response_whole_and_streamed(client: openai.OpenAI) -> None:
+    whole = client.responses.create(**RESPOND)
+    assert whole.output_text
+    assert (whole.object, whole.model) == ("response", "remuda-tiny")
+    assert whole.usage is not None
+    assert 0 < whole.usage.output_tokens <= 40
+    events = list(client.responses.create(**RESPOND, stream=True))
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == whole.output_text
+    kinds = [event.type for event in events]
+    assert kinds[:2] == ["response.created", "response.in_progress"]
+    assert kinds.count("response.in_progress") == 1
+    last = events[-1]
+    assert last.type == "response.completed"
+    assert last.response.output_text == whole.output_text
+    assert last.response.usage is not None
+    assert last.response.usage.output_tokens == whole.usage.output_tokens
+
+
+def test_the_models(client: openai.OpenAI) -> None:
+    listed = {model.id: model for model in client.models.list()}
+    assert set(listed) == {"remuda-tiny", EMBED, SLOW}
+    model = client.models.retrieve("remuda-tiny")
+    assert (model.id, model.object) == ("remuda-tiny", "model")
+    assert model == listed["remuda-tiny"]
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("nope")
