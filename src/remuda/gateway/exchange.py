@@ -70,6 +70,7 @@ class Exchange:
         "disconnected",
         "expects_continue",
         "expiry",
+        "has_begun",
         "head_sent",
         "headers",
         "id",
@@ -122,6 +123,8 @@ class Exchange:
         self.expiry: tuple[float, Callable[[], Fault]] | None = None
         """When (monotonic) and with what fault the sweep ends the exchange; the fault is made when it comes to that."""
         self.task: asyncio.Task[None] | None = None
+        self.has_begun = False
+        """Whether the task has run at all: one cancelled before that would neither answer nor record."""
         self.interruption: Fault | None = None
         self._flow: Flow | None = None
         self._silence_s = 0.0
@@ -151,7 +154,7 @@ class Exchange:
         """End the exchange with `fault` wherever it stands; the first interruption counts."""
         if self.interruption is None and not self.response_complete:
             self.interruption = fault
-            if self.task is not None:
+            if self.task is not None and self.has_begun:
                 self.task.cancel()
 
     def client_left(self, fault: Fault, now: float) -> None:

@@ -82,6 +82,7 @@ class Gateway:
         self._forwarder.close()
 
     async def _run(self, exchange: Exchange) -> None:
+        exchange.has_begun = True
         try:
             await self._pipeline.serve(exchange)
         finally:
