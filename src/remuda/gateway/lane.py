@@ -26,6 +26,7 @@ from remuda.core.faults import (
 )
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.face import LaneRoute
+from remuda.gateway.headers import block_of
 
 PIPELINED_BYTES: Final = 64 * 1024
 """Bytes of further requests taken while one is being answered; beyond, reading stops and so does noticing that the
@@ -78,6 +79,8 @@ class Lane:
         self.limits = limits
         self.monotonic = monotonic
         self.connections: set[LaneProtocol] = set()
+        self._dated: list[tuple[bytes, bytes]] = []
+        self._date_line = b""
         self.swept = monotonic()
         """Time of the last sweep: deadlines are coarse, a second more or less does not matter."""
 
@@ -90,6 +93,13 @@ class Lane:
     ) -> "LaneProtocol":
         """What uvicorn calls for each connection."""
         return LaneProtocol(self, config, server_state, app_state, _loop)
+
+    def date_line(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The Date header among uvicorn's default headers as a line of a head; made anew when uvicorn renews them."""
+        if default_headers is not self._dated:
+            self._dated = default_headers
+            self._date_line = block_of(header for header in default_headers if header[0] == b"date")
+        return self._date_line
 
     def sweep(self) -> None:
         """End what has taken too long: heads, bodies, idle connections, clients that stopped reading."""
@@ -147,8 +157,7 @@ class LaneProtocol(HttpToolsProtocol):
     @property
     def date_block(self) -> bytes:
         """The Date header as a line of a head; uvicorn renews it each second."""
-        headers = self.server_state.default_headers
-        return b"date: %b\r\n" % headers[0][1] if headers else b""
+        return self._lane.date_line(self.server_state.default_headers)
 
     def exchange_done(self, exchange: Exchange) -> None:
         """The answer is written: close, or go on to the next request."""

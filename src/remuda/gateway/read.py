@@ -17,12 +17,8 @@ def read_ask(exchange: Exchange, max_decompressed_bytes: int) -> Ask:
     """The ask; raises UnsupportedMedia, BodyTooLarge, InvalidRequest."""
     body = bytes(exchange.body)
     exchange.body = b""
-    encoding = content_type = b""
-    for name, value in exchange.headers:
-        if name == b"content-encoding":
-            encoding = value.strip().lower()
-        elif name == b"content-type":
-            content_type = value
+    encoding = exchange.fields.get(b"content-encoding", b"").strip().lower()
+    content_type = exchange.fields.get(b"content-type", b"")
     if content_type and content_type != b"application/json":
         _check_type(content_type)
     if encoding and encoding != b"identity":
