@@ -40,6 +40,8 @@ _FIXED: Final = frozenset({"ts", "level", "logger", "message", "exception"})
 _UVICORN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _TALKATIVE: Final = ("aiosqlite",)
 """Libraries whose debug lines hold what is stored: statements with their values."""
+_ALEMBIC: Final = "alembic"
+"""Says at level info, at every start, which parts it is made of."""
 
 
 class Logging:
@@ -52,7 +54,7 @@ class Logging:
         root = logging.getLogger()
         self._before = [
             (logger, logger.level, list(logger.handlers), logger.propagate)
-            for logger in (root, *map(logging.getLogger, (*_UVICORN, *_TALKATIVE)))
+            for logger in (root, *map(logging.getLogger, (*_UVICORN, *_TALKATIVE, _ALEMBIC)))
         ]
         for logger, *_ in self._before:
             logger.handlers.clear()
@@ -64,6 +66,7 @@ class Logging:
             logging.getLogger(name).setLevel(max(level, logging.INFO))
         if level > logging.DEBUG:  # ours say the same of requests to models, and others are of no interest
             logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+            logging.getLogger(_ALEMBIC).setLevel(max(level, logging.WARNING))
         self._thread.start()
 
     @property
