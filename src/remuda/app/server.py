@@ -26,13 +26,23 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Serve until a signal ends it. Returns the exit code; raises CommandError where it cannot even start."""
-    sockets = listening_sockets(settings)
     with (
+        _closing(listening_sockets(settings)) as sockets,
         configure_logging(settings.log.level, settings.log.format, sys.stderr, secrets=_secrets(settings)),
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
         is_interrupted = runner.run(_serve(settings, sockets))
     return Exit.INTERRUPTED if is_interrupted else Exit.OK
+
+
+@contextlib.contextmanager
+def _closing(sockets: list[socket.socket]) -> Iterator[list[socket.socket]]:
+    """Closed also where it does not come to serving; closing twice does no harm."""
+    try:
+        yield sockets
+    finally:
+        for listener in sockets:
+            listener.close()
 
 
 def _secrets(settings: Settings) -> list[str]:
