@@ -3,42 +3,50 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lint types imports docs bench bench-peers soak requirements clean
+.PHONY: help run test check lint types imports docs accept bench bench-peers soak requirements clean
 
-run: $(VENV)/.run
+help: ## what there is (the default)
+	@echo "make TARGET [ARGS=\"...\"]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 17
+
+run: $(VENV)/.run ## start the gateway (ARGS: those of remuda serve)
 	@$(BIN)/remuda serve $(ARGS)
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev ## run all tests (ARGS: those of pytest)
 	@$(BIN)/pytest $(ARGS)
 
-check: lint types imports
+check: lint types imports ## format, lint, types, direction of imports
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev ## format and lint alone
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: $(VENV)/.dev
+types: $(VENV)/.dev ## types alone
 	$(BIN)/mypy
 
-imports: $(VENV)/.dev
+imports: $(VENV)/.dev ## direction of imports alone
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.dev
-	$(BIN)/python tools/docs.py
+docs: $(VENV)/.dev ## write the pages that repeat the code
+	$(BIN)/python -m tools.docs
+	$(BIN)/python -m tools.reference_pages
 
-bench: $(VENV)/.dev
+accept: $(VENV)/.dev ## renew snapshots and shrink the lists of exceptions: look at the diff
+	ACCEPT=1 $(BIN)/pytest -q -n 0 tests/house tests/docs tests/unit $(ARGS)
+
+bench: $(VENV)/.dev ## measure beside nginx
 	$(BIN)/python -m bench $(ARGS)
 
-bench-peers: $(VENV)/.dev
+bench-peers: $(VENV)/.dev ## measure beside other gateways too (installs them)
 	$(BIN)/python -m bench --install-peers $(ARGS)
 
-soak: $(VENV)/.dev
+soak: $(VENV)/.dev ## look for leaks
 	$(BIN)/python -m bench.soak $(ARGS)
 
-requirements:
+requirements: ## renew the exact sets of packages (needs uv)
 	requirements/compile.sh
 
-clean:
+clean: ## remove the environment and what benchmarks wrote
 	rm -rf $(VENV) bench/out bench/build
 
 # install FILE: the exact set of FILE with its hashes, then Remuda itself, editable, without asking an index again.

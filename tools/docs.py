@@ -1,5 +1,4 @@
-"""Writes the parts of docs/reference that say what the code says: settings, their JSON schema, the command line,
-routes.
+"""Writes the pages that repeat the code: settings, the command line, routes, faults, the journal, rooms.
 
 `make docs` writes them; a test compares them with what this would write, so that they cannot lag.
 """
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tools.code_pages import MADE, faults_page, journal_page, tour_page
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -21,8 +21,8 @@ from remuda.app.cli import app
 from remuda.app.routes import route_table
 from remuda.app.settings import Settings, leaves
 
-REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
-_MADE = "<!-- Written by tools/docs.py (make docs): change the code, not this page. -->\n"
+DOCS = Path(__file__).parents[1] / "docs"
+REFERENCE = DOCS / "reference"
 
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 """pydantic's words for bounds, where it keeps its own, in JSON schema's."""
@@ -118,7 +118,7 @@ def schema() -> dict[str, Any]:
 def settings_page() -> str:
     """docs/reference/settings.md."""
     made = Settings.model_json_schema()
-    parts = [_MADE, SETTINGS_HEAD.lstrip()]
+    parts = [MADE, SETTINGS_HEAD.lstrip()]
     top = [leaf for leaf in leaves() if len(leaf.loc) == 1]
     parts.append("\n## General\n\n" + _table(made, made, [(leaf.loc, leaf.variable) for leaf in top]))
     for name, field in made["properties"].items():
@@ -134,7 +134,7 @@ def settings_page() -> str:
 
 def cli_page() -> str:
     """docs/reference/cli.md."""
-    parts = [_MADE, CLI_HEAD.lstrip(), "\n## Exit codes\n\n| code | meaning |\n|---|---|\n"]
+    parts = [MADE, CLI_HEAD.lstrip(), "\n## Exit codes\n\n| code | meaning |\n|---|---|\n"]
     parts += [f"| {value} | {meaning} |\n" for value, meaning in _exit_codes()]
     for words in _commands(get_command(app), ()):
         shown = CliRunner().invoke(app, [*words, "--help"], prog_name="remuda", env={"COLUMNS": "100"})
@@ -146,7 +146,7 @@ def cli_page() -> str:
 def routes_page() -> str:
     """docs/reference/routes.md."""
     rows = [row for row in route_table(bare_parts(__version__)) if not row.path.startswith("/v2/")]
-    parts = [_MADE, ROUTES_HEAD.lstrip()]
+    parts = [MADE, ROUTES_HEAD.lstrip()]
     parts += [
         f"| {row.method} | `{row.path}` | {row.dialect} | {row.scope} | {_cell(row.summary)} |\n"
         for row in rows
@@ -166,6 +166,9 @@ MADE_BY: dict[Callable[[], str], Path] = {
     settings_page: REFERENCE / "settings.md",
     schema_text: REFERENCE / "remuda.schema.json",
     cli_page: REFERENCE / "cli.md",
+    faults_page: REFERENCE / "faults.md",
+    journal_page: REFERENCE / "journal.md",
+    tour_page: DOCS / "explanation" / "tour.md",
     routes_page: REFERENCE / "routes.md",
 }
 """Every page that is made."""
@@ -257,7 +260,7 @@ def _exit_codes() -> Iterator[tuple[int, str]]:
 
 
 if __name__ == "__main__":
-    REFERENCE.mkdir(parents=True, exist_ok=True)
     for made, path in MADE_BY.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(made(), encoding="utf-8")
         print(path.name)

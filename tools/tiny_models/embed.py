@@ -12,7 +12,7 @@ from tools.tiny_models.pairs import Pair, pairs
 from torch import Tensor
 from torch.nn import functional
 
-BATCH = 96
+BATCH = 64
 LONGEST = 64
 TEMPERATURE = 0.06
 
@@ -41,13 +41,16 @@ def loss(model: Llama, tokenizer: Tokenizer, chosen: list[Pair]) -> Tensor:
     return (functional.cross_entropy(scores, wanted) + functional.cross_entropy(scores.T, wanted)) / 2
 
 
-def train(model: Llama, tokenizer: Tokenizer, steps: int, seed: int) -> None:
-    """The whole run; prints the loss as it goes."""
+def train(model: Llama, tokenizer: Tokenizer, steps: int, seconds: float, seed: int) -> None:
+    """The whole run, over after so many steps or so much time; prints the loss as it goes."""
     chance = random.Random(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
     began, mean = time.monotonic(), None
     for step in range(steps):
-        optimizer.param_groups[0]["lr"] = 1e-3 * min((step + 1) / 20, 1 - step / steps)
+        done = max(step / steps, (time.monotonic() - began) / seconds)
+        if done >= 1:
+            break
+        optimizer.param_groups[0]["lr"] = 1e-3 * min((step + 1) / 20, 1 - done)
         value = loss(model, tokenizer, pairs(chance, BATCH))
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -66,13 +69,14 @@ def main() -> None:
     options.add_argument("--tokenizer", type=Path, default=work / "tokenizer.json")
     options.add_argument("--out", type=Path, default=work / "embed.pt")
     options.add_argument("--steps", type=int, default=400)
+    options.add_argument("--minutes", type=float, default=600, help="end by then, with the whole schedule")
     options.add_argument("--seed", type=int, default=21)
     chosen = options.parse_args()
     torch.manual_seed(chosen.seed)
     stored = torch.load(chosen.weights, weights_only=True)
     model = Llama(Shape(**stored["shape"]))
     model.load_state_dict(stored["weights"])
-    train(model, Tokenizer.from_file(str(chosen.tokenizer)), chosen.steps, chosen.seed)
+    train(model, Tokenizer.from_file(str(chosen.tokenizer)), chosen.steps, chosen.minutes * 60, chosen.seed)
     torch.save({"shape": stored["shape"], "weights": model.state_dict()}, chosen.out)
 
 

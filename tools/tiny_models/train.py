@@ -88,21 +88,21 @@ def pace(step: int, done: float) -> float:
     return min((step + 1) / 20, 1.0, max((1 - done) / 0.6, 0.01))
 
 
-def train(model: Llama, documents: list[Document], steps: int, seconds: float, seed: int) -> None:
+def train(model: Llama, windows: Iterator[list[Document]], size: int, steps: int, seconds: float) -> None:
     """The whole run, over after so many steps or so much time; prints the loss as it goes."""
     optimizers = [
         Muon(model.matrices(), lr=0.02, weight_decay=0.01),
         torch.optim.AdamW(model.rest(), lr=0.006, betas=(0.9, 0.95), weight_decay=0.0),
     ]
     peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
-    windows, began, mean = pack(documents, seed), time.monotonic(), None
+    began, mean = time.monotonic(), None
     for step in range(steps):
         done = max(step / steps, (time.monotonic() - began) / seconds)
         if done >= 1:
             break
         for optimizer, peak in zip(optimizers, peaks, strict=True):
             optimizer.param_groups[0]["lr"] = peak * pace(step, done)
-        value = loss(model, *batch([next(windows) for _ in range(BATCH)]))
+        value = loss(model, *batch([next(windows) for _ in range(size)]))
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
@@ -120,10 +120,12 @@ def main() -> None:
     options.add_argument("--corpus", type=Path, default=work / "corpus.jsonl")
     options.add_argument("--tokenizer", type=Path, default=work / "tokenizer.json")
     options.add_argument("--out", type=Path, default=work / "chat.pt")
+    options.add_argument("--start", type=Path, help="weights of an earlier run to go on from, instead of fresh ones")
     options.add_argument("--steps", type=int, default=1600)
     options.add_argument(
         "--minutes", type=float, default=600, help="end by then, with the whole schedule, on a slow machine"
     )
+    options.add_argument("--batch", type=int, default=BATCH, help="windows in a step")
     options.add_argument("--seed", type=int, default=20)
     chosen = options.parse_args()
     torch.manual_seed(chosen.seed)
@@ -131,11 +133,13 @@ def main() -> None:
     tokens = sum(len(ids) for ids, _ in documents)
     shape = Shape()
     model = Llama(shape)
+    if chosen.start:
+        model.load_state_dict(torch.load(chosen.start, weights_only=True)["weights"])
     print(
         f"{len(documents)} documents, {tokens:,} tokens, {sum(p.numel() for p in model.parameters()):,} parameters",
         flush=True,
     )
-    train(model, documents, chosen.steps, chosen.minutes * 60, chosen.seed)
+    train(model, pack(documents, chosen.seed), chosen.batch, chosen.steps, chosen.minutes * 60)
     torch.save({"shape": asdict(shape), "weights": model.state_dict()}, chosen.out)
 
 

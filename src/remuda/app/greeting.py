@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from remuda.app.settings import Settings
-from remuda.core.hosts import Bind, is_loopback
+from remuda.core.hosts import Bind
 from remuda.engines.local import LocalModelState, Phase
 
 
@@ -54,7 +54,7 @@ class LoadBars:
 def base_url(settings: Settings, bound: Sequence[Bind]) -> str:
     """The gateway's own address as a client on this machine writes it."""
     place = bound[0]
-    host = "127.0.0.1" if place.host in ("0.0.0.0", "::") or is_loopback(place.host) else place.host
+    host = "127.0.0.1" if place.host in ("0.0.0.0", "::") else place.host
     scheme = "https" if settings.server.tls_cert else "http"
     return f"{scheme}://{Bind(host, place.port)}"
 
@@ -64,9 +64,8 @@ def greet(console: Console, url: str, model: str | None, *, needs_key: bool) -> 
     name = model or "MODEL"
     key = " \\\n    -H 'Authorization: Bearer YOUR_KEY'" if needs_key else ""
     body = f'{{"model": "{name}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
-    console.print(
-        f"\n[bold]Remuda[/] is at [bold]{escape(url)}[/]  (OpenAI base URL: {escape(url)}/v1)\n", highlight=False
-    )
+    where = f"\n[bold]Remuda[/] is at [bold]{escape(url)}[/]  (OpenAI base URL: {escape(url)}/v1)\n"
+    console.print(where, highlight=False, soft_wrap=True)
     console.print("Try it:\n", highlight=False)
     command = f"  curl {url}/v1/chat/completions -H 'Content-Type: application/json'{key} \\\n    -d '{body}'\n"
     console.print(command, markup=False, highlight=False, soft_wrap=True)

@@ -11,7 +11,9 @@ class RequestRecord(NamedTuple):
     started_at: float
     """Wall clock, seconds since 1970."""
     dialect: str
+    """The API it came by, such as `openai`."""
     operation: str
+    """`chat`, `completion`, `embedding`, `response` or `rerank`; empty where the request came to no route."""
     model: str
     """Canonical model name; the client's word (bounded) where no such model is known; empty where none was read."""
     replica: str
@@ -23,19 +25,30 @@ class RequestRecord(NamedTuple):
     fault: str
     """Code of the fault that ended the request (also one in mid-stream); empty on success."""
     is_streamed: bool
+    """Whether the answer was passed on as a stream."""
     attempts: int
     """How many times it was sent to a replica."""
     queue_wait_s: float
+    """How long it waited for a free slot."""
     ttft_s: float | None
     """From the request's arrival to the first content passed to the client; None where none was."""
     duration_s: float
+    """From the arrival of the whole request to the end of its answer."""
     prompt_tokens: int
+    """Tokens of the prompt, as the engine counted them."""
     completion_tokens: int
+    """Tokens of the answer, of all its choices together."""
     cached_tokens: int
+    """Tokens of the prompt that the engine already held; part of `prompt_tokens`."""
     tokens_estimated: bool
+    """Whether the token counts are the gateway's own estimate, because the engine named none."""
     bytes_in: int
+    """The request's body as it was sent."""
     bytes_out: int
+    """The answer as it was sent, head included."""
     finish_reason: str
     """The engine's word (stop, length, tool_calls ...); empty where the answer did not get that far."""
     prompt_text: str | None = None
+    """The request's JSON as text, within `journal.content_max_chars`; none where content is not kept."""
     answer_text: str | None = None
+    """The answer, likewise: its text where it was streamed, its JSON where it was sent whole."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import accumulate
 
 import msgspec
 
@@ -11,6 +12,7 @@ Fields = dict[str, msgspec.Raw]
 """The top-level fields of a JSON object, each value still in the bytes it came in."""
 
 _decode = msgspec.json.Decoder(Fields).decode
+_CLOSED = re.compile(rb"\s*\}")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -41,8 +43,14 @@ def with_fields(body: bytes, fields: Fields, wanted: Mapping[str, bytes]) -> byt
     missing = [b'"%b":%b' % (name.encode(), value) for name, value in wanted.items() if name not in fields]
     if not missing:
         return body
+    return with_first(body, b",".join(missing))
+
+
+def with_first(body: bytes, field: bytes) -> bytes:
+    """`body`, an object that has no such field yet, with `field` (`"name":value`) as its first."""
     start = body.index(b"{") + 1
-    return b"%b%b%b%b" % (body[:start], b",".join(missing), b"," if fields else b"", body[start:])
+    comma = b"" if _CLOSED.match(body, start) else b","
+    return b"%b%b%b%b" % (body[:start], field, comma, body[start:])
 
 
 def json_text(text: str) -> bytes:
@@ -70,19 +78,15 @@ def one_line(message: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_INNERMOST = re.compile(rb"\[\]|\{\}")
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
 
 def nests_deeper_than(limit: int, value: bytes) -> bool:
     """Whether the valid JSON `value` nests arrays and objects more than `limit` deep."""
     if value.count(b"[") + value.count(b"{") <= limit:
         return False
-    brackets = _TEXT.sub(b"", value).translate(None, _NO_BRACKETS)
-    # Each round takes the innermost pairs away, all at once: that is fast, since real values are broad and not deep.
-    for _ in range(limit):
-        if not brackets:
-            return False
-        brackets = _INNERMOST.sub(b"", brackets)
-    return bool(brackets)
+    # Without escapes, every second piece between quotes is a text. All in C: schemas of agents come to 100 kB.
+    plain = value.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in value else value
+    brackets = b"".join(plain.split(b'"')[::2]).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > limit

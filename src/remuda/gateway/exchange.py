@@ -2,7 +2,8 @@
 
 import asyncio
 import http
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from remuda.core.faults import Fault, StreamCut
@@ -33,6 +34,14 @@ class ClientConnection(Protocol):
         ...
 
 
+class Cancellable(Protocol):
+    """What answers the exchange."""
+
+    def cancel(self) -> None:
+        """Raise CancelledError where it waits."""
+        ...
+
+
 class Flow(Protocol):
     """The upstream side of a running relay, as far as back-pressure and silence go."""
 
@@ -58,37 +67,38 @@ class _NoEvent:
 class Exchange:
     """A request and its answer. Plays the part of uvicorn's cycle towards its pipelining and its shutdown."""
 
-    __slots__ = (
-        "_connection",
-        "_flow",
-        "_seen_reads",
-        "_silence_s",
-        "body",
-        "bytes_in",
-        "bytes_out",
-        "cors_block",
-        "disconnected",
-        "expects_continue",
-        "expiry",
-        "head_sent",
-        "headers",
-        "id",
-        "interruption",
-        "is_http10",
-        "is_write_paused",
-        "keep_alive",
-        "left_at",
-        "replica_block",
-        "response_complete",
-        "route",
-        "started",
-        "started_wall",
-        "task",
-        "transport",
-        "upstream_s",
-    )
-
     message_event: Final = _NoEvent()
+
+    # Defaults stand on the class: most requests never change most of them, and making an exchange is on the hot path.
+    keep_alive: bool
+    """Whether the connection stays open after the answer; uvicorn's shutdown clears it."""
+    expects_continue = False
+    body: bytes | bytearray = b""
+    fields: Mapping[bytes, bytes] = MappingProxyType({})
+    """The request's headers by name; of one that stands several times, the last."""
+    bytes_in = 0
+    bytes_out = 0
+    id = ""
+    cors_block = b""
+    replica_block = b""
+    started = 0.0
+    """Monotonic time at which the whole request was in."""
+    started_wall = 0.0
+    upstream_s = 0.0
+    """Time spent waiting: in the queue and on the upstream; not our own doing."""
+    expiry: tuple[float, Callable[[], Fault]] | None = None
+    """When (monotonic) and with what fault the sweep ends the exchange; the fault is made when it comes to that."""
+    drive: Cancellable | None = None
+    interruption: Fault | None = None
+    is_write_paused = False
+    head_sent = False
+    response_complete = False
+    disconnected = False
+    left_at: float | None = None
+    """Monotonic time at which the gateway learnt that the client had left."""
+    _flow: Flow | None = None
+    _silence_s = 0.0
+    _seen_reads = 0
 
     def __init__(
         self,
@@ -105,45 +115,12 @@ class Exchange:
         self.route = route
         self.headers = headers
         self.keep_alive = keep_alive
-        """Whether the connection stays open after the answer; uvicorn's shutdown clears it."""
         self.is_http10 = is_http10
-        self.expects_continue = False
-        self.body: bytes | bytearray = b""
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.id = ""
-        self.cors_block = b""
-        self.replica_block = b""
-        self.started = 0.0
-        """Monotonic time at which the whole request was in."""
-        self.started_wall = 0.0
-        self.upstream_s = 0.0
-        """Time spent waiting: in the queue and on the upstream; not our own doing."""
-        self.expiry: tuple[float, Callable[[], Fault]] | None = None
-        """When (monotonic) and with what fault the sweep ends the exchange; the fault is made when it comes to that."""
-        self.task: asyncio.Task[None] | None = None
-        self.interruption: Fault | None = None
-        self._flow: Flow | None = None
-        self._silence_s = 0.0
-        self._seen_reads = 0
-        self.is_write_paused = False
-        self.head_sent = False
-        self.response_complete = False
-        self.disconnected = False
-        self.left_at: float | None = None
-        """Monotonic time at which the gateway learnt that the client had left."""
 
     @property
     def peer(self) -> tuple[str, int] | None:
         """The client's address."""
         return self._connection.peer
-
-    def header(self, name: bytes) -> bytes | None:
-        """The value of the request's first header called `name` (lower case)."""
-        for known, value in self.headers:
-            if known == name:
-                return value
-        return None
 
     # Ending early
 
@@ -151,8 +128,8 @@ class Exchange:
         """End the exchange with `fault` wherever it stands; the first interruption counts."""
         if self.interruption is None and not self.response_complete:
             self.interruption = fault
-            if self.task is not None:
-                self.task.cancel()
+            if self.drive is not None:
+                self.drive.cancel()
 
     def client_left(self, fault: Fault, now: float) -> None:
         """The connection is gone, as was learnt at monotonic time `now`: nothing more can be sent."""

@@ -51,11 +51,12 @@ class Answer:
 class Channel:
     """How one replica is reached: its pool, and the heads of requests to it, made once per path."""
 
-    __slots__ = ("_heads", "pool", "replica")
+    __slots__ = ("_heads", "pool", "replica", "tag")
 
     def __init__(self, replica: Replica, pool: Pool) -> None:
         self.replica = replica
         self.pool = pool
+        self.tag = b"x-remuda-replica: %b\r\n" % replica.id.encode()
         self._heads: dict[str, bytes] = {}
 
     def request(self, outgoing: Outgoing, exchange: Exchange) -> bytes:
@@ -72,7 +73,7 @@ class Channel:
                     block_of(self.replica.headers),
                 )
             )
-        trace = exchange.header(b"traceparent")
+        trace = exchange.fields.get(b"traceparent")
         return b"%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n\r\n%b" % (
             head,
             exchange.id.encode(),
@@ -109,20 +110,21 @@ class Forwarder:
         """The replica's answer, its head in and its status below 400; else raises the fault it stands for."""
         outgoing = replica.engine.outgoing(ask, replica.upstream_model or ask.model)
         channel = self._channel(replica)
+        exchange.replica_block = channel.tag
         request = channel.request(outgoing, exchange)
         sent = self._monotonic()
         exchange.expiry = (sent + replica.deadlines.answer_s, UpstreamSilent)
         connection = channel.pool.take()
         try:
             if connection is None:
-                connection = await channel.pool.dial()
+                connection = await self._dialled(channel.pool)
             try:
                 await connection.send(request)
             except UpstreamFailed:
                 if connection.requests == 1 or connection.reads:
                     raise
                 # A kept connection that the server had closed in the meantime: it never saw the request.
-                connection = await channel.pool.dial()
+                connection = await self._dialled(channel.pool)
                 await connection.send(request)
             if connection.status >= 400:
                 raise await self._fault(connection, replica, ask)
@@ -134,6 +136,10 @@ class Forwarder:
             exchange.expiry = None
             exchange.upstream_s += self._monotonic() - sent
         return Answer(connection, outgoing, replica)
+
+    def _dialled(self, pool: Pool) -> "asyncio.Task[UpstreamConnection]":
+        """A new connection, dialled in a task: its deadline needs one (see `drive`)."""
+        return asyncio.get_running_loop().create_task(pool.dial())
 
     async def fetch(self, replica: Replica, path: str) -> bytes:
         """What stands at `path` of a replica's server, up to a bound; raises a Fault."""

@@ -1,4 +1,4 @@
-"""The lane's exchanges under way: each is a task from its last byte in to its record."""
+"""The lane's exchanges under way, each from its last byte in to its record."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from remuda.core.clock import Clock
 from remuda.core.faults import Fault, ShuttingDown
 from remuda.core.ids import Ids, accepted_request_id
 from remuda.fleet.registry import Fleet
+from remuda.gateway.drive import Drive
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.headers import Cors, block_of
@@ -46,6 +47,8 @@ class Gateway:
         self._cors = cors
         self._loop = asyncio.get_running_loop()
         self._is_closing = False
+        self._at_rest: asyncio.Future[None] | None = None
+        """While closing: done when nothing is under way any more."""
         self.live: set[Exchange] = set()
         """Exchanges being answered: with leases, the invariant `slots in use == live asks sent` is checked."""
 
@@ -55,7 +58,11 @@ class Gateway:
         if self._is_closing:
             exchange.interruption = ShuttingDown(retry_after_s=1)
         self.live.add(exchange)
-        exchange.task = self._loop.create_task(self._run(exchange))
+        drive = Drive(self._run(exchange), self._loop)
+        if exchange in self.live:
+            exchange.drive = drive
+            if exchange.interruption is not None:
+                drive.cancel()
 
     def refuse(self, exchange: Exchange, fault: Fault) -> None:
         """Refuse a request that never became whole; it is recorded like any other."""
@@ -73,28 +80,27 @@ class Gateway:
     async def close(self) -> None:
         """End what is still under way, each with its dialect's word for it, and close all connections."""
         self._is_closing = True
-        while self.live:
-            tasks = [exchange.task for exchange in self.live if exchange.task is not None]
-            for exchange in list(self.live):
-                exchange.interrupt(ShuttingDown(retry_after_s=1))
-            await asyncio.wait(tasks)
+        for exchange in list(self.live):
+            exchange.interrupt(ShuttingDown(retry_after_s=1))
+        if self.live:
+            self._at_rest = self._loop.create_future()
+            await self._at_rest
         await self._settler.close()
         self._forwarder.close()
 
     async def _run(self, exchange: Exchange) -> None:
-        try:
-            await self._pipeline.serve(exchange)
-        finally:
-            self.live.discard(exchange)
-            exchange.task = None
+        await self._pipeline.serve(exchange)
+        self.live.discard(exchange)
+        exchange.drive = None
+        if self._at_rest is not None and not self.live and not self._at_rest.done():
+            self._at_rest.set_result(None)
 
     def _open(self, exchange: Exchange) -> None:
         exchange.started = self._monotonic()
         exchange.started_wall = self._wall()
-        for name, value in exchange.headers:
-            if name == b"x-request-id":
-                exchange.id = accepted_request_id(value) or ""
-            elif name == b"origin":
-                exchange.cors_block = block_of(self._cors.headers(value))
-        if not exchange.id:
-            exchange.id = self._ids()
+        fields = exchange.fields = dict(exchange.headers)
+        given = fields.get(b"x-request-id")
+        exchange.id = (given is not None and accepted_request_id(given)) or self._ids()
+        origin = fields.get(b"origin")
+        if origin is not None:
+            exchange.cors_block = block_of(self._cors.headers(origin))

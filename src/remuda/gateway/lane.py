@@ -26,6 +26,7 @@ from remuda.core.faults import (
 )
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.face import LaneRoute
+from remuda.gateway.headers import block_of
 
 PIPELINED_BYTES: Final = 64 * 1024
 """Bytes of further requests taken while one is being answered; beyond, reading stops and so does noticing that the
@@ -78,6 +79,8 @@ class Lane:
         self.limits = limits
         self.monotonic = monotonic
         self.connections: set[LaneProtocol] = set()
+        self._dated: list[tuple[bytes, bytes]] = []
+        self._date_line = b""
         self.swept = monotonic()
         """Time of the last sweep: deadlines are coarse, a second more or less does not matter."""
 
@@ -90,6 +93,13 @@ class Lane:
     ) -> "LaneProtocol":
         """What uvicorn calls for each connection."""
         return LaneProtocol(self, config, server_state, app_state, _loop)
+
+    def date_line(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The Date header among uvicorn's default headers as a line of a head; made anew when uvicorn renews them."""
+        if default_headers is not self._dated:
+            self._dated = default_headers
+            self._date_line = block_of(header for header in default_headers if header[0] == b"date")
+        return self._date_line
 
     def sweep(self) -> None:
         """End what has taken too long: heads, bodies, idle connections, clients that stopped reading."""
@@ -121,6 +131,8 @@ class LaneProtocol(HttpToolsProtocol):
         """The lane request being answered."""
         self._incoming: Exchange | None = None
         """The lane request whose body is coming in."""
+        self._asgi: RequestResponseCycle | None = None
+        """The ordinary request begun last; `cycle` may already be one that waits behind it."""
         self._in_head = False
         self._in_body = False
         self._head_bytes = 0
@@ -128,7 +140,12 @@ class LaneProtocol(HttpToolsProtocol):
         self._since = lane.swept
         """Since when the connection has been in its present phase."""
         self._stalled_since: float | None = None
+        self._refusal: tuple[Exchange, Fault] | None = None
+        """A refusal that waits for the answers before it."""
+        self._is_plain_after_all = False
+        """The request asked for another protocol and gets an answer in this one."""
         self._is_refusing = False
+        """Nothing that still comes in is read: the connection ends with a refusal."""
 
     # What an exchange needs of its connection
 
@@ -140,16 +157,13 @@ class LaneProtocol(HttpToolsProtocol):
     @property
     def date_block(self) -> bytes:
         """The Date header as a line of a head; uvicorn renews it each second."""
-        headers = self.server_state.default_headers
-        return b"date: %b\r\n" % headers[0][1] if headers else b""
+        return self._lane.date_line(self.server_state.default_headers)
 
     def exchange_done(self, exchange: Exchange) -> None:
         """The answer is written: close, or go on to the next request."""
         if exchange is self._exchange:
             self._exchange = None
-        if self._is_refusing:
-            self._linger()
-        elif not exchange.keep_alive:
+        if not exchange.keep_alive and not self._is_refusing:
             self.transport.close()
         self.on_response_complete()
 
@@ -167,10 +181,18 @@ class LaneProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if exchange is not None:
             exchange.client_left(ClientGone(), self._lane.monotonic())
-        for waiting, _ in self.pipeline:
-            if isinstance(waiting, Exchange):
-                waiting.disconnected = True
+        asgi, self._asgi = self._asgi, None
+        if asgi is not None and not asgi.response_complete:
+            asgi.disconnected = True  # uvicorn tells only the request that came in last
+            asgi.message_event.set()
         self.pipeline.clear()
+
+    def eof_received(self) -> None:
+        """A client that closes its half counts as gone, as it does for nginx: what it asked for is given up at once."""
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.client_left(ClientGone(), self._lane.monotonic())
+            self.transport.abort()
 
     def pause_writing(self) -> None:
         self._stalled_since = self._lane.swept
@@ -197,16 +219,22 @@ class LaneProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._upgrade()
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._is_plain_after_all:
+                self._read_again(data[upgrade.args[0] :])
+            else:
+                self._upgrade()
             return
         except httptools.HttpParserError as error:
             self._malformed(error)
             return
         if self._in_head and self._head_bytes > self._lane.limits.head_bytes:
             self._refuse(HeadTooLarge())
-        elif answering and self._ahead_bytes <= PIPELINED_BYTES:
-            self.flow.resume_reading()  # to notice a client that leaves, even though it has sent more
+        elif answering:
+            if self._ahead_bytes <= PIPELINED_BYTES:
+                self.flow.resume_reading()  # to notice a client that leaves, even though it has sent more
+            else:
+                self.flow.pause_reading()
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -218,12 +246,17 @@ class LaneProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._in_body = True
         if self._is_refusing:
             return
-        if self._head_bytes > self._lane.limits.head_bytes and self._head_size() > self._lane.limits.head_bytes:
+        if self.parser.should_upgrade() and not self._is_websocket():
+            self._is_plain_after_all = True
+            return
+        limit = self._lane.limits.head_bytes
+        # A head that came in one read with the end of the request before it was not counted as it came.
+        if (self._head_bytes > limit or self._is_busy) and self._head_size() > limit:
             self._refuse(HeadTooLarge())
             return
+        self._in_body = True
         self._head_bytes = 0
         route = self._lane.routes.get(self.url)
         if route is None and b"?" in self.url:
@@ -234,17 +267,25 @@ class LaneProtocol(HttpToolsProtocol):
             self._to_asgi()
 
     def _begin(self, route: LaneRoute) -> None:
-        is_http10 = self.parser.get_http_version() == "1.0"
+        version = self.parser.get_http_version()
+        is_http10 = version != "1.1"
         keep_alive = self.parser.should_keep_alive() and not is_http10
         exchange = Exchange(self, self.transport, route, self.headers, keep_alive=keep_alive, is_http10=is_http10)
         self._incoming = exchange
+        if is_http10 and version != "1.0":
+            self._refuse(InvalidRequest(f"HTTP/{version} is not spoken here"))
+            return
         limit = self._lane.limits.body_bytes
         for name, value in self.headers:
-            if name == b"content-length" and int(value) > limit:
-                self._refuse(BodyTooLarge(f"the request body is larger than {limit} bytes"))
+            if name == b"content-length":
+                if int(value) > limit:
+                    self._refuse(BodyTooLarge(f"the request body is larger than {limit} bytes"))
+                    return
+            elif name == b"transfer-encoding" and value.lower() != b"chunked":
+                self._refuse(InvalidRequest("the only Transfer-Encoding understood here is chunked"))
                 return
-        exchange.expects_continue = self.expect_100_continue
-        busy = self.cycle is not None and not self.cycle.response_complete
+        exchange.expects_continue = self.expect_100_continue and not is_http10
+        busy = self._is_busy
         self.cycle = exchange
         if busy:
             self.pipeline.appendleft((exchange, self.app))
@@ -290,7 +331,7 @@ class LaneProtocol(HttpToolsProtocol):
         self._in_body = False
         self._head_bytes = 0
         self._since = self._lane.swept
-        if self._is_refusing:
+        if self._is_refusing or self._is_plain_after_all:
             return
         exchange, self._incoming = self._incoming, None
         if exchange is None:
@@ -301,12 +342,17 @@ class LaneProtocol(HttpToolsProtocol):
     def _start(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._ahead_bytes = 0
+        if self._stalled_since is not None:
+            exchange.is_write_paused = True  # the answer before this one is still unread
         self._lane.taker.accept(exchange)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """uvicorn's way to begin the next pipelined request; a lane request begins here too once it is whole."""
         if not isinstance(cycle, Exchange):
+            self._asgi = cycle
             super()._start_asgi_task(cycle, app)
+        elif self._refusal is not None and self._refusal[0] is cycle:
+            self._lane.taker.refuse(*self._refusal)
         elif self._incoming is cycle:
             self._invite(cycle)
         else:
@@ -316,12 +362,14 @@ class LaneProtocol(HttpToolsProtocol):
         """As uvicorn's, without a keep-alive timer per request: the sweep closes idle connections."""
         self.server_state.total_requests += 1
         self._since = self._lane.swept
-        if self.transport.is_closing() or self._is_refusing:
+        if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+        elif self._is_refusing:
+            self._linger()
 
     # What goes wrong before there is an exchange to say it
 
@@ -329,19 +377,27 @@ class LaneProtocol(HttpToolsProtocol):
         """Called by the sweep."""
         limits = self._lane.limits
         waited = now - self._since
-        if self._is_refusing:
-            if waited > LINGER_S:
-                self.transport.abort()
-        elif self._stalled_since is not None and now - self._stalled_since > limits.stalled_s:
+        if self._stalled_since is not None and now - self._stalled_since > limits.stalled_s:
             self.transport.abort()
+        elif self._is_refusing:
+            if waited > LINGER_S and not self._is_busy:
+                self.transport.abort()
         elif self._in_head:
-            if waited > limits.head_s:
+            if waited > limits.head_s and not self.flow.read_paused:
                 self._refuse(RequestTimeout("the request's headers took too long to arrive"))
         elif self._in_body:
             if waited > limits.body_s and not self.flow.read_paused:
                 self._refuse(RequestTimeout("the request's body took too long to arrive"))
-        elif (self.cycle is None or self.cycle.response_complete) and waited > limits.keep_alive_s:
+        elif self.transport.is_closing():
+            if waited > limits.stalled_s:  # what is left of the answer is not even enough to count as stalled
+                self.transport.abort()
+        elif waited > limits.keep_alive_s and not self._is_busy:
             self.transport.close()
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether an answer is under way or a request waits for its turn."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -350,31 +406,66 @@ class LaneProtocol(HttpToolsProtocol):
         reason = str(error)[:120] or type(error).__name__
         self._refuse(InvalidRequest(f"the request is not valid HTTP/1.1: {reason}"))
 
+    def _is_websocket(self) -> bool:
+        return self.parser.get_method() == b"GET" and self._should_upgrade()
+
     def _upgrade(self) -> None:
-        if self._exchange is None and self._incoming is None and self._should_upgrade():
+        if self._is_refusing:
+            return
+        if self._is_busy:
+            self._is_refusing = True  # an answer is still under way here: it is the last one
+            self.cycle.keep_alive = False
+        else:
             self._lane.connections.discard(self)
             self.handle_websocket_upgrade()
-        elif self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False  # the request is answered as if it had not asked; then the connection ends
+
+    def _read_again(self, rest: bytes) -> None:
+        """Read a request without its wish for another protocol: the parser would leave its body to that. Some clients
+        (Java's) ask for HTTP/2 with every request."""
+        self._is_plain_after_all = False
+        head = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                value = b"close" if b"close" in value.lower() else b"keep-alive"
+            if name not in (b"upgrade", b"http2-settings"):
+                head.append(b"%b: %b" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self._head_bytes = 0
+        self.data_received(b"\r\n".join(head) + b"\r\n\r\n" + rest)
 
     def _refuse(self, fault: Fault) -> None:
-        """Say what is wrong and close; behind an answer that is still under way, only close when that is done."""
+        """Say what is wrong and close, after the answers to the requests that came before."""
+        if self._is_refusing:
+            return
         self._is_refusing = True
         self._since = self._lane.swept
-        incoming, self._incoming = self._incoming, None
+        exchange, self._incoming = self._incoming, None
         cycle = self.cycle
-        if cycle is not None and cycle is not incoming and not cycle.response_complete:
-            if isinstance(cycle, RequestResponseCycle) and self._in_body:
-                self.transport.abort()  # an ASGI route is reading this very body
-            else:
-                cycle.keep_alive = False
-            return
-        exchange = incoming or Exchange(
+        if exchange is None and self._in_body and cycle is not None:
+            # An ordinary route is being sent this body.
+            if cycle.response_complete:
+                self._linger()  # and has answered without it
+                return
+            if cycle.response_started or self.pipeline:
+                self.transport.abort()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+            cycle.response_complete = True
+        is_queued = bool(self.pipeline) and self.pipeline[0][0] is exchange
+        exchange = exchange or Exchange(
             self, self.transport, self._lane.fallback, [], keep_alive=False, is_http10=False
         )
         exchange.keep_alive = False
-        self.cycle = exchange
-        self._lane.taker.refuse(exchange, fault)
+        if is_queued:
+            self._refusal = (exchange, fault)
+        elif self._is_busy and cycle is not exchange:
+            self._refusal = (exchange, fault)
+            self.pipeline.appendleft((exchange, self.app))
+            self.cycle = exchange
+        else:
+            self.cycle = exchange
+            self._lane.taker.refuse(exchange, fault)
 
     def _linger(self) -> None:
         """End our half of the connection and drop what still comes, for LINGER_S at most: closing at once would reset

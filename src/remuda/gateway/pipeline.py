@@ -89,7 +89,6 @@ class Pipeline:
                 with lease:
                     entry.replica = lease.replica.id
                     entry.attempts += 1
-                    exchange.replica_block = b"x-remuda-replica: %b\r\n" % lease.replica.id.encode()
                     try:
                         with await self._forwarder.send(exchange, ask, lease.replica) as answer:
                             await self._relay.pass_on(answer, exchange, ask, entry)

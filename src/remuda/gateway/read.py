@@ -8,6 +8,8 @@ from remuda.core.faults import BodyTooLarge, InvalidRequest, NotOffered, Unsuppo
 from remuda.gateway.exchange import Exchange
 
 _WINDOW: Final = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
+MEMBERS: Final = 16
+"""Parts that a compressed body may consist of; one is usual, and each costs a copy of all that follows it."""
 _JSON_TYPES: Final = (b"application/json", b"text/json", b"application/octet-stream", b"text/plain")
 
 
@@ -15,12 +17,8 @@ def read_ask(exchange: Exchange, max_decompressed_bytes: int) -> Ask:
     """The ask; raises UnsupportedMedia, BodyTooLarge, InvalidRequest."""
     body = bytes(exchange.body)
     exchange.body = b""
-    encoding = content_type = b""
-    for name, value in exchange.headers:
-        if name == b"content-encoding":
-            encoding = value.strip().lower()
-        elif name == b"content-type":
-            content_type = value
+    encoding = exchange.fields.get(b"content-encoding", b"").strip().lower()
+    content_type = exchange.fields.get(b"content-type", b"")
     if content_type and content_type != b"application/json":
         _check_type(content_type)
     if encoding and encoding != b"identity":
@@ -46,9 +44,13 @@ def decompress(body: bytes, encoding: bytes, limit: int) -> bytes:
         raise UnsupportedMedia(f"the content encoding {encoding.decode('latin-1')[:50]!r} is not understood here")
     out: list[bytes] = []
     left = limit + 1
+    members = 0
     rest = body
     try:
         while rest and left > 0:  # gzip may hold several members, one after the other
+            members += 1
+            if members > MEMBERS:
+                raise InvalidRequest(f"the compressed request body consists of more than {MEMBERS} parts")
             inflater = zlib.decompressobj(window)
             piece = inflater.decompress(rest, left)
             out.append(piece)

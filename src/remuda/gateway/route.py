@@ -9,8 +9,10 @@ from remuda.core.ask import Ask
 from remuda.core.faults import ClientGone, Fault, QueueFull, UnknownModel, WaitedTooLong
 from remuda.fleet.policies.least_active import least_active
 from remuda.fleet.registry import Fleet, Model
-from remuda.fleet.replica import Replica
+from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.exchange import Exchange
+
+ACTIVE = ReplicaState.ACTIVE
 
 Policy = Callable[[Sequence[Replica], int], Replica]
 
@@ -90,7 +92,7 @@ class Router:
         candidates = [
             replica
             for replica in model.replicas
-            if replica.is_routable and replica.slots.in_use < replica.slots.total and replica not in tried
+            if replica.state is ACTIVE and replica.slots.in_use < replica.slots.total and replica not in tried
         ]
         if not candidates:
             return None

@@ -7,6 +7,7 @@ import aiohttp
 import msgspec
 
 from remuda.core.address import Address
+from remuda.outbound.question import read_bounded
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 
@@ -43,11 +44,13 @@ class OutboundClient:
         url = f"{'https' if address.is_tls else 'http'}://{address.authority}{address.base_path}{path}"
         try:
             async with session.get(url, allow_redirects=False) as answer:
-                body = await answer.content.read(MAX_ANSWER_BYTES)
+                body = await read_bounded(answer.content, MAX_ANSWER_BYTES)
                 if answer.status != 200:
                     if answer.status in (404, 405, 501):
                         raise NotJson(f"it answers {answer.status}")
                     raise OutboundError(f"it answers {answer.status}")
+                if body is None:
+                    raise OutboundError("it answers with far too much")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OutboundError(f"it cannot be reached ({type(error).__name__})") from error
         try:

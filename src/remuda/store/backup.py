@@ -21,17 +21,18 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
-from sqlalchemy import Connection, Double, LargeBinary, MetaData, Table, func, select, text, update
+from sqlalchemy import Connection, Double, LargeBinary, MetaData, Table, delete, func, select, text, update
 
-from remuda.store.database import Store, insert_rows, open_store
+from remuda.store.database import Store, insert_rows, open_store, store_at
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS
-from remuda.store.places import is_sqlite, parse_store_url, prepare_file
 from remuda.store.schema import VERSION_TABLE, counters, metadata
 from remuda.store.versions import HEAD, migrate, version_of
 
 FORMAT = 1
-ROWS_AT_ONCE = 2000
+ROWS_AT_ONCE = 500
+"""Rows read and compressed at once: a few milliseconds, for which the event loop waits where the store is on
+Postgres."""
 
 _MANIFEST = "manifest.json"
 
@@ -70,10 +71,10 @@ async def backup(store: Store, path: Path, now: float) -> BackupSummary:
         raise StoreError(f"{path} exists: a backup overwrites nothing")
     part = path.with_name(path.name + ".part")
     try:
-        manifest = await _write_backup(store, part, now)
+        manifest = await store.snapshot(lambda connection: _write_backup(connection, part, now))
         await asyncio.to_thread(os.replace, part, path)
     except OSError as error:
-        raise StoreError(f"cannot write the backup {path}: {error.strerror or error}") from error
+        raise _unwritable(path, error) from error
     finally:
         await asyncio.to_thread(part.unlink, missing_ok=True)
     return _summary(manifest)
@@ -86,58 +87,65 @@ async def restore(path: Path, url: str, *, force: bool = False) -> BackupSummary
     A store that holds keys or journal entries is only replaced with `force`. Raises StoreError or StoreTooNew.
     """
     manifest = await asyncio.to_thread(_checked, path)
-    parsed = parse_store_url(url)
-    if is_sqlite(parsed):
-        prepare_file(Path(str(parsed.database)))
-    store = Store(parsed)
+    store = store_at(url)
     try:
-        async with store.write() as connection:
-            revision = await connection.run_sync(_make_room, manifest.schema, force)
-            for name, table in (await connection.run_sync(_tables_there)).items():
-                if name not in manifest.tables:
-                    continue
-                await connection.exec_driver_sql(f"DELETE FROM {name}")  # what the migrations themselves put there
-                for rows in _batches_of(path, name, table, manifest.tables[name].columns):
-                    await insert_rows(connection, table, rows)
-            await connection.run_sync(migrate, "head")
-            # Whoever watches sees a change, whatever number the backup holds.
-            await connection.execute(
-                update(counters)
-                .where(counters.c.name == "revision")
-                .values(value=func.coalesce(counters.c.value, 0) + revision + 1)
-            )
+        await store.write(lambda connection: _restore(connection, path, manifest, force))
     finally:
         await store.close()
     await (await open_store(url)).close()
     return _summary(manifest)
 
 
-async def _write_backup(store: Store, part: Path, now: float) -> _Manifest:
+def _write_backup(connection: Connection, part: Path, now: float) -> _Manifest:
+    try:
+        return _write_file(connection, part, now)
+    except OSError as error:  # the file's: the drivers' own come out as SQLAlchemy's
+        raise _unwritable(part, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write the backup {path}: {error.strerror or error}")
+
+
+def _write_file(connection: Connection, part: Path, now: float) -> _Manifest:
     manifest = _Manifest(FORMAT, HEAD, now, {})
-    raw = await asyncio.to_thread(os.open, part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with (
-        os.fdopen(raw, "wb") as file,
+        os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive,
     ):
-        async with store.snapshot() as connection:
-            for table in metadata.sorted_tables:
-                found = await connection.stream(select(table).order_by(*table.primary_key.columns))
-                count = 0
-                with archive.open(_member(table.name), "w", force_zip64=True) as member:
-                    async for rows in found.partitions(ROWS_AT_ONCE):
-                        # Compressing takes longer than an event loop may be held up.
-                        await asyncio.to_thread(_write_rows, member, rows)
-                        count += len(rows)
-                manifest.tables[str(table.name)] = _TableManifest([str(column.name) for column in table.columns], count)
+        for table in metadata.sorted_tables:
+            query = select(table).order_by(*table.primary_key.columns)
+            found = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
+            count = 0
+            with archive.open(_member(table.name), "w", force_zip64=True) as member:
+                for rows in found.partitions():
+                    _write_rows(member, rows)
+                    count += len(rows)
+            manifest.tables[str(table.name)] = _TableManifest([str(column.name) for column in table.columns], count)
         archive.writestr(_MANIFEST, msgspec.json.encode(manifest))
         archive.close()
         file.flush()
-        await asyncio.to_thread(os.fsync, file.fileno())
+        os.fsync(file.fileno())
     return manifest
 
 
 def _write_rows(member: IO[bytes], rows: Sequence[Sequence[Any]]) -> None:
     member.write(msgspec.json.Encoder().encode_lines([tuple(row) for row in rows]))
+
+
+def _restore(connection: Connection, path: Path, manifest: _Manifest, force: bool) -> None:
+    revision = _make_room(connection, manifest.schema, force)
+    for name, table in _tables_there(connection).items():
+        if name not in manifest.tables:
+            continue
+        connection.execute(delete(table))  # what the migrations themselves put there
+        for rows in _batches_of(path, name, table, manifest.tables[name].columns):
+            insert_rows(connection, table, rows)
+    migrate(connection, "head")
+    # Whoever watches sees a change, whatever number the backup holds.
+    connection.execute(
+        update(counters).where(counters.c.name == "revision").values(value=counters.c.value + revision + 1)
+    )
 
 
 def _checked(path: Path) -> _Manifest:
@@ -196,6 +204,8 @@ def _tables_there(connection: Connection) -> dict[str, Table]:
 
 def _batches_of(path: Path, name: str, table: Table, columns: list[str]) -> Iterator[list[list[Any]]]:
     """The rows of one table, some at once, in the order of the table's own columns."""
+    if unknown := {column.name for column in table.columns} - set(columns):
+        raise StoreError(f"the backup {path} is damaged: table {name} has no {', '.join(sorted(unknown))}")
     places = [columns.index(column.name) for column in table.columns]
     binary = [index for index, column in enumerate(table.columns) if isinstance(column.type, LargeBinary)]
     # JSON has no infinity: it came out as null.

@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from remuda.core.record import RequestRecord
 from remuda.store.database import Store, insert_rows
@@ -18,6 +17,16 @@ MAX_SIZE = 2**63 - 1
 _COUNTS = frozenset({"status", "attempts"})
 _CONTENT_FROM = RequestRecord._fields.index("prompt_text")
 """The fields before this one are the journal's columns; the prompt and the answer stand in a table of their own."""
+
+# Built once: a batch is written four times a second, and building a statement costs as much as a small one's work.
+_LAST_ID = select(counters.c.value).where(counters.c.name == "journal").with_for_update()
+_RAISE_LAST_ID = update(counters).where(counters.c.name == "journal").values(value=bindparam("last_id"))
+_MARK = select(journal_writers.c.last_batch).where(journal_writers.c.writer == bindparam("wanted"))
+_RAISE_MARK = (
+    update(journal_writers)
+    .where(journal_writers.c.writer == bindparam("wanted"))
+    .values(last_batch=bindparam("done"), committed_at=bindparam("now"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +47,7 @@ async def write_batches(store: Store, batches: Sequence[Batch], now: float, *, i
     all is on disk when this returns; else as `Store.write_journal` promises. Raises StoreUnavailable or StoreRefused,
     and then nothing was added, or (where the answer to the commit was lost) perhaps all.
     """
-    async with store.write_journal(is_durable=is_durable) as connection:
-        # The row lock on the counter lets one writer at a time through: what follows needs no locks of its own.
-        last_id: int = (
-            await connection.execute(select(counters.c.value).where(counters.c.name == "journal").with_for_update())
-        ).scalar_one()
-        writer = batches[0].writer
-        mark = (
-            await connection.execute(select(journal_writers.c.last_batch).where(journal_writers.c.writer == writer))
-        ).scalar()
-        done: int = -1 if mark is None else mark
-        records: list[RequestRecord] = []
-        for batch in batches:
-            if batch.number > done:
-                records += batch.records
-                done = batch.number
-        if not records:
-            return 0
-        await _insert_records(connection, records, first_id=last_id + 1)
-        await connection.execute(
-            update(counters).where(counters.c.name == "journal").values(value=last_id + len(records))
-        )
-        progress = {"last_batch": done, "committed_at": now}
-        if mark is None:
-            await connection.execute(insert(journal_writers).values(writer=writer, **progress))
-        else:
-            await connection.execute(update(journal_writers).where(journal_writers.c.writer == writer).values(progress))
-        await write_last_used(connection, last_used_in(records))
-        return len(records)
+    return await store.write_journal(lambda connection: _write(connection, batches, now), is_durable=is_durable)
 
 
 def last_used_in(records: Sequence[RequestRecord]) -> dict[str, float]:
@@ -91,16 +73,39 @@ def cleaned(batch: Batch) -> Batch:
     return replace(batch, records=[_cleaned_record(record) for record in batch.records])
 
 
-async def _insert_records(connection: AsyncConnection, records: Sequence[RequestRecord], *, first_id: int) -> None:
+def _write(connection: Connection, batches: Sequence[Batch], now: float) -> int:
+    # The row lock on the counter lets one writer at a time through: what follows needs no locks of its own.
+    last_id: int = connection.execute(_LAST_ID).scalar_one()
+    writer = batches[0].writer
+    mark = connection.execute(_MARK, {"wanted": writer}).scalar()
+    done: int = -1 if mark is None else mark
+    records: list[RequestRecord] = []
+    for batch in batches:
+        if batch.number > done:
+            records += batch.records
+            done = batch.number
+    if not records:
+        return 0
+    _insert_records(connection, records, first_id=last_id + 1)
+    connection.execute(_RAISE_LAST_ID, {"last_id": last_id + len(records)})
+    if mark is None:
+        connection.execute(insert(journal_writers).values(writer=writer, last_batch=done, committed_at=now))
+    else:
+        connection.execute(_RAISE_MARK, {"wanted": writer, "done": done, "now": now})
+    write_last_used(connection, last_used_in(records))
+    return len(records)
+
+
+def _insert_records(connection: Connection, records: Sequence[RequestRecord], *, first_id: int) -> None:
     rows = [(id_, *record[:_CONTENT_FROM]) for id_, record in enumerate(records, first_id)]
-    await insert_rows(connection, journal, rows)
+    insert_rows(connection, journal, rows)
     content = [
         (id_, record.started_at, record.prompt_text, record.answer_text)
         for id_, record in enumerate(records, first_id)
         if has_content(record)
     ]
     if content:
-        await insert_rows(connection, journal_content, content)
+        insert_rows(connection, journal_content, content)
 
 
 def _cleaned_record(record: RequestRecord) -> RequestRecord:

@@ -1,8 +1,9 @@
 """Reading the journal, and letting go of what is old."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, select
+from sqlalchemy import Column, ColumnElement, Select, Table, delete, func, select
 
 from remuda.core.record import RequestRecord
 from remuda.store.database import Store
@@ -78,8 +79,7 @@ async def journal_page(
     query = select(journal).where(*wanted.conditions()).order_by(journal.c.id.desc()).limit(limit + 1)
     if before_id is not None:
         query = query.where(journal.c.id < before_id)
-    async with store.read() as connection:
-        rows = (await connection.execute(query)).all()
+    rows = await store.read(lambda connection: connection.execute(query).all())
     entries = [JournalEntry(row[0], RequestRecord._make((*row[1:], None, None))) for row in rows[:limit]]
     return JournalPage(entries, entries[-1].id if len(rows) > limit else None)
 
@@ -91,8 +91,7 @@ async def journal_entry(store: Store, entry_id: int) -> JournalEntry | None:
         .outerjoin_from(journal, journal_content, journal_content.c.journal_id == journal.c.id)
         .where(journal.c.id == entry_id)
     )
-    async with store.read() as connection:
-        row = (await connection.execute(query)).one_or_none()
+    row = await store.read(lambda connection: connection.execute(query).one_or_none())
     return None if row is None else JournalEntry(row[0], RequestRecord._make(row[1:]))
 
 
@@ -105,50 +104,39 @@ async def prune_journal(store: Store, *, before: float | None = None, keep: int 
     removed = 0
     if before is not None:
         too_old = select(journal.c.id).where(journal.c.started_at < before).order_by(journal.c.started_at)
-        removed += await _delete_in_steps(store, too_old)
+        removed += await _delete_in_steps(store, journal, journal.c.id, too_old)
     if keep is not None:
         last = select(journal.c.id).order_by(journal.c.id.desc()).offset(max(0, keep)).limit(1)
-        async with store.read() as connection:
-            bound = (await connection.execute(last)).scalar()
+        bound = await store.read(lambda connection: connection.execute(last).scalar())
         if bound is not None:
             too_many = select(journal.c.id).where(journal.c.id <= bound).order_by(journal.c.id)
-            removed += await _delete_in_steps(store, too_many)
-    async with store.write() as connection:
-        await connection.execute(delete(journal_writers).where(journal_writers.c.committed_at < now - WRITER_MEMORY_S))
+            removed += await _delete_in_steps(store, journal, journal.c.id, too_many)
+    forgotten = delete(journal_writers).where(journal_writers.c.committed_at < now - WRITER_MEMORY_S)
+    await store.write(lambda connection: connection.execute(forgotten).rowcount)
     return removed
 
 
 async def prune_content(store: Store, *, before: float) -> int:
     """Remove the text, not the entries, of requests that started before `before`; return of how many."""
-    removed = 0
     too_old = (
         select(journal_content.c.journal_id)
         .where(journal_content.c.started_at < before)
         .order_by(journal_content.c.started_at)
-        .limit(PRUNE_STEP)
     )
-    while True:
-        async with store.write() as connection:
-            done = await connection.execute(
-                delete(journal_content).where(journal_content.c.journal_id.in_(too_old.scalar_subquery()))
-            )
-        removed += done.rowcount
-        if done.rowcount < PRUNE_STEP:
-            return removed
+    return await _delete_in_steps(store, journal_content, journal_content.c.journal_id, too_old)
 
 
 async def journal_size(store: Store) -> int:
     """How many entries the journal holds."""
-    async with store.read() as connection:
-        return int((await connection.execute(select(func.count()).select_from(journal))).scalar_one())
+    counting = select(func.count()).select_from(journal)
+    return await store.read(lambda connection: int(connection.execute(counting).scalar_one()))
 
 
-async def _delete_in_steps(store: Store, ids: Select[tuple[int]]) -> int:
+async def _delete_in_steps(store: Store, table: Table, id_column: Column[Any], ids: Select[tuple[int]]) -> int:
+    step = delete(table).where(id_column.in_(ids.limit(PRUNE_STEP).scalar_subquery()))
     removed = 0
-    step = ids.limit(PRUNE_STEP).scalar_subquery()
     while True:
-        async with store.write() as connection:
-            done = await connection.execute(delete(journal).where(journal.c.id.in_(step)))
-        removed += done.rowcount
-        if done.rowcount < PRUNE_STEP:
+        done = await store.write(lambda connection: connection.execute(step).rowcount)
+        removed += done
+        if done < PRUNE_STEP:
             return removed

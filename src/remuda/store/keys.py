@@ -6,9 +6,9 @@ one.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, update
 
 from remuda.core.keys import Key, Scope
 from remuda.store.database import Store, raise_revision, read_revision
@@ -16,11 +16,19 @@ from remuda.store.schema import keys
 
 _SCOPES = frozenset(scope.value for scope in Scope)
 
+_TOUCH = (
+    update(keys)
+    .where(keys.c.id == bindparam("key_id"))
+    .where(or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < bindparam("used_at")))
+    .values(last_used_at=bindparam("used_at"))
+)
+
 
 async def create_key(store: Store, key: Key) -> None:
     """Keep a new key. Raises StoreRefused where its id or digest is there already."""
-    async with store.write() as connection:
-        await connection.execute(
+
+    def work(connection: Connection) -> None:
+        connection.execute(
             insert(keys).values(
                 id=key.id,
                 name=key.name,
@@ -33,14 +41,14 @@ async def create_key(store: Store, key: Key) -> None:
                 last_used_at=key.last_used_at,
             )
         )
-        await raise_revision(connection)
+        raise_revision(connection)
+
+    await store.write(work)
 
 
 async def list_keys(store: Store) -> list[Key]:
     """All keys, revoked and expired ones too, oldest first."""
-    async with store.read() as connection:
-        rows = await connection.execute(select(keys).order_by(keys.c.created_at, keys.c.id))
-        return [_key_from(row) for row in rows]
+    return await store.read(lambda connection: _read_keys(connection, select(keys)))
 
 
 async def usable_keys(store: Store) -> tuple[int, list[Key]]:
@@ -48,12 +56,14 @@ async def usable_keys(store: Store) -> tuple[int, list[Key]]:
 
     Expired keys are among them: the ring tells their holders so.
     """
-    async with store.read() as connection:
+
+    def work(connection: Connection) -> tuple[int, list[Key]]:
         # The revision first: where a change comes in between, the keys are newer than the number says, and the next
         # look at the revision finds them changed once more. The other order could miss a change for good.
-        revision = await read_revision(connection)
-        rows = await connection.execute(select(keys).where(keys.c.revoked_at.is_(None)).order_by(keys.c.created_at))
-        return revision, [_key_from(row) for row in rows]
+        revision = read_revision(connection)
+        return revision, _read_keys(connection, select(keys).where(keys.c.revoked_at.is_(None)))
+
+    return await store.read(work)
 
 
 async def find_keys(store: Store, word: str) -> list[Key]:
@@ -61,49 +71,42 @@ async def find_keys(store: Store, word: str) -> list[Key]:
 
     Empty where there are none. More than one where a name is used twice: the caller then asks for the id.
     """
-    async with store.read() as connection:
-        rows = await connection.execute(
-            select(keys)
-            .where(or_(keys.c.id == word, keys.c.name == word, keys.c.prefix == word))
-            .order_by(keys.c.revoked_at.is_not(None), keys.c.created_at, keys.c.id)
-        )
-        found = [_key_from(row) for row in rows]
+    meant = select(keys).where(or_(keys.c.id == word, keys.c.name == word, keys.c.prefix == word))
+    found = await store.read(lambda connection: _read_keys(connection, meant.order_by(keys.c.revoked_at.is_not(None))))
     return [key for key in found if key.id == word] or found
 
 
 async def revoke_key(store: Store, key_id: str, now: float) -> bool:
     """Make the key useless from `now` (wall clock) on. False where no such key exists or it was revoked before."""
-    async with store.write() as connection:
-        changed = await connection.execute(
-            update(keys).where(keys.c.id == key_id, keys.c.revoked_at.is_(None)).values(revoked_at=now)
-        )
-        if changed.rowcount == 0:
+    revoking = update(keys).where(keys.c.id == key_id, keys.c.revoked_at.is_(None)).values(revoked_at=now)
+
+    def work(connection: Connection) -> bool:
+        if connection.execute(revoking).rowcount == 0:
             return False
-        await raise_revision(connection)
+        raise_revision(connection)
         return True
+
+    return await store.write(work)
 
 
 async def touch_last_used(store: Store, used: Mapping[str, float]) -> None:
     """Note when keys (by id) were last used, wall clock. An earlier time than is known changes nothing."""
-    async with store.write() as connection:
-        await write_last_used(connection, used)
+    await store.write(lambda connection: write_last_used(connection, used))
 
 
-async def write_last_used(connection: AsyncConnection, used: Mapping[str, float]) -> None:
+def write_last_used(connection: Connection, used: Mapping[str, float]) -> None:
     """As `touch_last_used`, in the transaction of `connection`. Does not raise the revision: no ring depends on it."""
-    if not used:
-        return
-    statement = (
-        update(keys)
-        .where(keys.c.id == bindparam("key_id"))
-        .where(or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < bindparam("used_at")))
-        .values(last_used_at=bindparam("used_at"))
-    )
-    # In one order everywhere, so that two gateways that touch the same keys never wait for each other in a circle.
-    await connection.execute(statement, [{"key_id": key_id, "used_at": used[key_id]} for key_id in sorted(used)])
+    if used:
+        # In one order everywhere, so that two gateways that touch the same keys never wait for each other in a
+        # circle.
+        connection.execute(_TOUCH, [{"key_id": key_id, "used_at": used[key_id]} for key_id in sorted(used)])
 
 
-def _key_from(row: Row[tuple[object, ...]]) -> Key:
+def _read_keys(connection: Connection, query: Select[Any]) -> list[Key]:
+    return [_key_from(row) for row in connection.execute(query.order_by(keys.c.created_at, keys.c.id))]
+
+
+def _key_from(row: Row[Any]) -> Key:
     fields = row._mapping
     return Key(
         id=fields["id"],

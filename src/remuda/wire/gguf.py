@@ -219,7 +219,7 @@ def read_gguf(source: bytes | Callable[[int], bytes], *, until_vocabulary: bool 
     everything but the chat template, and a hundred times faster on large vocabularies. Raises GgufError.
     """
     source_ = _Source(source)
-    magic = source_.take(4, "magic")
+    magic = source_.take(4, "magic number")
     if magic != MAGIC:
         raise GgufError("this is not a GGUF file")
     version = source_.number(_U32)

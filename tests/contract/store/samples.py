@@ -1,9 +1,10 @@
-"""Records and keys to keep."""
+"""Records and keys to keep, and what tests do to a store."""
 
 from typing import Any
 
 from remuda.core.keys import Key, Scope, digest_of
 from remuda.core.record import RequestRecord
+from remuda.store import Store
 
 NOON = 1_700_000_000.0
 
@@ -47,3 +48,12 @@ def a_key(word: str = "laptop", **fields: Any) -> Key:
         "created_at": NOON,
     }
     return Key(**(values | fields))
+
+
+async def run_sql(store: Store, statement: str) -> None:
+    """Do to the store what none of its functions does."""
+
+    def work(connection: Any) -> None:
+        connection.exec_driver_sql(statement)
+
+    await store.write(work)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy.util import await_only
 from tests.contract.store.samples import NOON, a_key, a_record
 
+import remuda.store.backup as module
 from remuda.store import Store, StoreError, StoreTooNew, keys, open_store
 from remuda.store.backup import backup, restore
 from remuda.store.journal_batch import Batch, write_batches
@@ -46,26 +48,35 @@ async def test_what_was_backed_up_comes_back_on_either_database(store: Store, em
     await restored.close()
 
 
-async def test_a_backup_is_one_state_and_for_its_owner_alone(store: Store, file: Path, monkeypatch):
+async def test_a_backup_is_one_state_and_for_its_owner_alone(store: Store, store_url: str, file: Path, monkeypatch):
     await fill(store)
-    to_thread = asyncio.to_thread
+    other = await open_store(store_url)
+    write_rows = module._write_rows
     meanwhile = 0
 
-    async def busy(function, *arguments, **options):
-        """While a table is written, the gateway goes on."""
+    async def work() -> None:
         nonlocal meanwhile
-        if function.__name__ == "_write_rows":
-            meanwhile += 1
-            await keys.create_key(store, a_key(f"late{meanwhile}"))
-            batch = Batch("another", meanwhile, [a_record(0, prompt_text="late")])
-            await write_batches(store, [batch], NOON, is_durable=False)
-        return await to_thread(function, *arguments, **options)
+        meanwhile += 1
+        await keys.create_key(other, a_key(f"late{meanwhile}"))
+        batch = Batch("another", meanwhile, [a_record(0, prompt_text="late")])
+        await write_batches(other, [batch], NOON, is_durable=False)
 
-    monkeypatch.setattr("remuda.store.backup.asyncio.to_thread", busy)
+    loop = asyncio.get_running_loop()
+
+    def write_rows_slowly(member, rows) -> None:
+        """While a table is written, the gateway goes on."""
+        if store.is_sqlite:  # in a thread
+            asyncio.run_coroutine_threadsafe(work(), loop).result()
+        else:
+            await_only(work())
+        write_rows(member, rows)
+
+    monkeypatch.setattr(module, "_write_rows", write_rows_slowly)
     summary = await backup(store, file, NOON)
+    await other.close()
     assert meanwhile > 1
     assert summary.rows == {"counters": 2, "journal": 51, "journal_content": 1, "journal_writers": 1, "keys": 2}
-    assert (await to_thread(file.stat)).st_mode & 0o777 == 0o600
+    assert (await asyncio.to_thread(file.stat)).st_mode & 0o777 == 0o600
 
 
 async def test_a_store_in_use_is_replaced_only_by_force_and_the_watchers_see_it(
@@ -150,6 +161,16 @@ async def test_missing_rows_are_noticed(store: Store, store_url: str, file: Path
     await asyncio.to_thread(rewrite, file, lambda manifest: manifest["tables"]["keys"].update(rows=3))
     with pytest.raises(StoreError, match="table keys has 2 of 3 rows"):
         await restore(file, store_url, force=True)
+
+
+async def test_a_table_without_its_columns_is_refused_and_changes_nothing(store: Store, store_url: str, file: Path):
+    await fill(store)
+    await backup(store, file, NOON)
+    columns = ["id", "label", "digest", "prefix", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
+    await asyncio.to_thread(rewrite, file, lambda manifest: manifest["tables"]["keys"].update(columns=columns))
+    with pytest.raises(StoreError, match="table keys has no name"):
+        await restore(file, store_url, force=True)
+    assert len(await keys.list_keys(store)) == 2
 
 
 async def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path):

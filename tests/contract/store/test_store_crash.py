@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.contract.store.samples import run_sql
 
 from remuda.core.clock import SystemClock
 from remuda.core.ids import request_ids
@@ -92,13 +93,11 @@ async def test_after_kill_9_while_spooling_the_next_process_loads_the_spool(
     postgres_database: str, postgres_server, spool_folder: Path
 ):
     store = await open_store(postgres_database)
-    async with store.write() as connection:
-        # A store that opens and answers, but takes no records.
-        await connection.exec_driver_sql("ALTER TABLE journal RENAME TO journal_away")
+    # A store that opens and answers, but takes no records.
+    await run_sql(store, "ALTER TABLE journal RENAME TO journal_away")
     last = await killed_gateway(postgres_database, spool_folder, SPILLED)
     assert await spilled_files(spool_folder)
-    async with store.write() as connection:
-        await connection.exec_driver_sql("ALTER TABLE journal_away RENAME TO journal")
+    await run_sql(store, "ALTER TABLE journal_away RENAME TO journal")
     journal = Journal(store, spool_folder, clock=SystemClock(), ids=request_ids())
     await journal.start()
     await journal.flush()

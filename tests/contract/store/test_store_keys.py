@@ -41,8 +41,11 @@ async def test_usable_keys_make_a_ring(store: Store):
 async def test_the_same_digest_is_refused_and_changes_nothing(store: Store):
     await keys.create_key(store, a_key())
     before = await store.revision()
-    with pytest.raises(StoreRefused, match="does not take these values"):
-        await keys.create_key(store, a_key(id="key_other"))
+    with pytest.raises(StoreRefused, match="does not take these values") as refused:
+        await keys.create_key(store, a_key(id="key_other", name="a name that no error repeats"))
+    assert "digest" in str(refused.value)
+    assert a_key().digest.hex() not in str(refused.value)
+    assert "no error repeats" not in str(refused.value) + str(refused.value.__cause__)
     assert await store.revision() == before
     assert len(await keys.list_keys(store)) == 1
 

@@ -9,18 +9,17 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from tests.contract.store.samples import a_key
+from tests.contract.store.samples import a_key, run_sql
 
 from remuda.store import Store, StoreError, StoreTooNew, StoreUnavailable, keys, open_store, store_url_in
-from remuda.store.database import Store as OpenStore
+from remuda.store.database import store_at
 from remuda.store.migrations import REVISIONS
 from remuda.store.schema import VERSION_TABLE, metadata
 from remuda.store.versions import HEAD, bring_up_to_date, version_of
 
 
 async def test_a_new_store_is_of_this_programs_version(store: Store):
-    async with store.read() as connection:
-        assert await connection.run_sync(version_of) == HEAD == REVISIONS[-1]
+    assert await store.read(version_of) == HEAD == REVISIONS[-1]
 
 
 async def test_migrations_and_tables_say_the_same(store: Store):
@@ -31,8 +30,7 @@ async def test_migrations_and_tables_say_the_same(store: Store):
         options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
-    async with store.read() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await store.read(differences) == []
 
 
 def test_the_list_of_versions_is_the_scripts():
@@ -53,8 +51,7 @@ async def test_an_opened_store_keeps_what_it_holds(store: Store, store_url: str)
 
 
 async def test_a_store_of_a_newer_version_is_refused(store: Store, store_url: str):
-    async with store.write() as connection:
-        await connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    await run_sql(store, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     with pytest.raises(StoreTooNew, match="version 9999, which is newer than this Remuda"):
         await open_store(store_url)
 
@@ -68,16 +65,14 @@ async def test_several_processes_may_open_a_new_store_at_once(empty_url: str):
 
 
 async def test_who_waited_for_the_migration_does_not_repeat_it(store: Store):
-    async with store.write() as connection:
-        await connection.run_sync(bring_up_to_date)
+    await store.write(bring_up_to_date)
     assert await store.revision() == 0
 
 
 async def test_tables_of_another_program_are_left_alone(empty_url: str):
     # Opened without bringing it to our version: the tables are not ours yet.
-    raw = OpenStore(await _parsed(empty_url))
-    async with raw.write() as connection:
-        await connection.exec_driver_sql("CREATE TABLE keys (id integer)")
+    raw = store_at(empty_url)
+    await run_sql(raw, "CREATE TABLE keys (id integer)")
     await raw.close()
     with pytest.raises(StoreError, match="tables of another program under names of ours: keys"):
         await open_store(empty_url)
@@ -116,6 +111,12 @@ async def test_a_url_that_leads_nowhere_is_refused_in_one_line(url: str, sentenc
         await open_store(url)
     assert "secret" not in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+async def test_without_the_driver_a_store_on_postgres_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(StoreError, match=r"needs asyncpg: pip install 'remuda\[postgres\]'"):
+        await open_store("postgresql://u@127.0.0.1:1/d")
 
 
 async def test_a_server_that_is_not_there_may_come_later():
@@ -171,12 +172,10 @@ async def test_a_locked_file_is_told_apart_from_a_broken_one(tmp_path: Path):
     with sqlite3.connect(tmp_path / "remuda.db", isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable, match="locked"):
-            async with store.write_journal(is_durable=False):
-                pass
+            await store.write_journal(lambda connection: None, is_durable=False)
         other.execute("ROLLBACK")
     other.close()
-    async with store.write_journal(is_durable=False):
-        pass
+    await store.write_journal(lambda connection: None, is_durable=False)
     await store.close()
 
 
@@ -195,8 +194,7 @@ from remuda.store import open_store
 from remuda.store.database import raise_revision
 async def main():
     store = await open_store(sys.argv[1])
-    async with store.write() as connection:
-        await raise_revision(connection)
+    await store.write(raise_revision)
     await store.close()
 asyncio.run(main())
 """
@@ -204,12 +202,3 @@ asyncio.run(main())
 
 async def _open_and_close(url: str) -> None:
     await (await open_store(url)).close()
-
-
-async def _parsed(url: str):
-    from remuda.store.places import parse_store_url, prepare_file
-
-    parsed = parse_store_url(url)
-    if url.startswith("sqlite"):
-        prepare_file(Path(str(parsed.database)))
-    return parsed

@@ -33,11 +33,3 @@ async def chat_engine(run_folder: Path, chat_model: LocalModel) -> AsyncIterator
     child = await XllamaLauncher(run_folder, SystemClock()).start(chat_model, lambda progress: None)
     yield child
     await child.stop()
-
-
-@pytest.fixture
-async def embed_engine(run_folder: Path, embed_model: LocalModel) -> AsyncIterator[Child]:
-    """The real engine with the shipped embedding model."""
-    child = await XllamaLauncher(run_folder, SystemClock()).start(embed_model, lambda progress: None)
-    yield child
-    await child.stop()

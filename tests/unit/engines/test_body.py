@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remuda.core.faults import InvalidJson, InvalidRequest
-from remuda.engines.body import fields_of, json_text, nests_deeper_than, one_line, with_fields, with_usage
+from remuda.engines.body import fields_of, json_text, nests_deeper_than, one_line, with_fields, with_first, with_usage
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -35,6 +35,13 @@ def test_wanted_fields_win_and_all_others_stay(content: dict[str, Any], wanted: 
     assert json.loads(sent) == {**content, **wanted}
     names = [name for name, _ in json.loads(sent, object_pairs_hook=list)]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("body", [b"{}", b" { \n" + b" " * 1000 + b"}", b'{"b":2}', b'{ "b" : 2 }'])
+def test_a_first_field(body: bytes) -> None:
+    sent = with_first(body, b'"a":1')
+    assert json.loads(sent) == {"a": 1, **json.loads(body)}
+    assert len(sent) <= len(body) + 6
 
 
 def test_nothing_wanted_or_nothing_new_is_no_copy() -> None:

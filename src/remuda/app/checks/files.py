@@ -14,7 +14,17 @@ from remuda.engines.files import ModelFileError, offered_models
 
 def check_files(settings: Settings) -> list[Finding]:
     """Whether every file that the settings name is there and is what it should be."""
-    return [*_models(settings), *_program(settings), *_tls(settings), *_authorities(settings)]
+    return [*_models(settings), *check_program(settings), *check_certificates(settings)]
+
+
+def check_certificates(settings: Settings) -> list[Finding]:
+    """Whether the listener's certificate and those to trust can be used."""
+    return [*_tls(settings), *_authorities(settings)]
+
+
+def check_program(settings: Settings) -> list[Finding]:
+    """Whether the user's own engine is a program."""
+    return list(_program(settings))
 
 
 def check_data_dir(settings: Settings) -> list[Finding]:
@@ -34,22 +44,21 @@ def check_data_dir(settings: Settings) -> list[Finding]:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
+    advice = "correct models.paths or --model, or download the file again"
     usable = []
     for path in settings.models.paths:
         try:
             offered = offered_models([path])
         except ModelFileError as error:
-            yield fail("model", str(error), "correct models.paths or --model")
+            yield fail("model", str(error), advice)
             continue
         usable.append(path)
-        for model in offered.models:
-            yield ok("model", f"{model.name}: {model.path}")
-        for line in offered.skipped:
-            yield warn("model", f"{line}: it is left out", "download it again, or take it out of the folder")
+        yield from (ok("model", f"{model.name}: {model.path}") for model in offered.models)
+        yield from (warn("model", f"{line} (left out)", advice) for line in offered.skipped)
     try:
         offered_models(usable)
     except ModelFileError as error:
-        yield fail("model", str(error), "rename one of them, or leave it out")
+        yield fail("model", str(error), "models are called as their files: no two may have one name")
 
 
 def _program(settings: Settings) -> Iterator[Finding]:

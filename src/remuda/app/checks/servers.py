@@ -5,11 +5,12 @@ import errno
 import os
 import socket
 
-from remuda.app.asking import NoAnswer, ask, model_names, models_path
 from remuda.app.checks.finding import Finding, fail, ok, warn
 from remuda.app.settings import Settings, UpstreamSettings
 from remuda.core.address import Address
 from remuda.core.hosts import Bind
+from remuda.fleet.sources.upstream import names_in
+from remuda.outbound.question import NoAnswer, ask
 
 
 async def check_upstreams(settings: Settings) -> list[Finding]:
@@ -27,12 +28,12 @@ async def _check_upstream(upstream: UpstreamSettings) -> Finding:
     key = upstream.api_key.get_secret_value() if upstream.api_key else None
     name = upstream.display_name
     try:
-        answer = await ask(upstream.address, models_path(upstream.address), key=key, ca_file=upstream.ca_file)
+        answer = await ask(upstream.address, "/models", key=key, ca_file=upstream.ca_file)
     except NoAnswer as error:
         return fail("upstream", f"{name} {error}", f"see that it runs, and that {upstream.url} is its address")
     if answer.status in (401, 403):
         return fail("upstream", f"{name} refuses the key (status {answer.status})", "set the api_key of this upstream")
-    names = model_names(answer)
+    names = names_in(answer.json())
     if answer.status != 200 or names is None:
         advice = "is this its base address? where it lists no models, name them in the upstream's models"
         return warn("upstream", f"{name} answers, but not with a list of models (status {answer.status})", advice)

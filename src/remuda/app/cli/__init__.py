@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from remuda import __version__
+from remuda.app.cli.backup import backup, restore
 from remuda.app.cli.check import check
 from remuda.app.cli.doctor import doctor
 from remuda.app.cli.keys import keys
@@ -50,7 +51,7 @@ def root(
         typer.echo(context.get_help())
 
 
-for command in (serve, models, check, doctor, routes, version):
+for command in (serve, models, check, doctor, routes, backup, restore, version):
     app.command()(command)
 app.add_typer(keys, name="keys")
 

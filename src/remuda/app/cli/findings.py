@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from remuda.app.cli.output import coloured, safe
+from remuda.app.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     from remuda.app.checks.finding import Finding
@@ -25,3 +26,10 @@ def print_findings(findings: Iterable["Finding"]) -> None:
 def is_failed(findings: Iterable["Finding"]) -> bool:
     """Whether any of them says that something does not work."""
     return any(finding.level.value == "fail" for finding in findings)
+
+
+def refuse(findings: Iterable["Finding"], code: Exit) -> None:
+    """End the command with `code` where something does not work; each such finding is one line."""
+    messages = [finding.message for finding in findings if finding.level.value == "fail"]
+    if messages:
+        raise CommandError("\n".join(messages), code)

@@ -39,17 +39,19 @@ def models(
 def _asked(url: str, key: str | None) -> list[Row]:
     import asyncio
 
-    from remuda.app.asking import NoAnswer, ask, model_names, models_path
     from remuda.core.address import parse_address
+    from remuda.fleet.sources.upstream import names_in
+    from remuda.outbound.question import NoAnswer, ask
 
     try:
         address = parse_address(url)
-        answer = asyncio.run(ask(address, models_path(address), key=key, timeout_s=10.0))
+        path = "/models" if address.base_path else "/v1/models"
+        answer = asyncio.run(ask(address, path, key=key, timeout_s=10.0))
     except ValueError as error:
         raise CommandError(str(error), Exit.USAGE) from None
     except NoAnswer as error:
         raise CommandError(f"{url} {error}") from None
-    names = model_names(answer)
+    names = names_in(answer.json())
     if answer.status in (401, 403):
         raise CommandError(f"{url} needs a key that may read: give --key, or set REMUDA_API_KEY")
     if answer.status != 200 or names is None:
@@ -58,6 +60,7 @@ def _asked(url: str, key: str | None) -> list[Row]:
 
 
 def _configured(settings: "Settings") -> list[Row]:
+    from remuda.engines import tiny
     from remuda.engines.files import ModelFileError, offered_models
 
     try:
@@ -66,7 +69,7 @@ def _configured(settings: "Settings") -> list[Row]:
         raise CommandError(str(error), Exit.ENGINE) from None
     rows = [(model.name, str(model.path)) for model in offered.models]
     if settings.offers_tiny_models:
-        rows += [(name, "ships with Remuda") for name in ("remuda-tiny", "remuda-tiny-embed")]
+        rows += [(name, "ships with Remuda") for name in (tiny.CHAT_NAME, tiny.EMBED_NAME)]
     for upstream in settings.upstreams:
         rows += [(name, upstream.display_name) for name in upstream.models or ("(those it lists)",)]
     rows += [(alias, f"alias of {model}") for alias, model in settings.models.aliases.items()]

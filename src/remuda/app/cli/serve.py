@@ -1,12 +1,13 @@
 """`remuda serve`: run the gateway."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from remuda.app.cli.findings import refuse
 from remuda.app.cli.options import Config, Data, settings_from
+from remuda.app.exits import Exit
 
 Text = str | None
 File = Path | None
@@ -51,5 +52,11 @@ def serve(
         log_level=log_level,
         log_format=log_format,
     )
-    code: int = import_module("remuda.app.server").run(settings)
-    raise typer.Exit(code)
+    from remuda.app.checks.files import check_certificates, check_program
+
+    refuse(check_certificates(settings), Exit.CONFIGURATION)
+    refuse(check_program(settings), Exit.ENGINE)
+
+    from remuda.app.server import run
+
+    raise typer.Exit(run(settings))

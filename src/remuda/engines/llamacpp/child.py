@@ -25,7 +25,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int) -> None:
-    """Let the kernel end this process when `parent` ends, where it can (Linux); ends it now if that has happened."""
+    """Let the kernel end this process when `parent` ends, where it can (Linux); ends it now if that has happened.
+
+    To the kernel the parent is the thread that started the child: it must be one that lasts, such as the event loop's.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if sys.platform != "win32" and os.getppid() != parent:

@@ -20,6 +20,7 @@ _TELLS_NOTHING = re.compile(
     r"|common_init_from_params|failed to fit params",
     re.IGNORECASE,
 )
+_ASSERTION = re.compile(r"GGML_ASSERT\(.*failed|terminate called after|ggml_abort")
 _PATH = re.compile(r"(?:/[^\s/'\":]+)+/([^\s/'\":,]+)")
 
 
@@ -68,22 +69,28 @@ def address_of(line: bytes) -> Address | None:
     return Address(host=host, port=int(port)) if port.isdecimal() else None
 
 
-def reason_in(log: Sequence[str], model: Path, return_code: int | None) -> str:
-    """Why an engine ended, in one line: its first error that tells something, else our child's own, else the status."""
+def reason_not_loaded(log: Sequence[str], model: Path, return_code: int | None) -> str:
+    """Why an engine ended while it loaded, in one line: its first error that tells something, else what our child said
+    last, else its status.
+    """
     errors = [found["message"] for line in log if (found := _LOG_ERROR.match(line))]
-    failed = [line.partition(FAILED)[2] for line in log if FAILED in line]
     telling = [message for message in errors if not _TELLS_NOTHING.search(message)]
-    if telling:
-        return _one_line(telling[0], model)
-    if failed:
-        return _one_line(failed[-1], model)
-    if errors:
-        return _one_line(errors[0], model)
+    failed = [line.partition(FAILED)[2] for line in log if FAILED in line]
+    if reasons := [*telling[:1], *failed[-1:], *errors[:1]]:
+        return _one_line(reasons[0], model)
+    return reason_ended(log, model, return_code)
+
+
+def reason_ended(log: Sequence[str], model: Path, return_code: int | None) -> str:
+    """Why an engine ended that had been ready, in one line. Errors in its log are then those of requests."""
     if return_code is not None and return_code < 0:
-        return f"the engine was ended by signal {-return_code}"
-    if return_code:
-        return f"the engine ended with status {return_code}"
-    return "the engine ended"
+        reason = f"the engine was ended by signal {-return_code}"
+    elif return_code:
+        reason = f"the engine ended with status {return_code}"
+    else:
+        reason = "the engine ended"
+    failed = [line for line in log if _ASSERTION.search(line)]
+    return _one_line(f"{reason}: {failed[-1]}" if failed else reason, model)
 
 
 def _one_line(message: str, model: Path) -> str:

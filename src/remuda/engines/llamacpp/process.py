@@ -97,7 +97,8 @@ class Child:
         """Return when the process has ended, with the reason in one line."""
         await asyncio.wait([*self._readers])
         code = await self._process.wait()
-        return child_lines.reason_in(list(self._log), self._model.path, code)
+        tell = child_lines.reason_ended if self._is_ready.is_set() else child_lines.reason_not_loaded
+        return tell(list(self._log), self._model.path, code)
 
     async def stop(self) -> None:
         """End the process: by closing its input and asking, after STOP_S by killing."""
@@ -144,6 +145,7 @@ class Child:
         finally:
             for task in waits:
                 task.cancel()
+        self._is_ready.set()
         found = await properties_of(self.address, self.api_key)
         if found is None:
             raise LoadFailed("the engine says it is ready but does not answer")

@@ -22,7 +22,12 @@ MAX_GRAMMAR_BYTES = 262_144
 MAX_GRAMMAR_DEPTH = 200
 """The engine's grammar parser recurses: a hundred thousand brackets overflow its stack and end the process."""
 MAX_SCHEMA_DEPTH = 200
-"""As for grammars. Five thousand levels took it 5 s and 900 MB, a hundred thousand ended it."""
+"""As for grammars. Five thousand levels took it 5 s and 900 MB, a hundred thousand ended it. So did fifty thousand
+levels in the arguments of a tool call."""
+MANY_BRACKETS = 10_000
+"""Conversations with fewer are not looked into; the engine stood twice as many levels."""
+MAX_BREAKERS = 256
+"""A thousand took it a second, twenty thousand more than half a minute."""
 
 _RANGES: dict[str, tuple[int, int]] = {
     # CVE-2026-21869: a negative number made the engine write outside its buffer.
@@ -40,8 +45,9 @@ _RANGES: dict[str, tuple[int, int]] = {
     # A slot is given by the gateway's lease; a client that names its own waits behind it while others are free.
     "id_slot": (-1, -1),
 }
-_SCHEMAS = ("response_format", "json_schema", "tools", "text")
-_REVIEWED = frozenset({*_RANGES, *_SCHEMAS, "grammar", "logprobs"})
+_NESTED = frozenset({"response_format", "json_schema", "tools", "text", "chat_template_kwargs"})
+_CONVERSATIONS = frozenset({"messages", "input"})
+_REVIEWED = frozenset({*_RANGES, *_NESTED, *_CONVERSATIONS, "grammar", "logprobs", "dry_sequence_breakers"})
 
 _GRAMMAR_TEXT = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n]*', re.DOTALL)
 """What holds brackets that open nothing: literals, character classes, comments."""
@@ -55,13 +61,14 @@ def check_fields(fields: Fields) -> None:
         value = bytes(fields[name])
         if value in (b"null", b"true", b"false"):
             continue
-        if name in _SCHEMAS:
-            if nests_deeper_than(MAX_SCHEMA_DEPTH, value):
-                raise InvalidRequest(
-                    f"{name} is nested too deeply.", parameter=name, expected=f"at most {MAX_SCHEMA_DEPTH} levels"
-                )
+        if name in _NESTED:
+            _check_depth(name, value)
+        elif name in _CONVERSATIONS:
+            _check_calls(name, value)
         elif name == "grammar":
             _check_grammar(value)
+        elif name == "dry_sequence_breakers":
+            _check_breakers(_plain(name, value))
         else:
             low, high = _RANGES.get(name, (0, MAX_PROBABILITIES))
             _check_range(name, value, low, high)
@@ -72,6 +79,36 @@ def _plain(name: str, value: bytes) -> Any:
         return msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidJson(f"The value of {name} is not valid JSON.", parameter=name) from None
+
+
+def _check_depth(name: str, value: bytes) -> None:
+    if nests_deeper_than(MAX_SCHEMA_DEPTH, value):
+        raise InvalidRequest(
+            f"{name} is nested too deeply.", parameter=name, expected=f"at most {MAX_SCHEMA_DEPTH} levels"
+        )
+
+
+def _check_calls(name: str, value: bytes) -> None:
+    """The arguments of earlier tool calls are JSON within a text, which the engine parses and copies level by level."""
+    if value.count(b"[") + value.count(b"{") <= MANY_BRACKETS:
+        return
+    messages = _plain(name, value)
+    for message in messages if isinstance(messages, list) else ():
+        calls = message.get("tool_calls") if isinstance(message, dict) else None
+        for call in calls if isinstance(calls, list) else [message]:
+            holder = call.get("function", call) if isinstance(call, dict) else None
+            arguments = holder.get("arguments") if isinstance(holder, dict) else None
+            if isinstance(arguments, str):
+                _check_depth(name, arguments.encode(errors="replace"))
+
+
+def _check_breakers(breakers: Any) -> None:
+    if isinstance(breakers, list) and len(breakers) > MAX_BREAKERS:
+        raise InvalidRequest(
+            "dry_sequence_breakers has too many entries.",
+            parameter="dry_sequence_breakers",
+            expected=f"at most {MAX_BREAKERS} entries",
+        )
 
 
 def _check_range(name: str, value: bytes, low: int, high: int) -> None:

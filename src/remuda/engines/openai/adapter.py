@@ -6,7 +6,7 @@ import msgspec
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import ContextOverflow, Fault, RateLimited, Unavailable, UpstreamFailed, UpstreamRefused
-from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
+from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_first, with_usage
 from remuda.engines.protocol import Outgoing
 
 MAX_MESSAGE_CHARS: Final = 500
@@ -38,7 +38,9 @@ class OpenAILike:
         """The ask as it came, with the server's own model name, and with usage asked for in every stream."""
         body = ask.body
         asks_usage = ask.is_streamed and not ask.wants_usage and ask.operation in _TAKES_STREAM_OPTIONS
-        if asks_usage or upstream_model != ask.model:
+        if asks_usage and upstream_model == ask.model and b'"stream_options"' not in body and b"{" in body:
+            body = with_first(body, _USAGE)  # most streams: nothing needs to be read for that
+        elif asks_usage or upstream_model != ask.model:
             fields = fields_of(body)
             wanted: dict[str, bytes] = {}
             if upstream_model != ask.model:
@@ -67,6 +69,7 @@ class OpenAILike:
         )
 
 
+_USAGE: Final = b'"stream_options":{"include_usage":true}'
 _OVERFLOWS: Final = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 """OpenAI's own word, and llama.cpp's."""
 

@@ -1,5 +1,6 @@
 """The files that the settings name."""
 
+import shutil
 import ssl
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,7 @@ import pytest
 
 from remuda.app.checks.files import check_data_dir, check_files
 from remuda.app.settings import Settings
-from tests.unit.wire.test_gguf import header, pair, text
-
-GGUF = header(pair("general.architecture", 8, text(b"llama")))
+from remuda.engines import tiny
 
 
 def said(**values: Any) -> list[str]:
@@ -22,22 +21,19 @@ def test_settings_that_name_no_files_need_none() -> None:
 
 
 def test_every_model_is_looked_at(tmp_path: Path) -> None:
-    (tmp_path / "good.gguf").write_bytes(GGUF)
+    shutil.copy(tiny.CHAT, tmp_path / "good.gguf")
     (tmp_path / "bad.gguf").write_bytes(b"<html>")
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    assert said(models={"paths": [tmp_path, empty, tmp_path / "nope.gguf"]}) == [
-        f"ok model: good: {tmp_path}/good.gguf",
-        f"warn model: {tmp_path}/bad.gguf: this is not a GGUF file: it is left out",
-        f"fail model: {empty}: no GGUF model in this folder",
-        f"fail model: {tmp_path}/nope.gguf: no such file or directory",
-    ]
+    good, bad, nothing = said(models={"paths": [tmp_path, tmp_path / "nope.gguf"]})
+    assert good == f"ok model: good: {tmp_path}/good.gguf"
+    assert bad.startswith(f"warn model: {tmp_path}/bad.gguf: ")
+    assert bad.endswith("(left out)")
+    assert nothing == f"fail model: {tmp_path}/nope.gguf: no such file or directory"
 
 
 def test_two_models_of_one_name_are_told(tmp_path: Path) -> None:
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.gguf").write_bytes(GGUF)
+        shutil.copy(tiny.CHAT, tmp_path / folder / "a.gguf")
     *_, last = said(models={"paths": [tmp_path / "x", tmp_path / "y"]})
     assert last.startswith("fail model: ")
     assert "would both be called a" in last

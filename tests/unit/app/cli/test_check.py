@@ -40,7 +40,7 @@ def test_files_that_are_not_there(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert main(["check"]) == Exit.CHECK_FAILED
     assert capsys.readouterr().out.splitlines()[1:] == [
         f"fail  model: {tmp_path}/nope.gguf: no such file or directory",
-        "      to do: correct models.paths or --model",
+        "      to do: correct models.paths or --model, or download the file again",
     ]
 
 

@@ -1,13 +1,14 @@
 """`remuda doctor`."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from remuda.app.cli import main
 from remuda.app.exits import Exit
-from tests.unit.wire.test_gguf import header, pair, text
+from remuda.engines import tiny
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +19,7 @@ def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_all_is_well(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "model.gguf").write_bytes(header(pair("general.architecture", 8, text(b"llama"))))
+    shutil.copy(tiny.CHAT, tmp_path / "model.gguf")
     (tmp_path / "llama-server").touch(0o755)
     (tmp_path / "remuda.yaml").write_text("models: {paths: [model.gguf]}\nllamacpp: {llama_server: ./llama-server}\n")
     assert main(["doctor", "--json"]) == Exit.OK
@@ -34,7 +35,7 @@ def test_what_does_not_work_is_told_with_what_to_do(capsys: pytest.CaptureFixtur
     assert main(["doctor"]) == Exit.CHECK_FAILED
     lines = capsys.readouterr().out.splitlines()
     assert f"fail  model: {tmp_path}/nope.gguf: no such file or directory" in lines
-    assert "      to do: correct models.paths or --model" in lines
+    assert "      to do: correct models.paths or --model, or download the file again" in lines
 
 
 def test_wrong_settings_are_findings_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -2,16 +2,15 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from remuda.app.cli import main
 from remuda.app.exits import Exit
+from remuda.engines import tiny
 from tests.fixtures.http_servers import http, serving
-from tests.unit.wire.test_gguf import header, pair, text
-
-MODEL = header(pair("general.architecture", 8, text(b"llama")))
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +25,7 @@ def rows(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
 def test_what_the_settings_offer(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["models"]) == 0
     assert [name for name, _ in rows(capsys)] == ["remuda-tiny", "remuda-tiny-embed"]
-    (tmp_path / "a.gguf").write_bytes(MODEL)
+    shutil.copy(tiny.CHAT, tmp_path / "a.gguf")
     (tmp_path / "remuda.yaml").write_text(
         "models: {paths: [a.gguf], aliases: {fast: a}}\n"
         "upstreams: [{url: 'http://h', models: [b]}, {url: 'http://i', name: i}]\n"

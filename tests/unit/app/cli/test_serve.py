@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 from remuda.app.cli import main
+from remuda.app.exits import Exit
 from remuda.app.settings import Settings
 
 
@@ -31,9 +32,13 @@ def test_without_options_all_is_default_and_the_gateways_code_is_the_commands(se
     assert served == [Settings()]
 
 
-def test_every_option_reaches_its_setting(served: list[Settings], tmp_path: Path) -> None:
+def test_every_option_reaches_its_setting(
+    served: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = "--host 0.0.0.0 --port 80 --data d --model a.gguf --model b --upstream http://x --upstream http://y/v1 "
     options += "--llama-server bin/ls --tls-cert c --tls-key k --log-level debug --log-format json"
+    monkeypatch.setattr("remuda.app.checks.files.check_certificates", lambda _settings: [])  # there are no such files
+    monkeypatch.setattr("remuda.app.checks.files.check_program", lambda _settings: [])
     main(["serve", *options.split()])
     (settings,) = served
     assert (settings.server.host, settings.server.port) == ("0.0.0.0", 80)
@@ -52,3 +57,13 @@ def test_options_come_before_the_file(served: list[Settings], tmp_path: Path) ->
     (settings,) = served
     assert (settings.server.host, settings.server.port) == ("127.0.0.2", 2)
     assert settings.models.paths == (tmp_path / "y.gguf",)
+
+
+def test_what_cannot_work_is_refused_before_anything_starts(
+    served: list[Settings], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["serve", "--llama-server", "./nope"]) == Exit.ENGINE
+    assert capsys.readouterr().err == f"remuda: llama-server: {tmp_path}/nope does not exist\n"
+    assert main(["serve", "--tls-cert", "c", "--tls-key", "k"]) == Exit.CONFIGURATION
+    assert capsys.readouterr().err == f"remuda: {tmp_path}/c cannot be read: No such file or directory\n"
+    assert served == []

@@ -1,7 +1,8 @@
 """A stand-in for a user's `llama-server`: its options, its way to report a load, the little HTTP asked of it.
 
 `--stand-in WORD` chooses what it does: `reports` (state lines, as when started by a router), `silent` (health only),
-`refuses` (ends with an error), `deaf` (as silent, and ends neither with its input nor when asked to).
+`refuses` (ends with an error), `deaf` (as silent, and ends neither with its input nor when
+asked to), `careless` (as silent, and does not end with its input).
 """
 
 import argparse
@@ -70,8 +71,9 @@ class StandIn:
         self.is_loaded = True
         if reports:
             report("ready", {})
-        if chosen.stand_in == "deaf":
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if chosen.stand_in in ("deaf", "careless"):
+            if chosen.stand_in == "deaf":
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
             await asyncio.Event().wait()
         await asyncio.to_thread(sys.stdin.buffer.read)
 

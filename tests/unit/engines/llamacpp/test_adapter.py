@@ -1,11 +1,14 @@
 """llama.cpp's words: what is sent, and what its errors mean, the latter from the real engine."""
 
 import json
+import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from remuda.core.ask import Operation
 from remuda.core.clock import SystemClock
@@ -21,6 +24,7 @@ from remuda.core.faults import (
 from remuda.engines.launch import EngineSettings, LocalModel
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.llamacpp.process import Child, XllamaLauncher
+from remuda.engines.tiny import CHAT, EMBED
 from tests.random_model import write_random_model
 from tests.unit.engines.client import ask_of, fault_from, get, send, session_to, until
 
@@ -145,10 +149,33 @@ def test_file_names_and_long_texts_are_left_out_of_messages() -> None:
     assert len(found.message) == 500
 
 
-# What the engine itself says
+# What the engine itself says: one engine of each kind for all of these
+
+
+@asynccontextmanager
+async def running(model: LocalModel) -> AsyncIterator[Child]:
+    with tempfile.TemporaryDirectory(prefix="rmd") as folder:
+        child = await XllamaLauncher(Path(folder), SystemClock()).start(model, lambda progress: None)
+        try:
+            yield child
+        finally:
+            await child.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chat_engine() -> AsyncIterator[Child]:
+    async with running(LocalModel("remuda-tiny", CHAT, EngineSettings(slots=2, context=1024, threads=1))) as child:
+        yield child
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def embed_engine() -> AsyncIterator[Child]:
+    async with running(LocalModel("embed", EMBED, EngineSettings(slots=2, context=1024, threads=1))) as child:
+        yield child
 
 
 @pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_answer_comes_streamed_with_progress_first_and_usage_last(chat_engine: Child) -> None:
     ask = ask_of(Operation.CHAT, chat(max_tokens=5, temperature=0))
     answer = await send(chat_engine, ENGINE.outgoing(ask, "m"))
@@ -160,6 +187,7 @@ async def test_an_answer_comes_streamed_with_progress_first_and_usage_last(chat_
 
 
 @pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("operation", "fields", "fault", "parameter", "says"),
     [
@@ -239,6 +267,7 @@ async def test_the_engines_own_errors(
 
 
 @pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_embedding_of_a_long_text_is_refused_clearly(embed_engine: Child) -> None:
     found = await fault_from(ENGINE, embed_engine, ask_of(Operation.EMBEDDING, {"input": "llama " * 4000}))
     assert type(found) is ContextOverflow
@@ -246,6 +275,7 @@ async def test_an_embedding_of_a_long_text_is_refused_clearly(embed_engine: Chil
 
 
 @pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("fields", "parameter", "says"),
     [
@@ -264,6 +294,7 @@ async def test_the_engines_own_errors_of_embeddings(
 
 
 @pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_embedding_model_embeds_as_the_client_wishes_and_still_chats(embed_engine: Child) -> None:
     for text in ("a", ["a", "b"], [1, 2], [[1], [2, 3]]):
         for encoding in ("float", "base64"):
@@ -275,10 +306,9 @@ async def test_an_embedding_model_embeds_as_the_client_wishes_and_still_chats(em
 
 
 @pytest.mark.engine
-async def test_a_model_that_ranks_is_started_for_it(run_folder: Path, tmp_path: Path) -> None:
+async def test_a_model_that_ranks_is_started_for_it(tmp_path: Path) -> None:
     model = LocalModel("ranker", write_random_model(tmp_path / "ranker.gguf", pooling=4), EngineSettings(slots=1))
-    child = await XllamaLauncher(run_folder, SystemClock()).start(model, lambda progress: None)
-    try:
+    async with running(model) as child:
         ask = ask_of(Operation.RERANK, {"query": "a", "documents": ["b", "c"]})
         results = (await send(child, ENGINE.outgoing(ask, "m"))).json["results"]
         assert sorted(result["index"] for result in results) == [0, 1]
@@ -286,11 +316,10 @@ async def test_a_model_that_ranks_is_started_for_it(run_folder: Path, tmp_path: 
         assert (type(found), found.parameter) == (InvalidRequest, "documents")
         long = await fault_from(ENGINE, child, ask_of(Operation.RERANK, {"query": "a" * 600, "documents": ["b"]}))
         assert type(long) is ContextOverflow
-    finally:
-        await child.stop()
 
 
 @pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="module")
 async def test_each_of_several_answers_has_its_own_usage(chat_engine: Child) -> None:
     """What the gateway's sum rests on: the prompt is counted in each, one usage per answer, in no order."""
     events = (await send(chat_engine, ENGINE.outgoing(ask_of(Operation.CHAT, chat(n=2, max_tokens=4)), "m"))).events
@@ -301,6 +330,7 @@ async def test_each_of_several_answers_has_its_own_usage(chat_engine: Child) -> 
 
 
 @pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_text_up_to_the_context_is_embedded(embed_engine: Child) -> None:
     answer = await send(embed_engine, ENGINE.outgoing(ask_of(Operation.EMBEDDING, {"input": "a " * 700}), "m"))
     assert answer.status == 200, answer.body
@@ -311,13 +341,12 @@ async def test_a_text_up_to_the_context_is_embedded(embed_engine: Child) -> None
 
 
 @pytest.fixture
-async def slow_engine(run_folder: Path, tmp_path: Path) -> AsyncIterator[Child]:
+async def slow_engine(tmp_path: Path) -> AsyncIterator[Child]:
     """The real engine with a model that takes seconds for a long prompt, one slot."""
     path = write_random_model(tmp_path / "slow.gguf", width=256, layers=8, feed_forward=1024, context=4096)
     model = LocalModel("slow", path, EngineSettings(slots=1, context=4096, threads=1, batch=64))
-    child = await XllamaLauncher(run_folder, SystemClock()).start(model, lambda progress: None)
-    yield child
-    await child.stop()
+    async with running(model) as child:
+        yield child
 
 
 LONG = 3000

@@ -7,7 +7,14 @@ import pytest
 from remuda.core.address import Address
 from remuda.engines.launch import LoadProgress, Stage
 from remuda.engines.llamacpp.child import FAILED
-from remuda.engines.llamacpp.child_lines import MAX_REASON_CHARS, address_of, progress_of, reason_in, state_of
+from remuda.engines.llamacpp.child_lines import (
+    MAX_REASON_CHARS,
+    address_of,
+    progress_of,
+    reason_ended,
+    reason_not_loaded,
+    state_of,
+)
 
 LOADING = b'cmd_child_to_router:state:{"state":"loading","payload":{"stages":%b,"current":"%b","value":%b}}'
 MODEL = Path("/srv/models/m.gguf")
@@ -77,9 +84,25 @@ def test_addresses() -> None:
         ([], None, "the engine ended"),
     ],
 )
-def test_reasons(log: list[str], code: int | None, reason: str) -> None:
-    assert reason_in(log, MODEL, code) == reason
+def test_reasons_of_a_failed_load(log: list[str], code: int | None, reason: str) -> None:
+    assert reason_not_loaded(log, MODEL, code) == reason
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "reason"),
+    [
+        (["0.1 E srv    send_error: task id = 0, error: request too long"], -11, "the engine was ended by signal 11"),
+        (
+            ["/build/x/ggml.c:123: GGML_ASSERT(a < b) failed", "more"],
+            -6,
+            "the engine was ended by signal 6: ggml.c:123: GGML_ASSERT(a < b) failed",
+        ),
+        ([], 1, "the engine ended with status 1"),
+    ],
+)
+def test_reasons_of_an_end(log: list[str], code: int, reason: str) -> None:
+    assert reason_ended(log, MODEL, code) == reason
 
 
 def test_a_reason_is_bounded() -> None:
-    assert len(reason_in(["0.1 E f: " + "x" * 5000], MODEL, 1)) == MAX_REASON_CHARS
+    assert len(reason_not_loaded(["0.1 E f: " + "x" * 5000], MODEL, 1)) == MAX_REASON_CHARS

@@ -131,8 +131,9 @@ async def test_sockets_of_a_killed_gateway_are_removed(run_folder: Path, chat_mo
     assert not left.exists()
 
 
+# On uvloop, as the gateway runs; the other tests here are on asyncio's own loop. The first child is stopped in order.
 _PARENT = """
-import asyncio, sys
+import asyncio, sys, uvloop
 from pathlib import Path
 from remuda.core.clock import SystemClock
 from remuda.engines.launch import EngineSettings, LocalModel
@@ -141,16 +142,18 @@ from remuda.engines.llamacpp.process import LlamaServerLauncher, XllamaLauncher
 async def main():
     folder = Path(sys.argv[1])
     if sys.argv[3] == "own program":
-        options = ["--stand-in", "deaf"]
+        options = ["--stand-in", "careless"]
         launcher = LlamaServerLauncher(Path(sys.argv[4]), folder, SystemClock(), options=options)
     else:
         launcher = XllamaLauncher(folder, SystemClock(), prefer_tcp=sys.argv[3] == "tcp")
     model = LocalModel("m", Path(sys.argv[2]), EngineSettings(slots=1, context=256, threads=1))
+    first = await launcher.start(model, lambda progress: None)
+    await first.stop()
     child = await launcher.start(model, lambda progress: None)
     print(child.pid, child.address.socket_path or child.address.port, flush=True)
     await asyncio.Event().wait()
 
-asyncio.run(main())
+uvloop.run(main())
 """
 
 

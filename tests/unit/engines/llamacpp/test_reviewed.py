@@ -21,6 +21,11 @@ def nested(levels: int) -> dict[str, Any]:
     return value
 
 
+def called(arguments: Any) -> dict[str, Any]:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    return {"role": "assistant", "content": None, "tool_calls": [call, 5, {"function": None}]}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -47,6 +52,10 @@ def nested(levels: int) -> dict[str, Any]:
         ("json_schema", nested(300)),
         ("tools", [{"type": "function", "function": {"parameters": nested(300)}}]),
         ("text", {"format": nested(300)}),
+        ("chat_template_kwargs", {"a": nested(300)}),
+        ("dry_sequence_breakers", ["x"] * 1000),
+        ("messages", [{"role": "user", "content": "x"}, called('{"a":' + "[" * 50_000 + "]" * 50_000 + "}")]),
+        ("input", [{"type": "function_call", "name": "f", "arguments": "[" * 50_000 + "]" * 50_000}]),
     ],
 )
 def test_refused(name: str, value: Any) -> None:
@@ -74,7 +83,11 @@ def test_refused_text_that_is_no_json() -> None:
         {"grammar": 'root ::= ("a" | "b") ' * 5000},
         {"response_format": {"type": "json_schema", "json_schema": {"schema": nested(90)}}},
         {"tools": [{"type": "function", "function": {"name": "f", "parameters": nested(5)}}] * 500},
-        {"text": "plain"},
+        {"text": "plain", "dry_sequence_breakers": ["x"] * 5},
+        {"messages": [called("[[1]]"), called({"a": []}), called('[{"a":[]}]' * 10_000), 5, {"tool_calls": 5}]},
+        {"messages": [{"role": "user", "content": "[{" * 50_000}, "{" * 50_000, ["["]]},
+        {"messages": "[" * 50_000, "input": "{" * 50_000},
+        {"input": [{"role": "user", "content": [{"type": "input_text", "text": "[" * 50_000}]}]},
     ],
 )
 def test_let_through(fields: dict[str, Any]) -> None:

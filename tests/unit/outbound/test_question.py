@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-
-from remuda.app.asking import Answer, NoAnswer, ask, model_names, models_path
-from remuda.core.address import Address, parse_address
 from tests.fixtures.http_servers import http, serving
+
+from remuda.core.address import Address, parse_address
+from remuda.outbound.question import Answer, NoAnswer, ask
 
 
 async def reason(address: Address, timeout_s: float = 30.0) -> str:
@@ -57,29 +57,17 @@ async def test_why_there_is_no_answer() -> None:
         assert await reason(parse_address(served.url)) == "answers with far too much"
 
 
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("http://h", "/v1/models"),
-        ("http://h/v1", "/v1/models"),
-        ("http://h/api/v1/", "/api/v1/models"),
-        ("http://h/llm", "/llm/models"),
-    ],
-)
-def test_where_models_are_listed(url: str, path: str) -> None:
-    assert models_path(parse_address(url)) == path
+async def test_a_long_answer_arrives_whole() -> None:
+    async with serving(http(b'"' + b"x" * 1_000_000 + b'"')) as served:
+        assert len((await ask(parse_address(served.url), "/")).json()) == 1_000_000
 
 
-@pytest.mark.parametrize(
-    ("body", "names"),
-    [
-        (b'{"data": [{"id": "a"}, {"id": 5}, 7]}', ["a"]),
-        (b'{"data": {}}', None),
-        (b"[]", None),
-        (b"<html>", None),
-        (b"\xff", None),
-        (b"[" * 100_000, None),
-    ],
-)
-def test_names_in_a_list(body: bytes, names: list[str] | None) -> None:
-    assert model_names(Answer(200, body)) == names
+async def test_the_base_path_comes_first() -> None:
+    async with serving(http(b"{}")) as served:
+        await ask(parse_address(f"{served.url}/v1"), "/models")
+    assert served.heads[0].startswith("GET /v1/models HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b"", b"[" * 100_000])
+def test_what_is_no_json(body: bytes) -> None:
+    assert Answer(200, body).json() is None

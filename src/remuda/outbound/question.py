@@ -1,4 +1,4 @@
-"""Ask another server one small question: is it there, which models has it. Not for inference."""
+"""One small question to a server, for people: what it said, or in words why it said nothing."""
 
 import json
 import os
@@ -37,10 +37,10 @@ class NoAnswer(Exception):
 async def ask(
     address: Address, path: str, *, key: str | None = None, ca_file: Path | None = None, timeout_s: float = 5.0
 ) -> Answer:
-    """GET `path` (below the server's root, not its base path). Follows no redirects. Raises NoAnswer."""
+    """GET `path` below the server's base path. Follows no redirects. Raises NoAnswer."""
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    url = f"{'https' if address.is_tls else 'http'}://{address.authority}{path}"
+    url = f"{'https' if address.is_tls else 'http'}://{address.authority}{address.base_path}{path}"
     try:
         trusted = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
         connector = (
@@ -50,28 +50,22 @@ async def ask(
             aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session,
             session.get(url, allow_redirects=False) as response,
         ):
-            body = await response.content.read(MAX_ANSWER_BYTES + 1)
-            while not response.content.at_eof() and len(body) <= MAX_ANSWER_BYTES:
-                body += await response.content.read(MAX_ANSWER_BYTES + 1 - len(body))
-            if len(body) > MAX_ANSWER_BYTES:
+            body = await read_bounded(response.content, MAX_ANSWER_BYTES)
+            if body is None:
                 raise NoAnswer("answers with far too much")
             return Answer(response.status, body)
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
         raise NoAnswer(_reason(error, timeout_s)) from None
 
 
-def models_path(address: Address) -> str:
-    """Where an OpenAI-compatible server at `address` lists its models; without a base path, `/v1` is meant."""
-    return f"{address.base_path or '/v1'}/models"
-
-
-def model_names(answer: Answer) -> list[str] | None:
-    """The models that a list in OpenAI's form holds; None where it is none."""
-    document = answer.json()
-    entries = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
-        return None
-    return [entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+async def read_bounded(stream: aiohttp.StreamReader, max_bytes: int) -> bytes | None:
+    """All of `stream`, which arrives in pieces; None where it is longer than `max_bytes`."""
+    body = bytearray()
+    async for piece in stream.iter_any():
+        body += piece
+        if len(body) > max_bytes:
+            return None
+    return bytes(body)
 
 
 def _reason(error: BaseException, timeout_s: float) -> str:
