@@ -17,6 +17,9 @@ from remuda.gateway.upstream import Pool, UpstreamConnection
 ERROR_BODY_BYTES: Final = 64 * 1024
 """How much of an upstream's error answer is read."""
 
+MAX_RETRY_AFTER_S: Final = 3600
+"""An upstream's Retry-After is passed on up to this."""
+
 TlsContexts = Callable[[Replica], ssl.SSLContext | None]
 
 
@@ -107,7 +110,7 @@ class Forwarder:
         self._channels: dict[str, Channel] = {}
 
     async def send(self, exchange: Exchange, ask: Ask, replica: Replica) -> Answer:
-        """The replica's answer, its head in and its status below 400; else raises the fault it stands for."""
+        """The replica's answer, its head in and its status below 300; else raises the fault it stands for."""
         outgoing = replica.engine.outgoing(ask, replica.upstream_model or ask.model)
         channel = self._channel(replica)
         exchange.replica_block = channel.tag
@@ -126,7 +129,7 @@ class Forwarder:
                 # A kept connection that the server had closed in the meantime: it never saw the request.
                 connection = await self._dialled(channel.pool)
                 await connection.send(request)
-            if connection.status >= 400:
+            if connection.status >= 300:
                 raise await self._fault(connection, replica, ask)
         except BaseException:
             if connection is not None:
@@ -156,7 +159,14 @@ class Forwarder:
 
     async def _fault(self, connection: UpstreamConnection, replica: Replica, ask: Ask) -> Fault:
         body = connection.take_body() if connection.is_complete else await _rest(connection)
-        return replica.engine.fault_of(connection.status, body, ask.operation)
+        if connection.status < 400:
+            return UpstreamFailed(f"the model's server answered {connection.status}, which is no answer to an ask")
+        fault = replica.engine.fault_of(connection.status, body, ask.operation)
+        if fault.retry_after_s is not None:
+            for name, value in connection.headers:
+                if name == b"retry-after" and value.isdigit():
+                    fault.retry_after_s = min(int(value[:9]), MAX_RETRY_AFTER_S)
+        return fault
 
     def _channel(self, replica: Replica) -> Channel:
         channel = self._channels.get(replica.id)

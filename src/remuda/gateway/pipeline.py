@@ -85,8 +85,10 @@ class Pipeline:
                 lease = self._router.lease(model, tried)
                 if lease is None:
                     waited = exchange.upstream_s
-                    lease = await self._router.wait(model, ask, exchange)
-                    entry.queue_wait_s += exchange.upstream_s - waited
+                    try:
+                        lease = await self._router.wait(model, ask, exchange)
+                    finally:
+                        entry.queue_wait_s += exchange.upstream_s - waited
                 with lease:
                     entry.replica = lease.replica.id
                     entry.attempts += 1

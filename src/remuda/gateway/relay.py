@@ -27,6 +27,9 @@ GATHERED_BYTES: Final = 1024 * 1024
 FOLDED_BYTES: Final = 64 * 1024 * 1024
 """Bound on a streamed answer that is folded into one."""
 
+ODD_SHAPES: Final = (msgspec.MsgspecError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""What reading JSON of an unexpected shape raises."""
+
 EVENT_STREAM: Final = (
     b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 )
@@ -59,11 +62,13 @@ class Relay:
         gathered = Gathered(answer, exchange)
         answer.connection.attach(gathered)
         waited = self._monotonic()
-        await gathered.wait()
-        exchange.upstream_s += self._monotonic() - waited
-        if gathered.is_spliced:
-            entry.status = answer.connection.status
-        else:
+        try:
+            await gathered.wait()
+        finally:
+            exchange.upstream_s += self._monotonic() - waited
+            if gathered.is_spliced:
+                entry.status = answer.connection.status
+        if not gathered.is_spliced:
             self._send_whole(answer, gathered.data, exchange, entry)
 
     def _send_whole(self, answer: Answer, body: bytes, exchange: Exchange, entry: Entry) -> None:
@@ -92,7 +97,10 @@ class Relay:
         waited = self._monotonic()
         await folding.done
         exchange.upstream_s += self._monotonic() - waited
-        body, usage, finish_reason = folding.fold.result()
+        try:
+            body, usage, finish_reason = folding.fold.result()
+        except ODD_SHAPES as error:
+            raise malformed() from error
         entry.status = 200
         entry.usage, entry.finish_reason = usage, finish_reason
         if entry.text is not None:
@@ -102,6 +110,11 @@ class Relay:
     def _overhead(self, exchange: Exchange) -> bytes:
         own_s = self._monotonic() - exchange.started - exchange.upstream_s
         return b"x-remuda-overhead-ms: %.2f\r\n" % (own_s * 1e3)
+
+
+def malformed() -> UpstreamFailed:
+    """The upstream's stream is not what it should be."""
+    return UpstreamFailed("the model's server sent a malformed stream")
 
 
 class _Receiving:
@@ -161,6 +174,8 @@ class Gathered(_Receiving):
             self._is_chunked = exchange.start(connection.status, headers, connection.content_length)
             held, self._parts = bytes(self._parts), bytearray()
             self.body(held)
+            if exchange.is_write_paused:
+                connection.pause_reading()
 
 
 class Folding(_Receiving):
@@ -181,10 +196,8 @@ class Folding(_Receiving):
             return
         try:
             self.fold.feed(data)
-        except (msgspec.DecodeError, Fault) as error:
-            self.cut(
-                error if isinstance(error, Fault) else UpstreamFailed("the model's server sent a malformed stream")
-            )
+        except (*ODD_SHAPES, Fault) as error:
+            self.cut(error if isinstance(error, Fault) else malformed())
             return
         if self._entry.first_content_at is None and self.fold.has_content:
             self._entry.first_content_at = self._monotonic()
@@ -251,14 +264,30 @@ class Splice(_Receiving):
 
     def end(self) -> None:
         """The upstream has ended its stream: a clean end only if the stream itself said so."""
-        rest = self._scan.rest()
+        scan = self._scan
+        rest = scan.rest()
         if rest:
             self._send(rest)
-        if not self._scan.is_complete:
+        if scan.is_complete and not scan.saw_error:
+            self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
+            super().end()
+        else:
             self.cut(StreamCut())
+
+    def cut(self, fault: Fault) -> None:
+        """The stream broke off. Where the upstream has said so itself, the client knows and need not be told again;
+        after `[DONE]` nothing of the answer can be missing."""
+        scan = self._scan
+        if scan.is_done:
+            self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
+            super().end()
             return
-        self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
-        super().end()
+        if scan.saw_error:
+            self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
+            fault = UpstreamFailed("the model's server failed in the middle of its answer")
+        elif scan.is_in_event:
+            self._send(b"\n\n")  # or what is said next would be taken for the rest of that event
+        super().cut(fault)
 
     def _send(self, data: bytes) -> None:
         self._exchange.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)

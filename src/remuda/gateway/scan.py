@@ -1,8 +1,8 @@
 """The scan of a relayed stream: what is passed on as it is, what is dropped, and what the journal learns on the way.
 
-Until the first content every event is looked at (progress events come before it). Afterwards a read that ends with an
-event passes untouched after three byte searches; only reads that hold usage, a finish or half an event are taken
-apart. Within JSON strings a quote is escaped, so `"usage"` in a model's own text never matches.
+Until the first content every event is looked at. Afterwards a read that ends with an event passes untouched after a
+few byte searches; only reads that hold usage, a finish, an error, progress or half an event are taken apart. Within
+JSON strings a quote is escaped, so `"usage"` in a model's own text never matches.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ from remuda.wire.fold import UsageSum, usage_json
 from remuda.wire.sse import EventSplitter, data_of, event_of
 
 CARRIED_BYTES: Final = 1024 * 1024
-"""An event longer than this is passed on without being looked at."""
+"""An event longer than this is passed on as it comes, without being looked at."""
 
 _UNFINISHED: Final = (b'"finish_reason":null}]}\n\n', b'"finish_reason":null}],"usage":null}\n\n')
 """How most servers end an event that is neither the last of its choice nor one with usage: seen at a glance."""
@@ -34,11 +34,13 @@ class StreamScan:
         "_splitter",
         "_sum",
         "_text",
+        "_unfinished",
         "_usage",
         "_was_in_progress",
         "_watch",
         "finish_reason",
         "is_complete",
+        "is_done",
         "saw_content",
         "saw_error",
     )
@@ -52,7 +54,10 @@ class StreamScan:
         self._sum = UsageSum(ask.choices)
         self._was_in_progress = False
         self._counted = 0
+        self._unfinished = max(1, ask.choices)
+        """Choices whose finish reason has not come yet."""
         self._is_blind = False
+        """In the middle of an event too long to be looked at."""
         self._is_plain = False
         """Whether the next read begins with an event and need not be looked at event by event."""
         self._watch = True
@@ -60,7 +65,9 @@ class StreamScan:
         self.saw_content = False
         self.saw_error = False
         self.is_complete = False
-        """The stream has said itself that it is over: `[DONE]`, or a finish reason."""
+        """The stream has said itself that it is over: `[DONE]`, or a finish reason for each choice."""
+        self.is_done = False
+        """`[DONE]` has come: for the client nothing can follow."""
         self.finish_reason = ""
 
     @property
@@ -75,32 +82,50 @@ class StreamScan:
         if self._is_plain and data.endswith(b"\n\n"):
             events = data.count(b"data: ")
             if (events == 1 and data.endswith(_UNFINISHED)) or not (
-                b'"usage"' in data or b'h_reason":"' in data or b'h_reason": "' in data or b"[DONE]" in data
+                b'"usage"' in data
+                or b'h_reason":"' in data
+                or b'h_reason": "' in data
+                or b'"error"' in data
+                or b"[DONE]" in data
+                or (self._drops_progress and (b'"prompt_progress"' in data or b"data: null" in data))
             ):
                 self._counted += events
                 return data
-        if self._is_blind:
-            return data
         kept = self._look(data)
         self._is_plain = not self._watch and not self._splitter.carry
         return kept
 
+    @property
+    def is_in_event(self) -> bool:
+        """Whether the beginning of an event has been passed on, but not its end."""
+        return self._is_blind
+
     def rest(self) -> bytes:
-        """What is left at the end of the stream: an event without its closing blank line."""
+        """What is left at the end of the stream: an event without its closing blank line, which it gets; not half
+        an event, which no client could read."""
         rest = self._splitter.rest()
-        return self._event(rest) if rest else b""
+        if self._is_blind:
+            return rest
+        data = data_of(rest)
+        if not data or (data != b"[DONE]" and not is_json(data)):
+            return b""
+        return self._event(rest.rstrip(b"\r\n") + b"\n\n")
 
     def _look(self, data: bytes) -> bytes:
-        events = self._splitter.feed(data)
-        carry = self._splitter.carry
-        if len(carry) > CARRIED_BYTES:
-            self._is_blind = True
-            self._watch = False
-            events.append(self._splitter.rest())
-        elif not carry:
+        splitter = self._splitter
+        events = splitter.feed(data)
+        if self._is_blind and events:
+            self._is_blind = False
+            kept = events[0] + b"".join(map(self._event, events[1:]))
+        else:
             kept = b"".join(map(self._event, events))
+        carry = splitter.carry
+        if not carry:
             return data if kept == data else kept
-        return b"".join(map(self._event, events))
+        if self._is_blind or len(carry) > CARRIED_BYTES:
+            self._is_blind = self.saw_content = True
+            kept += splitter.shed()
+        return kept
 
     def _event(self, event: bytes) -> bytes:
         """What of one event goes to the client."""
@@ -110,7 +135,9 @@ class StreamScan:
         if data == b"null":
             return b""  # llama.cpp sends one where a request holds several prompts; clients stumble over it
         if data == b"[DONE]":
-            self.is_complete = True
+            if self.saw_error:
+                return b""  # some servers say it even then
+            self.is_complete = self.is_done = True
             return event
         facts = facts_of_chunk(data)
         if facts.is_progress and self._drops_progress:
@@ -119,7 +146,7 @@ class StreamScan:
         if facts.usage is not None:
             if facts.is_usage_only and self._drops_usage:
                 return b""
-            if self._sum.reports > 1:
+            if self._sum.reports > 1 and (facts.is_usage_only or facts.finished):
                 # One report per choice: clients believe the last, so each one counts those before it too.
                 return event_of(
                     msgspec.json.encode({**msgspec.json.decode(data), "usage": usage_json(self._sum.total)})
@@ -137,11 +164,15 @@ class StreamScan:
 
     def _note(self, facts: ChunkFacts) -> None:
         if facts.usage is not None:
-            self._sum.add(facts.usage)
-            self._usage = self._sum.total
-        if facts.finish_reason:
+            if facts.is_usage_only or facts.finished:
+                self._sum.add(facts.usage, is_alone=facts.is_usage_only)
+                self._usage = self._sum.total
+            else:
+                self._usage = facts.usage  # a running total, in every event
+        if facts.finished:
             self.finish_reason = facts.finish_reason
-            self.is_complete = True
+            self._unfinished -= facts.finished
+            self.is_complete = self.is_complete or self._unfinished <= 0
         if facts.is_error:
             self.saw_error = True
         if facts.has_content:
@@ -151,3 +182,12 @@ class StreamScan:
                 self._watch = False
             else:
                 self._text.append(facts.text)
+
+
+def is_json(data: bytes) -> bool:
+    """Whether `data` is JSON from end to end."""
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

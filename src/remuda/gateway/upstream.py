@@ -237,7 +237,11 @@ class UpstreamConnection(asyncio.Protocol):
         if receiver is not None:
             receiver.cut(fault)
 
-    # The parser's side: what raises here is wrapped by httptools, so nothing here raises
+    # The parser's side: what raises here comes out of `feed_data`, wrapped, as a malformed answer
+
+    def on_message_begin(self) -> None:
+        if self.is_complete:
+            raise ValueError("more than one answer to one request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
@@ -245,6 +249,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._framing = b"length"
             self.content_length = int(value)
         elif name == b"transfer-encoding":
+            if value.lower() != b"chunked":
+                raise ValueError("a Transfer-Encoding other than chunked")
             self._framing = b"chunked"
         elif name in PASSED_HEADERS:
             self.headers.append((name, value))

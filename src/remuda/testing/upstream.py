@@ -308,7 +308,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(0)  # so that writable means: all of it is in the kernel's hands
+        # So that writable means: all of it is in the kernel's hands. Over TLS a limit of nothing is reached by nothing.
+        self.transport.set_write_buffer_limits(high=1 if self._fake._tls else 0, low=0)
         self._reader.set_transport(self.transport)
         counts = self._fake._counts
         counts.accepted += 1

@@ -88,6 +88,8 @@ class ChunkFacts(NamedTuple):
     has_content: bool = False
     text: str = ""
     finish_reason: str = ""
+    finished: int = 0
+    """How many choices end with it."""
     usage: Usage | None = None
     is_usage_only: bool = False
     """It carries usage and nothing else: the event that `stream_options.include_usage` asks for."""
@@ -129,6 +131,7 @@ def facts_of_chunk(data: bytes) -> ChunkFacts:
     if chunk.type:
         return _facts_of_response_event(chunk)
     finish = ""
+    finished = 0
     texts: list[str] = []
     has_content = False
     for choice in chunk.choices:
@@ -139,11 +142,14 @@ def facts_of_chunk(data: bytes) -> ChunkFacts:
         has_content = has_content or bool(
             text or delta.tool_calls or delta.reasoning_content or delta.reasoning or delta.refusal
         )
-        finish = choice.finish_reason or finish
+        if choice.finish_reason:
+            finish = choice.finish_reason
+            finished += 1
     return ChunkFacts(
         has_content=has_content,
         text="".join(texts),
         finish_reason=finish,
+        finished=finished,
         usage=chunk.usage.usage() if chunk.usage is not None else None,
         is_usage_only=chunk.usage is not None and not chunk.choices,
         is_progress=chunk.prompt_progress is not None,
@@ -156,10 +162,12 @@ def _facts_of_response_event(chunk: _Chunk) -> ChunkFacts:
     kind = chunk.type
     response = chunk.response
     is_delta = kind.endswith(".delta")
+    finish = {"response.completed": "stop", "response.incomplete": "length"}.get(kind, "")
     return ChunkFacts(
         has_content=is_delta,
         text=chunk.delta if is_delta and isinstance(chunk.delta, str) else "",
-        finish_reason={"response.completed": "stop", "response.incomplete": "length"}.get(kind, ""),
+        finish_reason=finish,
+        finished=1 if finish else 0,
         usage=response.usage.usage() if response is not None and response.usage is not None else None,
         is_progress=chunk.prompt_progress is not None,
         is_error=kind in ("error", "response.failed"),

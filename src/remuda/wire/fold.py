@@ -44,15 +44,19 @@ def fold_for(ask: Ask) -> Fold:
 class UsageSum:
     """Adds up usage that an engine reports once per choice. The prompt is shared by the `n` choices of one prompt."""
 
-    __slots__ = ("_cached", "_choices", "_completion", "_prompt", "reports")
+    __slots__ = ("_are_alone", "_cached", "_choices", "_completion", "_prompt", "reports")
 
     def __init__(self, choices: int) -> None:
         self._choices = max(1, choices)
         self._prompt = self._completion = self._cached = 0
         self.reports = 0
+        self._are_alone = False
 
-    def add(self, usage: Usage) -> None:
-        """Take in one report."""
+    def add(self, usage: Usage, *, is_alone: bool) -> None:
+        """Take in one report. One in an event of its own (`is_alone`) sums up those that came with the finishes."""
+        if is_alone and not self._are_alone:
+            self._are_alone = True
+            self._prompt = self._completion = self._cached = self.reports = 0
         self.reports += 1
         self._prompt += usage.prompt_tokens
         self._completion += usage.completion_tokens
@@ -123,7 +127,8 @@ class ChoicesFold(_Events):
         if not self._head:
             self._head = {key: chunk[key] for key in ("id", "created", "model", "system_fingerprint") if key in chunk}
         if isinstance(chunk.get("usage"), dict):
-            self._usage.add(msgspec.convert(chunk["usage"], UsageFields).usage())
+            usage = msgspec.convert(chunk["usage"], UsageFields).usage()
+            self._usage.add(usage, is_alone=not chunk.get("choices"))
             self._timings = chunk.get("timings")
         for part in chunk.get("choices", ()):
             index = part.get("index", 0)

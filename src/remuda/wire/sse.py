@@ -40,6 +40,11 @@ class EventSplitter:
         self._carry = buffer[start:]
         return events
 
+    def shed(self) -> bytes:
+        """Most of a carry that has grown too long to keep; not its last bytes, where its blank line may begin."""
+        shed, self._carry = self._carry[:-3], self._carry[-3:]
+        return shed
+
     def rest(self) -> bytes:
         """What is left at the end of the stream: an event without its blank line, or nothing."""
         rest, self._carry = self._carry, b""

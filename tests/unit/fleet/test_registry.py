@@ -1,17 +1,26 @@
-"""What sources announce becomes what readers find, and whoever waits is woken or told."""
+"""The fleet: what sources announce, what names mean, and who is woken."""
 
-import pytest
-
+from remuda.core.address import parse_address
 from remuda.core.faults import EngineDown, Fault
-from remuda.fleet.registry import WILDCARD, Failed, Fleet, Served
-from remuda.fleet.replica import ReplicaState, Slots
-from tests.unit.fleet.samples import replica
+from remuda.engines.openai.adapter import OpenAILike
+from remuda.fleet.registry import WILDCARD, Failed, Fleet, Model, Served
+from remuda.fleet.replica import Replica, ReplicaState, Slots
 
 
-class FakeWaiter:
-    """Somebody in a queue, who remembers what came."""
+def replica(name: str, *, model: str = "m", slots: Slots | None = None) -> Replica:
+    return Replica(
+        name,
+        model=model,
+        upstream_model=model,
+        engine=OpenAILike(),
+        address=parse_address("http://127.0.0.1:1/v1"),
+        slots=slots or Slots(1),
+    )
 
-    def __init__(self, *, wants: bool = True) -> None:
+
+class Waiter:
+    def __init__(self, takes: list[Replica] | None = None, *, wants: bool = True) -> None:
+        self.takes = takes if takes is not None else []
         self.wants = wants
         self.woken = 0
         self.fault: Fault | None = None
@@ -24,101 +33,146 @@ class FakeWaiter:
         self.fault = fault
 
 
-@pytest.fixture
-def fleet() -> Fleet:
-    return Fleet({"alias": "m", "dangling": "nowhere"}, wall=lambda: 1000.7)
-
-
-def waiting(fleet: Fleet, name: str, *waiters: FakeWaiter) -> None:
-    model = fleet.find(name)
-    assert model is not None
+def waiting(fleet: Fleet, model: Model, *waiters: Waiter) -> None:
     model.waiting.extend(waiters)
     fleet.queued += len(waiters)
 
 
-def test_a_name_an_alias_and_a_stranger(fleet: Fleet):
-    fleet.apply(Served("one", (replica(),)))
-    assert fleet.find("m") is fleet.find("alias")
-    assert fleet.find("dangling") is None
+def test_names() -> None:
+    fleet = Fleet({"alias": "m", "nowhere": "none"})
+    assert fleet.find("m") is None
+    fleet.apply(Served("s", (replica("s/m"),), offered=("m", "offered")))
+    model = fleet.find("m")
+    assert model is not None
+    assert fleet.find("alias") is model
+    assert fleet.find("nowhere") is None
     assert fleet.find("other") is None
+    assert [each.name for each in fleet.models()] == ["m", "offered"]
 
 
-def test_a_name_once_offered_stays_known(fleet: Fleet):
-    fleet.apply(Served("one", (replica(),)))
-    fleet.apply(Served("one", ()))
+def test_a_name_once_known_stays_known() -> None:
+    fleet = Fleet()
+    fleet.apply(Served("s", (replica("s/m"),)))
+    fleet.apply(Served("s", ()))
     model = fleet.find("m")
     assert model is not None
     assert model.replicas == ()
-    assert (model.created_at, model.owner) == (1000, "one")
 
 
-def test_sources_add_up_and_replace_only_their_own(fleet: Fleet):
-    first, second, third = replica("one"), replica("two"), replica("three")
-    fleet.apply(Served("a", (first,)))
-    fleet.apply(Served("b", (second,)))
-    fleet.apply(Served("a", (third,)))
-    assert set(fleet.replicas()) == {second, third}
+def test_the_wildcard_takes_what_nobody_else_knows() -> None:
+    fleet = Fleet({"nowhere": "none"})
+    fleet.apply(Served("s", (replica("s", model=WILDCARD),)))
+    fleet.apply(Served("t", (replica("t/m"),)))
+    wild, known = fleet.find("anything"), fleet.find("m")
+    assert wild is not None
+    assert known is not None
+    assert (wild.name, known.name) == (WILDCARD, "m")
+    assert fleet.find("nowhere") is None, "an alias says whom it means"
+    assert [each.name for each in fleet.models()] == ["m"]
+    fleet.apply(Served("s", ()))
+    assert fleet.find("anything") is None
 
 
-def test_a_server_that_takes_any_name_gets_strangers_but_no_dangling_alias(fleet: Fleet):
-    fleet.apply(Served("any", (replica("any", model=WILDCARD),)))
-    fleet.apply(Served("one", (replica(),)))
-    found = fleet.find("whatever")
-    assert found is not None
-    assert found.name == WILDCARD
-    assert fleet.find("dangling") is None
-    assert [model.name for model in fleet.models()] == ["m"]
+def test_each_source_replaces_only_what_it_said_itself() -> None:
+    fleet = Fleet()
+    fleet.apply(Served("s", (replica("s/m"),)))
+    fleet.apply(Served("t", (replica("t/m"),)))
+    fleet.apply(Served("s", (replica("s/m2"),)))
+    model = fleet.find("m")
+    assert model is not None
+    assert sorted(each.id for each in model.replicas) == ["s/m2", "t/m"]
+    assert len(list(fleet.replicas())) == 2
 
 
-def test_as_many_are_woken_as_there_are_free_slots(fleet: Fleet):
-    fleet.apply(Served("one", (), offered=("m",)))
-    waiters = [FakeWaiter(wants=False), *(FakeWaiter() for _ in range(3))]
-    waiting(fleet, "m", *waiters)
-    fleet.apply(Served("one", (replica(slots=2),)))
-    assert [waiter.woken for waiter in waiters] == [1, 1, 1, 0]
+def test_as_many_are_woken_as_there_are_free_slots_first_come_first_served() -> None:
+    fleet = Fleet()
+    fleet.apply(Served("s", (), offered=("m",)))
+    model = fleet.find("m")
+    assert model is not None
+    waiters = [Waiter() for _ in range(4)]
+    waiting(fleet, model, *waiters)
+    fleet.apply(Served("s", (replica("s/m", slots=Slots(2)),)))
+    assert [each.woken for each in waiters] == [1, 1, 0, 0]
 
 
-def test_a_freed_slot_goes_to_its_own_model_first_then_to_others_on_the_server(fleet: Fleet):
-    slots = Slots(1)
-    one, other = replica(model="m", slots=slots), replica(model="n", slots=slots)
-    fleet.apply(Served("one", (one, other)))
-    slots.in_use = 1
-    neighbour = FakeWaiter()
-    waiting(fleet, "n", neighbour)
-    slots.in_use = 0
-    fleet.freed(one)
-    assert neighbour.woken == 1
+def test_who_no_longer_wants_a_slot_costs_nobody_one() -> None:
+    fleet = Fleet()
+    fleet.apply(Served("s", (), offered=("m",)))
+    model = fleet.find("m")
+    assert model is not None
+    waiters = [Waiter(wants=False), Waiter(wants=False), Waiter(), Waiter()]
+    waiting(fleet, model, *waiters)
+    fleet.apply(Served("s", (replica("s/m"),)))
+    assert [each.woken for each in waiters] == [1, 1, 1, 0]
 
 
-def test_who_waits_for_a_model_that_fails_is_told(fleet: Fleet):
-    fleet.apply(Served("one", (), offered=("m",)))
-    waiter, fault = FakeWaiter(), EngineDown()
-    waiting(fleet, "m", waiter)
-    fleet.apply(Failed("m", fault))
-    assert waiter.fault is fault
-
-
-def test_a_failure_is_nobodys_matter_while_another_replica_serves(fleet: Fleet):
-    fleet.apply(Served("two", (replica("two", in_use=4),)))
-    waiter = FakeWaiter()
-    waiting(fleet, "m", waiter)
-    fleet.apply(Failed("m", EngineDown()))
-    assert waiter.fault is None
-
-
-def test_on_standby_is_known_but_wakes_nobody(fleet: Fleet):
-    fleet.apply(Served("one", (), offered=("m",)))
-    waiter = FakeWaiter()
-    waiting(fleet, "m", waiter)
-    fleet.apply(Served("one", (replica(state=ReplicaState.STANDBY),)))
+def test_replicas_that_are_not_active_wake_nobody() -> None:
+    fleet = Fleet()
+    one = replica("s/m")
+    one.state = ReplicaState.STANDBY
+    fleet.apply(Served("s", (one,)))
+    model = fleet.find("m")
+    assert model is not None
+    waiter = Waiter()
+    waiting(fleet, model, waiter)
+    fleet.apply(Served("s", (one,)))
     assert waiter.woken == 0
+    one.state = ReplicaState.ACTIVE
+    fleet.apply(Served("s", (one,)))
+    assert waiter.woken == 1
 
 
-def test_sources_hear_what_is_wanted(fleet: Fleet):
-    heard: list[str] = []
-    fleet.on_wanted(heard.append)
-    fleet.apply(Served("one", (), offered=("m",)))
+def test_a_freed_slot_goes_to_its_own_model_first_and_else_to_others_on_that_server() -> None:
+    fleet = Fleet()
+    slots = Slots(1)
+    slots.in_use = 1
+    one, two = replica("s/a", model="a", slots=slots), replica("s/b", model="b", slots=slots)
+    fleet.apply(Served("s", (one, two)))
+    a, b = fleet.find("a"), fleet.find("b")
+    assert a is not None
+    assert b is not None
+
+    class Taking(Waiter):
+        def wake(self) -> bool:
+            slots.in_use += 1
+            return super().wake()
+
+    of_a, of_b = Taking(), Taking()
+    waiting(fleet, b, of_b)
+    waiting(fleet, a, of_a)
+    for woken in ((1, 0), (1, 1)):
+        slots.in_use -= 1
+        fleet.freed(one)
+        assert (of_a.woken, of_b.woken) == woken
+
+
+def test_failure_reaches_those_who_wait_unless_another_replica_serves() -> None:
+    fleet = Fleet()
+    fleet.apply(Served("s", (), offered=("m",)))
+    model = fleet.find("m")
+    assert model is not None
+    waiters = [Waiter(), Waiter()]
+    waiting(fleet, model, *waiters)
+    fault = EngineDown()
+    fleet.apply(Failed("m", fault))
+    assert [each.fault for each in waiters] == [fault, fault]
+    assert not model.waiting
+    fleet.apply(Failed("unknown", fault))
+    busy = replica("t/m")
+    busy.slots.in_use = 1
+    fleet.apply(Served("t", (busy,)))
+    patient = Waiter()
+    waiting(fleet, model, patient)
+    fleet.apply(Failed("m", fault))
+    assert patient.fault is None
+
+
+def test_sources_hear_what_is_wanted() -> None:
+    fleet = Fleet()
+    wanted: list[str] = []
+    fleet.on_wanted(wanted.append)
+    fleet.apply(Served("s", (), offered=("m",)))
     model = fleet.find("m")
     assert model is not None
     fleet.want(model)
-    assert heard == ["m"]
+    assert wanted == ["m"]

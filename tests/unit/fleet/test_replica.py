@@ -1,28 +1,21 @@
-"""Slots and states of replicas."""
-
 import pytest
 
 from remuda.fleet.replica import ReplicaState, Slots
-from tests.unit.fleet.samples import replica
+from tests.unit.fleet.policies.test_least_active import replica
 
 
-def test_what_is_not_taken_is_free():
-    slots = Slots(4)
-    slots.in_use = 3
+def test_slots() -> None:
+    slots = Slots(3)
+    slots.in_use = 2
     assert slots.free == 1
-
-
-def test_a_server_without_slots_makes_no_sense():
     with pytest.raises(ValueError, match="at least one slot"):
         Slots(0)
 
 
-@pytest.mark.parametrize("state", ReplicaState)
-def test_only_an_active_one_is_chosen(state: ReplicaState):
-    assert replica(state=state).is_routable is (state is ReplicaState.ACTIVE)
-
-
-def test_what_is_shown_holds_no_secret():
-    one = replica(in_use=1)
-    one.headers = ((b"Authorization", b"Bearer secret"),)
-    assert repr(one) == "Replica('one/m', active, 1/4)"
+def test_only_active_replicas_are_routable() -> None:
+    one = replica("one", 0, 1)
+    assert one.is_routable
+    for state in (ReplicaState.STANDBY, ReplicaState.DRAINING):
+        one.state = state
+        assert not one.is_routable
+    assert "one" in repr(one)

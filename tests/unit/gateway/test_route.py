@@ -1,4 +1,4 @@
-"""Leases are counted and given back once; the queue is in order, bounded, and leaves nothing behind."""
+"""Leases and the queue: slots are given back exactly once, and whoever came first is served first."""
 
 import asyncio
 from typing import Any, cast
@@ -6,161 +6,185 @@ from typing import Any, cast
 import pytest
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import QueueFull, UnknownModel, WaitedTooLong
-from remuda.fleet.registry import Fleet, Served
+from remuda.core.faults import ClientGone, EngineDown, QueueFull, UnknownModel
+from remuda.fleet.registry import Failed, Fleet, Model, Served
+from remuda.fleet.replica import Replica, Slots
 from remuda.gateway.exchange import Exchange
-from remuda.gateway.route import Lease, QueueLimits, Router
-from remuda.testing.clock import FakeClock
-from tests.unit.fleet.samples import replica
+from remuda.gateway.route import Lease, QueueLimits, Router, check_present
+from tests.unit.fleet.test_registry import replica
 
-ASK = Ask(Operation.CHAT, "m", False, False, 1, b"x" * 10)
+ASK = Ask(Operation.CHAT, "m", False, False, 1, b"{}")
 
 
-class FakeExchange:
-    """What waiting needs of an exchange."""
+class Waiting:
+    """As much of an exchange as the queue needs."""
 
     def __init__(self) -> None:
-        self.expiry: tuple[float, Any] | None = None
         self.upstream_s = 0.0
+        self.expiry: Any = None
+        self.interruption: Any = None
+        self.disconnected = False
 
 
-class Scene:
-    """A router in front of one replica with two slots."""
-
-    def __init__(self, **limits: Any) -> None:
-        self.replica = replica(slots=2)
-        self.fleet = Fleet()
-        self.fleet.apply(Served("one", (self.replica,)))
-        self.clock = FakeClock()
-        self.router = Router(self.fleet, QueueLimits(**limits), self.clock.monotonic)
-        self.model = self.router.find("m")
-        self.tasks: list[asyncio.Task[Lease]] = []
-
-    def lease(self) -> Lease:
-        lease = self.router.lease(self.model, ())
-        assert lease is not None
-        return lease
-
-    async def waiter(self, exchange: FakeExchange | None = None) -> "asyncio.Task[Lease]":
-        waiting = self.router.wait(self.model, ASK, cast(Exchange, exchange or FakeExchange()))
-        task = asyncio.get_running_loop().create_task(waiting)
-        self.tasks.append(task)
-        await asyncio.sleep(0)
-        return task
-
-    @property
-    def is_at_rest(self) -> bool:
-        return not (self.model.waiting or self.model.waiting_bytes or self.fleet.queued or self.replica.slots.in_use)
+def exchange() -> Exchange:
+    return cast(Exchange, Waiting())
 
 
-async def test_a_lease_is_one_slot_given_back_once():
-    scene = Scene()
-    with scene.lease() as lease:
-        assert scene.replica.slots.in_use == 1
+def fleet_of(*replicas: Replica) -> tuple[Fleet, Model]:
+    fleet = Fleet()
+    fleet.apply(Served("s", replicas, offered=("m",)))
+    model = fleet.find("m")
+    assert model is not None
+    return fleet, model
+
+
+USUAL = QueueLimits()
+
+
+def router_of(fleet: Fleet, limits: QueueLimits = USUAL) -> Router:
+    return Router(fleet, limits, lambda: 0.0)
+
+
+def test_unknown_models() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        router_of(Fleet()).find("x" * 1000)
+    assert len(caught.value.message) < 300
+
+
+def test_a_lease_is_given_back_once() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet)
+    lease = router.lease(model, ())
+    assert lease is not None
+    assert router.lease(model, ()) is None
+    with lease:
+        assert one.slots.in_use == 1
+    assert one.slots.in_use == 0
     lease.give_back()
-    assert scene.is_at_rest
+    assert one.slots.in_use == 0
 
 
-async def test_a_kept_lease_outlives_its_step():
-    scene = Scene()
-    with scene.lease() as lease:
+def test_a_kept_lease_is_given_back_by_whoever_keeps_it() -> None:
+    one = replica("s/m")
+    fleet, _ = fleet_of(one)
+    with Lease(fleet, one) as lease:
         lease.keep()
-    assert scene.replica.slots.in_use == 1
+    assert one.slots.in_use == 1
     lease.give_back()
-    assert scene.is_at_rest
+    assert one.slots.in_use == 0
 
 
-async def test_one_that_was_tried_is_not_leased_again():
-    scene = Scene()
-    assert scene.router.lease(scene.model, [scene.replica]) is None
+def test_what_was_tried_is_not_taken_again() -> None:
+    one, two = replica("s/1"), replica("s/2")
+    fleet, model = fleet_of(one, two)
+    lease = router_of(fleet).lease(model, (one,))
+    assert lease is not None
+    assert lease.replica is two
+    assert router_of(fleet).lease(model, (one,)) is None
 
 
-async def test_slots_go_to_waiters_in_their_order_and_nobody_overtakes():
-    scene = Scene()
-    held = [scene.lease(), scene.lease()]
-    first, second = await scene.waiter(), await scene.waiter()
-    held[0].give_back()
-    await asyncio.sleep(0)
-    assert (first.done(), second.done()) == (True, False)
-    held[1].give_back()
-    await asyncio.sleep(0)
-    assert second.done()
-    first.result().give_back()
-    second.result().give_back()
-    assert scene.is_at_rest
+async def test_first_come_first_served() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet)
+    lease = router.lease(model, ())
+    assert lease is not None
+    order: list[int] = []
 
+    async def claim(number: int) -> None:
+        with await router.wait(model, ASK, exchange()):
+            assert one.slots.in_use == 1
+            order.append(number)
 
-async def test_a_newcomer_waits_behind_those_who_wait():
-    scene = Scene()
-    held = [scene.lease(), scene.lease()]
-    waiting = await scene.waiter()
-    scene.replica.slots.total = 3
-    assert scene.router.lease(scene.model, ()) is None
-    waiting.cancel()
-    await asyncio.wait([waiting])
-    for lease in held:
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(20):
+            tasks.create_task(claim(number))
+        await asyncio.sleep(0)
+        assert (fleet.queued, len(model.waiting), model.waiting_bytes) == (20, 20, 40)
+        assert router.lease(model, ()) is None
         lease.give_back()
-    assert scene.is_at_rest
+    assert order == list(range(20))
+    assert (one.slots.in_use, fleet.queued, len(model.waiting), model.waiting_bytes) == (0, 0, 0, 0)
 
 
-async def test_who_leaves_leaves_nothing_behind_also_in_the_moment_of_a_grant():
-    scene = Scene()
-    held = [scene.lease(), scene.lease()]
-    leaving, staying = await scene.waiter(), await scene.waiter()
-    held[0].give_back()  # granted to the first, who goes before it has seen that
-    leaving.cancel()
-    await asyncio.wait([leaving])
-    assert leaving.cancelled()
-    (await staying).give_back()
-    held[1].give_back()
-    assert scene.is_at_rest
+async def test_who_leaves_in_the_moment_of_the_grant_gives_it_back() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet)
+    lease = router.lease(model, ())
+    assert lease is not None
+    first, second = (asyncio.ensure_future(router.wait(model, ASK, exchange())) for _ in range(2))
+    await asyncio.sleep(0)
+    lease.give_back()  # granted to the first, whose task has not run yet
+    first.cancel()
+    granted = await second
+    assert first.cancelled()
+    assert one.slots.in_use == 1
+    granted.give_back()
+    assert (one.slots.in_use, fleet.queued) == (0, 0)
 
 
-@pytest.mark.parametrize("limits", [{"waiting": 1}, {"waiting_bytes": 15}])
-async def test_the_queue_is_bounded(limits: dict[str, int]):
-    scene = Scene(**limits)
-    held = [scene.lease(), scene.lease()]
-    waiting = await scene.waiter()
-    with pytest.raises(QueueFull) as refused:
-        await scene.router.wait(scene.model, ASK, cast(Exchange, FakeExchange()))
-    assert refused.value.retry_after_s is not None
-    waiting.cancel()
-    await asyncio.wait([waiting])
-    for lease in held:
-        lease.give_back()
-    assert scene.is_at_rest
+async def test_who_leaves_the_queue_leaves_nothing_behind() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet)
+    lease = router.lease(model, ())
+    assert lease is not None
+    task = asyncio.ensure_future(router.wait(model, ASK, exchange()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (fleet.queued, len(model.waiting), model.waiting_bytes) == (0, 0, 0)
+    lease.give_back()
+    assert one.slots.in_use == 0
 
 
-async def test_the_wait_has_an_end_and_is_not_our_own_doing():
-    scene = Scene(wait_s=5.0)
-    held = [scene.lease(), scene.lease()]
-    exchange = FakeExchange()
-    waiting = await scene.waiter(exchange)
-    assert exchange.expiry is not None
-    ends_at, fault = exchange.expiry
-    assert ends_at == scene.clock.monotonic() + 5.0
-    assert isinstance(fault(), WaitedTooLong)
-    await scene.clock.advance(3.0)
-    held[0].give_back()
-    (await waiting).give_back()
-    assert (exchange.expiry, exchange.upstream_s) == (None, 3.0)
-    held[1].give_back()
-    assert scene.is_at_rest
+@pytest.mark.parametrize("limits", [QueueLimits(waiting=0), QueueLimits(waiting_bytes=1)])
+async def test_a_full_queue_says_when_to_come_again(limits: QueueLimits) -> None:
+    fleet, model = fleet_of(replica("s/m"))
+    with pytest.raises(QueueFull) as caught:
+        await router_of(fleet, limits).wait(model, ASK, exchange())
+    assert isinstance(caught.value.retry_after_s, int)
+    assert 1 <= caught.value.retry_after_s <= 60
 
 
-async def test_a_model_that_nobody_serves_is_wanted():
-    scene = Scene()
+async def test_a_model_that_will_not_come_fails_those_who_wait() -> None:
+    fleet, model = fleet_of()
     wanted: list[str] = []
-    scene.fleet.on_wanted(wanted.append)
-    scene.fleet.apply(Served("one", (), offered=("m",)))
-    waiting = await scene.waiter()
+    fleet.on_wanted(wanted.append)
+    task = asyncio.ensure_future(router_of(fleet).wait(model, ASK, exchange()))
+    await asyncio.sleep(0)
     assert wanted == ["m"]
-    scene.fleet.apply(Served("one", (scene.replica,)))
-    (await waiting).give_back()
-    assert scene.is_at_rest
+    fleet.apply(Failed("m", EngineDown()))
+    with pytest.raises(EngineDown):
+        await task
+    assert fleet.queued == 0
 
 
-def test_an_unknown_name_is_a_fault_that_does_not_repeat_all_of_it():
-    with pytest.raises(UnknownModel) as fault:
-        Router(Fleet(), QueueLimits(), lambda: 0.0).find("x" * 5000)
-    assert len(fault.value.message) < 300
+async def test_models_on_one_server_share_its_slots() -> None:
+    slots = Slots(1)
+    fleet = Fleet()
+    fleet.apply(Served("s", (replica("s/a", model="a", slots=slots), replica("s/b", model="b", slots=slots))))
+    router = router_of(fleet)
+    a, b = fleet.find("a"), fleet.find("b")
+    assert a is not None
+    assert b is not None
+    lease = router.lease(a, ())
+    assert lease is not None
+    assert router.lease(b, ()) is None
+    task = asyncio.ensure_future(router.wait(b, ASK, exchange()))
+    await asyncio.sleep(0)
+    lease.give_back()
+    with await task:
+        assert slots.in_use == 1
+    assert slots.in_use == 0
+
+
+def test_who_is_gone_is_not_served() -> None:
+    present = Waiting()
+    check_present(cast(Exchange, present))
+    present.disconnected = True
+    with pytest.raises(ClientGone):
+        check_present(cast(Exchange, present))

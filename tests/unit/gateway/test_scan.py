@@ -1,99 +1,148 @@
-"""What a relayed stream lets through, whatever way its bytes are split over several reads."""
+"""The scan: whatever way a stream is cut, the client gets the same bytes and the record the same facts."""
 
-import json
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remuda.core.ask import Ask, Operation
+from remuda.gateway import scan
 from remuda.gateway.scan import StreamScan
-from remuda.wire.sse import event_of
 
-ROLE = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": None}, "finish_reason": None}]}
-TEXT = {"choices": [{"index": 0, "delta": {"content": 'say "usage": 3'}, "finish_reason": None}]}
-FINISH = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-USAGE = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
-PROGRESS = {"choices": [], "prompt_progress": {"total": 9, "processed": 4}}
+
+def ask(*, wants_usage: bool = False, choices: int = 1, operation: Operation = Operation.CHAT) -> Ask:
+    return Ask(operation, "m", True, wants_usage, choices, b"{}")
+
+
+def usage(tokens: int) -> bytes:
+    return b'"usage":{"prompt_tokens":3,"completion_tokens":%d}' % tokens
+
+
+SOME = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}\n\n'
+QUOTED = b'data: {"choices":[{"index":0,"delta":{"content":"\\"usage\\" \\"error\\" data: x"}}]}\n\n'
+ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":null},"finish_reason":null}]}\n\n'
+LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+OTHER = b'data: {"choices":[{"index":1,"delta":{},"finish_reason":"length"}]}\n\n'
+NULL = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}],"usage":null}\n\n'
+ALONE = b'data: {"choices":[],' + usage(2) + b"}\n\n"
+RUNNING = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}],' + usage(7) + b"}\n\n"
+PROGRESS = b'data: {"choices":[{"index":0,"delta":{}}],"prompt_progress":{"total":9}}\n\n'
+ERROR = b'data: {"error":{"message":"broken"}}\n\n'
+COMMENT = b": still here\n\n"
+CARRIAGE = b'data: {"choices":[{"index":0,"delta":{"content":"cr"}}]}\r\n\r\n'
 DONE = b"data: [DONE]\n\n"
+EVENTS = [SOME, QUOTED, ROLE, NULL, ALONE, RUNNING, PROGRESS, COMMENT, CARRIAGE, b"data: null\n\n", LAST, OTHER, ERROR]
 
 
-def event(chunk: dict[str, Any]) -> bytes:
-    return event_of(json.dumps(chunk, separators=(",", ":")).encode())
+def seen(made: StreamScan, pieces: list[bytes]) -> tuple[object, ...]:
+    out = b"".join(made.feed(piece) for piece in pieces) + made.rest()
+    facts = (made.finish_reason, made.is_complete, made.is_done, made.saw_error, made.saw_content)
+    return (out, *facts, made.usage.prompt_tokens, made.usage.is_estimated or made.usage.completion_tokens)
 
 
-def ask(*, wants_usage: bool, choices: int = 1) -> Ask:
-    return Ask(Operation.CHAT, "m", True, wants_usage, choices, b"{}")
-
-
-def scan(*, wants_usage: bool = False, text: list[str] | None = None, choices: int = 1) -> StreamScan:
-    return StreamScan(ask(wants_usage=wants_usage, choices=choices), drops_progress=True, text=text)
-
-
-def passed(through: StreamScan, *reads: bytes) -> bytes:
-    return b"".join(through.feed(read) for read in reads) + through.rest()
-
-
-CHUNKS = st.lists(st.sampled_from([ROLE, TEXT, PROGRESS, USAGE, FINISH]), max_size=8).map(
-    lambda chunks: b"".join(map(event, chunks))
+@given(
+    events=st.lists(st.sampled_from(EVENTS), max_size=8),
+    end=st.sampled_from([b"", DONE, b"data: [DONE]", b'data: {"cho']),
+    cuts=st.lists(st.integers(0, 700), max_size=10),
+    wants_usage=st.booleans(),
+    choices=st.integers(1, 2),
+    captures=st.booleans(),
 )
+def test_any_split_gives_the_same_bytes_and_facts(
+    events: list[bytes], end: bytes, cuts: list[int], wants_usage: bool, choices: int, captures: bool
+) -> None:
+    data = b"".join(events) + end
+    places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    pieces = [data[a:b] for a, b in pairwise(places)]
+
+    def made() -> StreamScan:
+        text: list[str] | None = [] if captures else None
+        return StreamScan(ask(wants_usage=wants_usage, choices=choices), drops_progress=True, text=text)
+
+    by_event = seen(made(), [*events, end])
+    assert seen(made(), pieces) == by_event
+    assert seen(made(), [data]) == by_event
+    assert seen(made(), [data[n : n + 1] for n in range(len(data))]) == by_event
 
 
-@given(CHUNKS, st.sampled_from([DONE, b"", b"data: half"]), st.lists(st.integers(0, 900), max_size=8), st.booleans())
-def test_any_split_gives_the_same_bytes_and_facts(chunks: bytes, end: bytes, cuts: list[int], wants_usage: bool):
-    stream = chunks + end
-    places = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
-    whole, pieces = scan(wants_usage=wants_usage), scan(wants_usage=wants_usage)
-    assert passed(pieces, *(stream[a:b] for a, b in pairwise(places))) == passed(whole, stream)
-    for fact in ("finish_reason", "is_complete", "saw_content", "saw_error"):
-        assert getattr(pieces, fact) == getattr(whole, fact), fact
-    if not whole.usage.is_estimated:
-        assert pieces.usage == whole.usage
+@given(cuts=st.lists(st.integers(0, 2000), max_size=10), end=st.sampled_from([LAST + DONE, b""]))
+def test_a_long_event_passes_whatever_way_it_is_cut(cuts: list[int], end: bytes) -> None:
+    long = SOME.replace(b"hi", b"x" * 1500)
+    data = SOME + long + end
+    places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "CARRIED_BYTES", 100)
+        made = StreamScan(ask(), drops_progress=True, text=None)
+        assert b"".join(made.feed(data[a:b]) for a, b in pairwise(places)) + made.rest() == data
+    assert made.is_complete is bool(end)
+    assert not made.is_in_event
 
 
-def test_what_the_client_did_not_ask_for_is_left_out():
-    reads = [event(PROGRESS), event(ROLE), event(TEXT), event(FINISH), event(USAGE), DONE]
-    through = scan()
-    assert passed(through, *reads) == event(ROLE) + event(TEXT) + event(FINISH) + DONE
-    assert (through.usage.prompt_tokens, through.usage.completion_tokens) == (9, 2)
-    assert (through.finish_reason, through.is_complete) == ("stop", True)
+def test_half_a_long_event_is_known_to_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "CARRIED_BYTES", 100)
+    made = StreamScan(ask(), drops_progress=True, text=None)
+    half = SOME.replace(b"hi", b"x" * 1500)[:-9]
+    assert made.feed(half) + made.rest() == half
+    assert made.is_in_event
 
 
-def test_usage_stays_where_it_was_asked_for():
-    assert event(USAGE) in passed(scan(wants_usage=True), event(TEXT), event(FINISH), event(USAGE), DONE)
+def facts(*events: bytes, **fields: object) -> StreamScan:
+    made = StreamScan(ask(**fields), drops_progress=True, text=None)  # type: ignore[arg-type]
+    for event in events:
+        made.feed(event)
+    return made
 
 
-def test_a_read_in_the_middle_passes_as_the_same_object():
-    through = scan()
-    through.feed(event(TEXT))
-    read = event(TEXT)
-    assert through.feed(read) is read
+def test_usage() -> None:
+    assert facts(SOME, LAST, ALONE).usage.completion_tokens == 2
+    assert facts(RUNNING, RUNNING, LAST).usage.completion_tokens == 7
+    assert facts(RUNNING, LAST, ALONE).usage.completion_tokens == 2
+    assert facts(ALONE, ALONE, choices=2).usage.completion_tokens == 4
+    assert facts(ALONE, ALONE, choices=2).usage.prompt_tokens == 3
+    estimated = facts(SOME, SOME, LAST).usage
+    assert (estimated.completion_tokens, estimated.is_estimated) == (2, True)
 
 
-def test_a_stream_that_merely_stops_is_not_complete():
-    through = scan()
-    passed(through, event(ROLE), event(TEXT))
-    assert not through.is_complete
+def test_the_last_of_several_reports_counts_all() -> None:
+    made = StreamScan(ask(wants_usage=True, choices=2), drops_progress=True, text=None)
+    assert made.feed(ALONE) == ALONE
+    assert b'"completion_tokens":4' in made.feed(ALONE)
 
 
-def test_without_the_engines_word_tokens_are_an_estimate():
-    through = scan()
-    passed(through, *[event(TEXT)] * 5, DONE)
-    assert through.usage.is_estimated
-    assert through.usage.completion_tokens == 5
+def test_what_is_over() -> None:
+    assert not facts(SOME).is_complete
+    assert facts(SOME, LAST).is_complete
+    assert not facts(SOME, LAST, choices=2).is_complete
+    assert facts(SOME, LAST, OTHER, choices=2).is_complete
+    assert facts(SOME, DONE).is_done
+    broken = facts(SOME, ERROR, DONE)
+    assert broken.saw_error
+    assert not broken.is_complete
+    assert not broken.is_done
 
 
-def test_an_error_in_the_stream_is_seen():
-    through = scan()
-    passed(through, event(TEXT), event_of(b'{"error":{"message":"no"}}'))
-    assert through.saw_error or not through.is_complete
-
-
-@pytest.mark.parametrize("size", [1, 7, 10_000])
-def test_text_is_captured_where_it_is_wanted(size: int):
+def test_text_is_captured() -> None:
     text: list[str] = []
-    stream = event(ROLE) + event(TEXT) * 2 + DONE
-    passed(scan(text=text), *(stream[at : at + size] for at in range(0, len(stream), size)))
-    assert "".join(text) == 'say "usage": 3' * 2
+    made = StreamScan(ask(), drops_progress=True, text=text)
+    made.feed(SOME + SOME)
+    made.feed(CARRIAGE)
+    assert text == ["hi", "hi", "cr"]
+
+
+def test_the_usual_read_is_passed_on_itself() -> None:
+    made = StreamScan(ask(), drops_progress=True, text=None)
+    for read in (SOME, SOME + SOME, QUOTED, COMMENT, SOME):
+        assert made.feed(read) is read
+
+
+def test_the_responses_api() -> None:
+    completed = (
+        b'event: response.completed\ndata: {"type":"response.completed","response":{"status":"completed",'
+        b'"usage":{"input_tokens":3,"output_tokens":4}}}\n\n'
+    )
+    delta = b'event: x.delta\ndata: {"type":"response.output_text.delta","delta":"hi"}\n\n'
+    made = facts(delta, completed, operation=Operation.RESPONSE, wants_usage=True)
+    assert (made.is_complete, made.finish_reason, made.usage.completion_tokens) == (True, "stop", 4)
+    failed = facts(delta, b'data: {"type":"response.failed","response":{"error":{"code":"x"}}}\n\n')
+    assert failed.saw_error

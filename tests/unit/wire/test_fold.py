@@ -1,101 +1,131 @@
-"""A stream becomes the answer the engine itself would have sent, whatever way its bytes are split."""
+"""A folded stream equals the answer the same server gives unstreamed, whatever way the stream is cut."""
 
-import json
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import Fault, UpstreamFailed
-from remuda.wire.fold import fold_for
-from remuda.wire.sse import event_of
+from remuda.core.faults import UpstreamFailed
+from remuda.core.usage import Usage
+from remuda.testing import answers
+from remuda.testing.behaviour import Behaviour, UsageMode
+from remuda.wire.fold import UsageSum, fold_for
 
-HEAD = {"id": "c1", "created": 5, "model": "m"}
+MAKERS = {Operation.CHAT: answers.chat, Operation.COMPLETION: answers.completion, Operation.RESPONSE: answers.responses}
 
 
 def ask(operation: Operation = Operation.CHAT, choices: int = 1) -> Ask:
-    return Ask(operation, "m", False, False, choices, b"{}")
+    return Ask(operation, "fake", False, True, choices, b"{}")
 
 
-def stream(*chunks: dict[str, Any]) -> bytes:
-    return b"".join(event_of(json.dumps(chunk).encode()) for chunk in chunks) + b"data: [DONE]\n\n"
+def sent(operation: Operation, fields: dict[str, Any], behaviour: Behaviour, *, stream: bool) -> bytes:
+    answer = MAKERS[operation](7, {"model": "fake", **fields, "stream": stream}, behaviour)
+    return b"".join(part.data for part in answer.parts)
 
 
-def part(delta: dict[str, Any], index: int = 0, finish: str | None = None) -> dict[str, Any]:
-    return {**HEAD, "choices": [{"index": index, "delta": delta, "finish_reason": finish}]}
-
-
-CHAT = stream(
-    part({"role": "assistant", "content": None}),
-    part({"reasoning_content": "hm"}),
-    part({"content": "Hel"}),
-    part({"content": "lo ü"}),
-    part({"tool_calls": [{"index": 0, "id": "t1", "function": {"name": "f", "arguments": "{"}}]}),
-    part({"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]}),
-    part({}, finish="tool_calls"),
-    {**HEAD, "choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}},
+@given(
+    operation=st.sampled_from(list(MAKERS)),
+    tokens=st.integers(1, 9),
+    choices=st.integers(1, 3),
+    bound=st.none() | st.integers(1, 9),
+    cuts=st.lists(st.integers(0, 3000), max_size=9),
 )
-
-
-@given(st.lists(st.integers(0, len(CHAT)), max_size=8))
-def test_any_split_gives_the_same_answer(cuts: list[int]):
-    places = sorted({*cuts, 0, len(CHAT)})
-    fold = fold_for(ask())
+def test_a_folded_stream_equals_the_unary_answer(
+    operation: Operation, tokens: int, choices: int, bound: int | None, cuts: list[int]
+) -> None:
+    if operation is not Operation.CHAT:
+        choices = 1
+    behaviour = Behaviour(tokens=tokens, usage=UsageMode.ALWAYS)
+    text = "a few words"
+    fields: dict[str, Any] = {"messages": [{"role": "user", "content": text}], "prompt": text, "input": text}
+    fields |= {"n": choices, "max_tokens": bound}
+    whole = msgspec.json.decode(sent(operation, fields, behaviour, stream=False))
+    stream = sent(operation, fields, behaviour, stream=True)
+    fold = fold_for(ask(operation))
+    places = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
     for a, b in pairwise(places):
-        fold.feed(CHAT[a:b])
-    body, usage, finish = fold.result()
-    [choice] = json.loads(body)["choices"]
+        fold.feed(stream[a:b])
     assert fold.is_complete
     assert fold.has_content
-    assert (choice["message"]["content"], choice["message"]["reasoning_content"]) == ("Hello ü", "hm")
-    assert choice["message"]["tool_calls"] == [
-        {"type": "function", "function": {"name": "f", "arguments": "{}"}, "id": "t1"}
-    ]
-    assert (choice["finish_reason"], finish) == ("tool_calls", "tool_calls")
-    assert (usage.prompt_tokens, usage.completion_tokens) == (7, 3)
-
-
-def test_choices_come_in_their_order():
-    fold = fold_for(ask(choices=2))
-    fold.feed(stream(part({"content": "b"}, 1), part({"content": "a"}, 0), part({}, 1, "stop"), part({}, 0, "length")))
-    body, _, finish = fold.result()
-    answer = json.loads(body)
-    assert [choice["message"]["content"] for choice in answer["choices"]] == ["a", "b"]
-    assert (answer["object"], finish) == ("chat.completion", "length")
-
-
-def test_a_text_completion():
-    fold = fold_for(ask(Operation.COMPLETION))
-    fold.feed(stream({**HEAD, "choices": [{"index": 0, "text": "once"}]}))
-    answer = json.loads(fold.result()[0])
-    assert (answer["object"], answer["choices"][0]["text"]) == ("text_completion", "once")
-
-
-def test_a_response_is_its_last_event():
-    fold = fold_for(ask(Operation.RESPONSE))
-    fold.feed(event_of(b'{"type":"response.output_text.delta","delta":"x"}'))
-    assert fold.has_content
-    assert not fold.is_complete
-    fold.feed(event_of(b'{"type":"response.completed","response":{"id":"r1","usage":{"input_tokens":2}}}'))
     body, usage, finish = fold.result()
-    assert (json.loads(body)["id"], usage.prompt_tokens, finish) == ("r1", 2, "stop")
+    folded = msgspec.json.decode(body)
+    assert {key: value for key, value in folded.items() if key != "choices"} == {
+        key: value for key, value in whole.items() if key != "choices"
+    }
+    assert folded.get("choices") == whole.get("choices")
+    assert usage.completion_tokens == tokens * choices or bound is not None
+    assert finish in ("stop", "length")
 
 
-def test_a_response_that_never_came_is_a_fault():
-    with pytest.raises(Fault):
-        fold_for(ask(Operation.RESPONSE)).result()
+def events(*chunks: Any) -> bytes:
+    return b"".join(answers.event(chunk) for chunk in chunks)
 
 
-@pytest.mark.parametrize("operation", [Operation.CHAT, Operation.RESPONSE])
-def test_an_error_in_the_stream_is_a_fault(operation: Operation):
-    with pytest.raises(UpstreamFailed, match="out of memory"):
-        fold_for(ask(operation)).feed(event_of(b'{"error":{"message":"out of memory"}}'))
-
-
-def test_a_stream_without_its_end_is_not_complete():
+def test_tool_calls_and_reasoning_grow_together() -> None:
     fold = fold_for(ask())
-    fold.feed(CHAT.removesuffix(b"data: [DONE]\n\n"))
+
+    def delta(**fields: Any) -> dict[str, Any]:
+        return {"id": "x", "choices": [{"index": 0, "delta": fields}]}
+
+    fold.feed(
+        events(
+            delta(role="assistant", reasoning_content="hm"),
+            delta(reasoning_content="m"),
+            delta(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "look", "arguments": ""}}]),
+            delta(tool_calls=[{"index": 0, "function": {"arguments": '{"a":'}}]),
+            delta(tool_calls=[{"index": 1, "id": "c2", "function": {"name": "go", "arguments": "{}"}}]),
+            delta(tool_calls=[{"index": 0, "function": {"arguments": "1}"}}]),
+            {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+            b"[DONE]",
+        )
+    )
+    body, _, finish = fold.result()
+    message = msgspec.json.decode(body)["choices"][0]["message"]
+    assert finish == "tool_calls"
+    assert message["content"] is None
+    assert message["reasoning_content"] == "hmm"
+    assert [call["function"] for call in message["tool_calls"]] == [
+        {"name": "look", "arguments": '{"a":1}'},
+        {"name": "go", "arguments": "{}"},
+    ]
+    assert [call["id"] for call in message["tool_calls"]] == ["c1", "c2"]
+
+
+def test_a_stream_that_does_not_end_is_not_complete() -> None:
+    fold = fold_for(ask())
+    fold.feed(events({"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}]}))
     assert not fold.is_complete
+    responses = fold_for(ask(Operation.RESPONSE))
+    with pytest.raises(UpstreamFailed):
+        responses.result()
+
+
+@pytest.mark.parametrize("error", ["out of memory", {"message": "out of memory"}])
+def test_an_error_event_is_a_fault(error: Any) -> None:
+    with pytest.raises(UpstreamFailed, match="out of memory"):
+        fold_for(ask()).feed(events({"error": error}))
+    with pytest.raises(UpstreamFailed):
+        fold_for(ask(Operation.RESPONSE)).feed(events({"type": "response.failed", "response": {"error": {"code": 1}}}))
+
+
+def test_what_is_no_json_is_said() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        fold_for(ask()).feed(b"data: {nonsense\n\n")
+
+
+def test_reports_of_all_choices_add_up_and_share_their_prompt() -> None:
+    total = UsageSum(2)
+    for _ in range(2):
+        total.add(Usage(10, 3, 4), is_alone=True)
+    assert total.total == Usage(10, 6, 4)
+
+
+def test_a_report_of_its_own_sums_up_those_that_came_with_the_finishes() -> None:
+    total = UsageSum(1)
+    total.add(Usage(10, 3, 0), is_alone=False)
+    total.add(Usage(10, 3, 0), is_alone=True)
+    assert (total.total, total.reports) == (Usage(10, 3, 0), 1)

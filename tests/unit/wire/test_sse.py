@@ -39,3 +39,21 @@ def test_data_of_joins_lines_and_skips_comments() -> None:
     assert data_of(b"event: x\r\ndata: 1\r\ndata:2\r\n\r\n") == b"1\n2"
     assert data_of(b": keep-alive\n\n") == b""
     assert data_of(event_of(b"x")) == b"x"
+
+
+@given(
+    events=st.lists(EVENT, max_size=4),
+    long=st.binary(max_size=40),
+    end=st.sampled_from([b"\n\n", b"\r\n\r\n", b"\r\r"]),
+)
+def test_shedding_loses_nothing_and_finds_the_end_all_the_same(events: list[bytes], long: bytes, end: bytes) -> None:
+    long = b"data: " + long.replace(b"\r", b"").replace(b"\n", b"")
+    stream = long + end + b"data: next\n\n" + b"".join(events)
+    splitter = EventSplitter()
+    out, ended = b"", []
+    for number in range(len(stream)):
+        ended += splitter.feed(stream[number : number + 1])
+        if not ended:
+            out += splitter.shed()
+    assert (out + b"".join(ended) + splitter.rest()) == stream
+    assert b"data: next\n\n" in ended

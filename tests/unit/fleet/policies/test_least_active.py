@@ -1,28 +1,49 @@
-"""The least busy replica for its size is taken, and equals take turns."""
-
-from collections import Counter
-
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remuda.core.address import parse_address
+from remuda.engines.openai.adapter import OpenAILike
 from remuda.fleet.policies.least_active import least_active
-from tests.unit.fleet.samples import replica
-
-sizes = st.tuples(st.integers(1, 8), st.integers(0, 7)).filter(lambda size: size[1] < size[0])
+from remuda.fleet.replica import Replica, Slots
 
 
-def test_equals_take_turns():
-    candidates = [replica(name) for name in "abc"]
-    assert Counter(least_active(candidates, turn).id for turn in range(9)) == {"a/m": 3, "b/m": 3, "c/m": 3}
+def replica(name: str, in_use: int, total: int) -> Replica:
+    slots = Slots(total)
+    slots.in_use = in_use
+    address = parse_address("http://127.0.0.1:1/v1")
+    return Replica(name, model="m", upstream_model="m", engine=OpenAILike(), address=address, slots=slots)
 
 
-def test_a_large_server_gets_more_than_a_small_one():
-    small, large = replica("small", slots=2, in_use=1), replica("large", slots=32, in_use=8)
-    assert least_active([small, large], 0) is large
+@pytest.mark.parametrize(
+    ("loads", "turn", "chosen"),
+    [
+        ([(0, 1)], 0, 0),
+        ([(3, 4)], 7, 0),
+        ([(0, 4), (0, 4)], 0, 0),
+        ([(0, 4), (0, 4)], 1, 1),
+        ([(1, 4), (0, 4)], 0, 1),
+        ([(1, 4), (0, 4)], 1, 1),
+        ([(1, 2), (1, 8)], 0, 1),  # by share, not by number
+        ([(3, 4), (5, 8)], 0, 1),
+        ([(1, 4), (2, 8)], 0, 0),  # equal shares take turns
+        ([(1, 4), (2, 8)], 1, 1),
+        ([(1, 4), (2, 8), (3, 12)], 5, 2),
+        ([(2, 4), (1, 4), (3, 4)], 2, 1),
+        ([(1, 1000), (0, 1)], 0, 1),
+    ],
+)
+def test_least_active(loads: list[tuple[int, int]], turn: int, chosen: int) -> None:
+    candidates = [replica(str(number), *load) for number, load in enumerate(loads)]
+    assert least_active(candidates, turn) is candidates[chosen]
 
 
-@given(st.lists(sizes, min_size=1, max_size=6), st.integers(0, 100))
-def test_nobody_is_less_busy_than_the_one_taken(loads: list[tuple[int, int]], turn: int):
-    candidates = [replica(str(i), slots=total, in_use=used) for i, (total, used) in enumerate(loads)]
-    taken = least_active(candidates, turn).slots
-    assert all(taken.in_use * other.slots.total <= other.slots.in_use * taken.total for other in candidates)
+@given(
+    loads=st.lists(st.integers(1, 9).flatmap(lambda t: st.tuples(st.integers(0, t - 1), st.just(t))), min_size=1),
+    turn=st.integers(0, 1000),
+)
+def test_nobody_has_less_to_do_than_the_chosen(loads: list[tuple[int, int]], turn: int) -> None:
+    candidates = [replica(str(number), *load) for number, load in enumerate(loads)]
+    best = least_active(candidates, turn)
+    share = best.slots.in_use / best.slots.total
+    assert all(share <= each.slots.in_use / each.slots.total for each in candidates)

@@ -1,0 +1,179 @@
+"""One exchange: how its answer is framed, and how it ends."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from remuda.core.ask import Operation
+from remuda.core.faults import ClientGone, Fault, ShuttingDown, StreamCut, UpstreamSilent
+from remuda.dialects.openai.face import OpenAIFace
+from remuda.gateway.exchange import LAST_CHUNK, Exchange
+from remuda.gateway.face import LaneRoute
+
+ROUTE = LaneRoute("/v1/chat/completions", OpenAIFace(), Operation.CHAT)
+
+
+class Client:
+    """A connection and its transport, which only remember."""
+
+    peer = ("127.0.0.1", 1)
+    date_block = b"date: today\r\n"
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self.done = 0
+        self.is_aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def exchange_done(self, exchange: Exchange) -> None:
+        self.done += 1
+
+
+class Flow:
+    def __init__(self) -> None:
+        self.reads = 0
+        self.is_paused = False
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+
+def begun(*, keep_alive: bool = True, is_http10: bool = False) -> tuple[Exchange, Client]:
+    client = Client()
+    transport = cast(asyncio.Transport, client)
+    exchange = Exchange(client, transport, ROUTE, [], keep_alive=keep_alive, is_http10=is_http10)
+    exchange.id = "req_1"
+    return exchange, client
+
+
+def test_a_whole_answer() -> None:
+    exchange, client = begun()
+    exchange.answer(200, b"content-type: x\r\n", b"body")
+    head, _, body = client.sent.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\ncontent-type: x\r\ndate: today\r\n")
+    assert b"\r\ncontent-length: 4" in head
+    assert b"\r\nx-request-id: req_1" in head
+    assert b"connection:" not in head
+    assert body == b"body"
+    assert (exchange.bytes_out, client.done) == (len(client.sent), 1)
+    exchange.answer(200, b"", b"again")
+    assert client.done == 1, "one answer to one request"
+
+
+@pytest.mark.parametrize("status", [200, 299, 499, 599])
+def test_any_status_has_a_line(status: int) -> None:
+    exchange, client = begun(keep_alive=False)
+    exchange.answer(status, b"", b"")
+    assert client.sent.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nconnection: close\r\n" in client.sent
+
+
+@pytest.mark.parametrize(
+    ("is_http10", "length", "framing"),
+    [
+        (False, None, b"transfer-encoding: chunked"),
+        (False, 9, b"content-length: 9"),
+        (True, 9, b"content-length: 9"),
+        (True, None, b"connection: close"),
+    ],
+)
+def test_framing(is_http10: bool, length: int | None, framing: bytes) -> None:
+    exchange, client = begun(is_http10=is_http10)
+    is_chunked = exchange.start(200, b"", length)
+    assert is_chunked is (framing == b"transfer-encoding: chunked")
+    assert framing in client.sent
+    assert (b"content-length" in client.sent) is (length is not None)
+    exchange.finish(LAST_CHUNK if is_chunked else b"")
+    assert client.done == 1
+
+
+def test_nothing_is_sent_to_who_has_left() -> None:
+    exchange, client = begun()
+    exchange.client_left(ClientGone(), 5.0)
+    exchange.answer(200, b"", b"body")
+    exchange.start(200, b"", None)
+    exchange.finish(b"x")
+    exchange.break_off()
+    assert (client.sent, client.done, client.is_aborted, exchange.left_at) == (b"", 0, False, 5.0)
+
+
+def test_an_answer_that_is_broken_off_has_no_end() -> None:
+    exchange, client = begun()
+    exchange.start(200, b"", 100)
+    exchange.break_off()
+    assert client.is_aborted
+    assert not client.done
+
+
+async def test_the_first_interruption_counts_and_only_a_task_that_runs_is_cancelled() -> None:
+    exchange, _ = begun()
+    task = asyncio.ensure_future(asyncio.sleep(60))
+    exchange.task = cast(Any, task)
+    exchange.interrupt(ShuttingDown())
+    assert not task.cancelling(), "it looks for itself when it begins"
+    exchange.interruption = None
+    exchange.has_begun = True
+    exchange.interrupt(UpstreamSilent())
+    exchange.interrupt(ClientGone())
+    assert isinstance(exchange.interruption, UpstreamSilent)
+    assert task.cancelling() == 1
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_what_is_answered_is_not_interrupted() -> None:
+    exchange, _ = begun()
+    exchange.answer(200, b"", b"")
+    exchange.interrupt(ClientGone())
+    assert exchange.interruption is None
+
+
+def test_expiry() -> None:
+    exchange, _ = begun()
+    exchange.check(1000.0)
+    exchange.expiry = (5.0, UpstreamSilent)
+    exchange.check(4.9)
+    assert exchange.interruption is None
+    exchange.check(5.0)
+    assert isinstance(exchange.interruption, UpstreamSilent)
+
+
+def test_silence_counts_from_the_last_read_and_not_while_the_client_is_slow() -> None:
+    exchange, _ = begun()
+    flow = Flow()
+    exchange.watch(flow, 10.0)
+    exchange.check(0.0)
+    flow.reads += 1
+    exchange.check(9.0)
+    exchange.check(18.0)
+    assert exchange.interruption is None
+    exchange.pause_writing()
+    assert flow.is_paused
+    exchange.check(100.0)
+    exchange.resume_writing()
+    assert not flow.is_paused
+    exchange.check(109.0)
+    assert exchange.interruption is None
+    exchange.check(110.0)
+    assert isinstance(exchange.interruption, StreamCut)
+    exchange.unwatch()
+    exchange.pause_writing()
+    assert not flow.is_paused
+
+
+def test_a_refusal_is_said_in_the_routes_dialect() -> None:
+    exchange, client = begun()
+    assert exchange.refuse(ShuttingDown(retry_after_s=3)) == 503
+    assert b"\r\nretry-after: 3\r\n" in client.sent
+    assert b'"request_id":"req_1"' in client.sent
+    exchange, client = begun()
+    assert exchange.refuse(Fault()) == 500
