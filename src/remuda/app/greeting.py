@@ -32,7 +32,8 @@ class LoadBars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._is_shown:  # elsewhere it would say farewell with an empty line
+            self._progress.stop()
 
     def changed(self, state: LocalModelState) -> None:
         """Take in a model's state."""

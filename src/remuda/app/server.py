@@ -1,12 +1,14 @@
 """Runs the gateway until it is told to stop."""
 
 import asyncio
+import contextlib
 import errno
 import gc
 import logging
+import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -24,13 +26,23 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Serve until a signal ends it. Returns the exit code; raises CommandError where it cannot even start."""
-    sockets = listening_sockets(settings)
     with (
+        _closing(listening_sockets(settings)) as sockets,
         configure_logging(settings.log.level, settings.log.format, sys.stderr, secrets=_secrets(settings)),
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        runner.run(_serve(settings, sockets))
-    return Exit.OK
+        is_interrupted = runner.run(_serve(settings, sockets))
+    return Exit.INTERRUPTED if is_interrupted else Exit.OK
+
+
+@contextlib.contextmanager
+def _closing(sockets: list[socket.socket]) -> Iterator[list[socket.socket]]:
+    """Closed also where it does not come to serving; closing twice does no harm."""
+    try:
+        yield sockets
+    finally:
+        for listener in sockets:
+            listener.close()
 
 
 def _secrets(settings: Settings) -> list[str]:
@@ -77,7 +89,8 @@ def _bound(bind: Bind) -> list[socket.socket]:
     return [listener]
 
 
-async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> bool:
+    """Serve, and put everything away; whether it was Ctrl-C that ended it."""
     console = Console(stderr=True)
     with LoadBars(console) as bars:
         async with Remuda.running(settings, on_load=bars.changed) as remuda:
@@ -85,7 +98,10 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
             # What lives for the whole run need not be looked at by each collection.
             gc.collect()
             gc.freeze()
+            # Requests make no cycles; looking for some every 700 objects would cost each of them a microsecond.
+            gc.set_threshold(20_000, 20, 100)
             await server.serve(sockets=list(sockets))
+    return signal.SIGINT in server.ended_by
 
 
 class Server(uvicorn.Server):
@@ -95,10 +111,20 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._remuda = remuda
         self._on_ready = on_ready
+        self.ended_by: list[int] = []
+        """The signals that told it to end."""
 
     async def serve_without_signals(self, sockets: Sequence[socket.socket]) -> None:
         """Serve until `should_exit` is set, for those who keep the process's signals to themselves."""
         await self._serve(list(sockets))
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, which raises the signal once more when it has stopped listening. That would end the process
+        with the journal not yet written and the engines not yet stopped."""
+        with super().capture_signals():
+            yield
+            self.ended_by, self._captured_signals = self._captured_signals, []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, bring up the first model, and say so."""

@@ -7,6 +7,9 @@ from enum import StrEnum
 class Operation(StrEnum):
     """What is asked of a model."""
 
+    # Enum's own hash is written in Python, and operations are looked up several times a request.
+    __hash__ = str.__hash__
+
     CHAT = "chat"
     COMPLETION = "completion"
     EMBEDDING = "embedding"

@@ -21,6 +21,9 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 class Scope(StrEnum):
     """What a key may do."""
 
+    # Enum's own hash is written in Python, and scopes are looked up in every request.
+    __hash__ = str.__hash__
+
     INFERENCE = "inference"
     READ = "read"
     MANAGE = "manage"

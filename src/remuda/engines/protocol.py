@@ -1,14 +1,12 @@
 """What the gateway needs to know of a kind of engine, and nothing more."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import Fault
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """An ask in the words of an engine."""
 
     path: str

@@ -64,12 +64,17 @@ class Gatekeeper:
         self._is_local_peer = lru_cache(REMEMBERED)(is_loopback)
         self._is_trusted = lru_cache(REMEMBERED)(self._trusts)
         self.ring = KeyRing()
-        """The keys in force; replaced whole when they change."""
 
     @property
-    def is_open(self) -> bool:
+    def ring(self) -> KeyRing:
+        """The keys in force; replaced whole when they change."""
+        return self._ring
+
+    @ring.setter
+    def ring(self, ring: KeyRing) -> None:
+        self._ring = ring
+        self.is_open = self._keyless_allowed and not len(ring)
         """Whether callers without a key are served."""
-        return self._keyless_allowed and not len(self.ring)
 
     def admit(
         self,
@@ -88,7 +93,7 @@ class Gatekeeper:
         credential = credential_of(headers, query)
         if credential is None:
             raise MissingCredential
-        caller = self.ring.caller_of(credential, self._wall())
+        caller = self._ring.caller_of(credential, self._wall())
         if not caller.may(scope) and (also is None or not caller.may(also)):
             raise Forbidden(f"the API key lacks the scope '{scope}' that this needs")
         return caller

@@ -53,4 +53,4 @@ class Cors:
 
 def block_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Headers as the lines of an HTTP/1.1 head."""
-    return b"".join(b"%b: %b\r\n" % header for header in headers)
+    return b"".join([b"%b: %b\r\n" % header for header in headers])

@@ -19,7 +19,7 @@ from remuda.gateway.limit import grant
 from remuda.gateway.read import read_ask
 from remuda.gateway.record import LEFT, Entry, Recorder
 from remuda.gateway.relay import Relay
-from remuda.gateway.route import Lease, Router, check_present
+from remuda.gateway.route import Lease, Router
 from remuda.gateway.settle import Settler
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,8 @@ class Pipeline:
         """Answer `exchange`, whatever happens, and record it."""
         with self._recorder.open(exchange) as entry:
             try:
-                check_present(exchange)
+                if exchange.interruption is not None:
+                    raise exchange.interruption
                 await self._steps(exchange, entry)
             except Fault as fault:
                 self._say(fault, exchange, entry)

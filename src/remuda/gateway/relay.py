@@ -16,6 +16,7 @@ from remuda.core.ask import Ask
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.forward import Answer
+from remuda.gateway.headers import block_of
 from remuda.gateway.record import Entry
 from remuda.gateway.scan import StreamScan
 from remuda.wire.answers import facts_of_whole
@@ -78,7 +79,7 @@ class Relay:
         entry.usage, entry.finish_reason = facts.usage, facts.finish_reason
         if entry.text is not None:
             entry.text.append(body.decode("utf-8", "replace"))
-        headers = b"".join(b"%b: %b\r\n" % header for header in connection.headers)
+        headers = block_of(connection.headers)
         exchange.answer(connection.status, headers + self._overhead(exchange), body)
 
     async def _spliced(self, answer: Answer, exchange: Exchange, ask: Ask, entry: Entry) -> None:
@@ -169,7 +170,7 @@ class Gathered(_Receiving):
         if len(self._parts) > GATHERED_BYTES:
             self.is_spliced = True
             connection, exchange = self._connection, self._exchange
-            headers = b"".join(b"%b: %b\r\n" % header for header in connection.headers)
+            headers = block_of(connection.headers)
             self._is_chunked = exchange.start(connection.status, headers, connection.content_length)
             held, self._parts = bytes(self._parts), bytearray()
             self.body(held)

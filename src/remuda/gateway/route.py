@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from remuda.core.ask import Ask
-from remuda.core.faults import ClientGone, Fault, QueueFull, UnknownModel, WaitedTooLong
+from remuda.core.faults import Fault, QueueFull, UnknownModel, WaitedTooLong
 from remuda.fleet.policies.least_active import least_active
 from remuda.fleet.registry import Fleet, Model
 from remuda.fleet.replica import Replica, ReplicaState
@@ -168,11 +168,3 @@ class Ticket:
             self.granted.result().give_back()
         elif self in self._model.waiting:
             self._model.waiting.remove(self)
-
-
-def check_present(exchange: Exchange) -> None:
-    """Raise what has ended the exchange in the meantime, if anything has."""
-    if exchange.interruption is not None:
-        raise exchange.interruption
-    if exchange.disconnected:
-        raise ClientGone

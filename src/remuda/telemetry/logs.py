@@ -38,8 +38,9 @@ ACCESS_LOGGER: Final = "remuda.access"
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _FIXED: Final = frozenset({"ts", "level", "logger", "message", "exception"})
 _UVICORN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
-_TALKATIVE: Final = ("aiosqlite",)
-"""Libraries whose debug lines hold what is stored: statements with their values."""
+_TALKATIVE: Final = {"aiosqlite": logging.INFO, "alembic": logging.WARNING}
+"""Libraries that are heard from this level on only: the one's debug lines hold what is stored, the other tells of its
+plugins at each start."""
 
 
 class Logging:
@@ -60,8 +61,8 @@ class Logging:
             logger.setLevel(logging.NOTSET)
         root.addHandler(self._handler)
         root.setLevel(level)
-        for name in _TALKATIVE:
-            logging.getLogger(name).setLevel(max(level, logging.INFO))
+        for name, least in _TALKATIVE.items():
+            logging.getLogger(name).setLevel(max(level, least))
         if level > logging.DEBUG:  # ours say the same of requests to models, and others are of no interest
             logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
         self._thread.start()

@@ -112,7 +112,11 @@ def facts_of_whole(body: bytes) -> WholeFacts:
         whole = _decode_whole(body)
     except msgspec.MsgspecError:
         return WholeFacts(NO_USAGE, "")
-    finish = next((choice.finish_reason for choice in whole.choices if choice.finish_reason), "")
+    finish = ""
+    for choice in whole.choices:
+        if choice.finish_reason:
+            finish = choice.finish_reason
+            break
     if not finish and whole.status in ("completed", "incomplete"):
         finish = "stop" if whole.status == "completed" else "length"
     return WholeFacts(whole.usage.usage() if whole.usage is not None else NO_USAGE, finish)

@@ -22,6 +22,7 @@ _DECODERS: Final[dict[Operation, msgspec.json.Decoder[Any]]] = {
     Operation.RESPONSE: msgspec.json.Decoder(ResponseBody),
     Operation.RERANK: msgspec.json.Decoder(RerankBody),
 }
+_NEVER_STREAMED: Final = frozenset({Operation.EMBEDDING, Operation.RERANK})
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 _EXPECTED = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
@@ -44,7 +45,7 @@ class OpenAIFace:
             raise InvalidRequest(
                 f"'model' is a name of 1 to {MAX_MODEL_NAME} characters", parameter="model", expected="string"
             )
-        if isinstance(fields, EmbeddingBody | RerankBody):
+        if operation in _NEVER_STREAMED:
             return Ask(operation, fields.model, False, False, 1, body)
         choices = fields.n if fields.n is not None else 1
         if not 1 <= choices <= MAX_CHOICES:

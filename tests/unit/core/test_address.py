@@ -1,0 +1,43 @@
+"""Addresses of inference servers, as people write them and as requests need them."""
+
+import pytest
+
+from remuda.core.address import parse_address
+
+
+@pytest.mark.parametrize(
+    ("written", "authority", "base_path", "shown"),
+    [
+        ("http://10.0.0.5:8000/v1/", "10.0.0.5:8000", "/v1", "http://10.0.0.5:8000/v1"),
+        ("http://box", "box", "", "http://box"),
+        ("https://llm.example.com/api/v1", "llm.example.com", "/api/v1", "https://llm.example.com/api/v1"),
+        ("https://llm.example.com:8443", "llm.example.com:8443", "", "https://llm.example.com:8443"),
+        ("http://[::1]:8080", "[::1]:8080", "", "http://[::1]:8080"),
+        ("unix:/run/llama.sock", "localhost", "", "unix:/run/llama.sock"),
+    ],
+)
+def test_what_people_write(written: str, authority: str, base_path: str, shown: str):
+    address = parse_address(written)
+    assert (address.authority, address.base_path, address.url) == (authority, base_path, shown)
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("10.0.0.5:8000", "starts with http"),
+        ("ftp://box", "starts with http"),
+        ("http://", "names no host"),
+        ("http://user:secret@box", "give its key apart"),
+        ("http://box/v1?key=1", "no query"),
+        ("unix:relative.sock", "unix:/absolute/path"),
+    ],
+)
+def test_what_is_none(written: str, reason: str):
+    with pytest.raises(ValueError, match=reason):
+        parse_address(written)
+
+
+def test_a_password_is_not_said_back():
+    with pytest.raises(ValueError, match="no user name") as caught:
+        parse_address("http://user:hunter2@box")
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,102 @@
+"""Bodies become asks: the few fields that are read, and what is said when they are wrong."""
+
+import json
+from typing import Any
+
+import pytest
+
+from remuda.core.ask import Operation
+from remuda.core.faults import InvalidJson, InvalidRequest
+from remuda.dialects.openai.face import OpenAIFace, lane_routes
+
+FACE = OpenAIFace()
+LEAST: dict[Operation, dict[str, Any]] = {
+    Operation.CHAT: {"model": "m", "messages": []},
+    Operation.COMPLETION: {"model": "m", "prompt": "x"},
+    Operation.EMBEDDING: {"model": "m", "input": "x"},
+    Operation.RESPONSE: {"model": "m", "input": "x"},
+    Operation.RERANK: {"model": "m", "query": "x", "documents": []},
+}
+
+
+def read(operation: Operation = Operation.CHAT, **fields: Any) -> Any:
+    return FACE.read(operation, json.dumps({**LEAST[operation], **fields}).encode())
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_the_least_there_can_be(operation: Operation):
+    ask = read(operation)
+    assert (ask.operation, ask.model, ask.is_streamed, ask.choices) == (operation, "m", False, 1)
+    assert json.loads(ask.body) == LEAST[operation], "the body stays as it came"
+
+
+@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("missing", ["model", "messages", "prompt", "input", "query", "documents"])
+def test_what_is_missing_is_named(operation: Operation, missing: str):
+    if missing not in LEAST[operation]:
+        return
+    body = {name: value for name, value in LEAST[operation].items() if name != missing}
+    with pytest.raises(InvalidRequest) as fault:
+        FACE.read(operation, json.dumps(body).encode())
+    assert fault.value.parameter == missing
+
+
+def test_unknown_fields_and_nulls_are_no_matter():
+    ask = read(anything={"deep": [1]}, stream=None, n=None, stream_options=None)
+    assert (ask.is_streamed, ask.wants_usage, ask.choices) == (False, False, 1)
+
+
+def test_a_stream_with_usage_and_choices():
+    ask = read(stream=True, stream_options={"include_usage": True}, n=3)
+    assert (ask.is_streamed, ask.wants_usage, ask.choices) == (True, True, 3)
+
+
+def test_the_responses_api_always_tells_usage():
+    assert read(Operation.RESPONSE, stream=True).wants_usage
+
+
+@pytest.mark.parametrize(
+    "given", ["a", ["a", "b"], [1, 2, 3], [[1], [2, 3]], []], ids=["text", "texts", "tokens", "lists", "none"]
+)
+def test_what_can_be_embedded(given: Any):
+    assert read(Operation.EMBEDDING, input=given).model == "m"
+
+
+@pytest.mark.parametrize(
+    ("fields", "parameter"),
+    [
+        ({"model": 3}, "model"),
+        ({"model": ""}, "model"),
+        ({"model": "x" * 257}, "model"),
+        ({"stream": "yes"}, "stream"),
+        ({"n": 0}, "n"),
+        ({"n": 129}, "n"),
+        ({"n": 1.5}, "n"),
+        ({"messages": "hello"}, "messages"),
+        ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
+    ],
+)
+def test_what_is_wrong_is_named(fields: dict[str, Any], parameter: str):
+    with pytest.raises(InvalidRequest) as fault:
+        read(**fields)
+    assert fault.value.parameter == parameter
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"model": "m", "messages": []}x', b"\xff", b'{"model": "\xff"}', b'{"x":' + b"[" * 100_000]
+)
+def test_what_is_no_json_is_said_to_be_none(body: bytes):
+    with pytest.raises(InvalidJson):
+        FACE.read(Operation.CHAT, body)
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"3", b"null"])
+def test_what_is_json_and_no_object_is_refused(body: bytes):
+    with pytest.raises(InvalidRequest, match="Expected `object`"):
+        FACE.read(Operation.CHAT, body)
+
+
+def test_v2_is_the_same_as_v1():
+    routes = {route.path: route.operation for route in lane_routes(FACE)}
+    assert len(routes) == 2 * len(Operation)
+    assert all(routes[path.replace("/v1/", "/v2/")] is operation for path, operation in routes.items())

@@ -1,0 +1,59 @@
+"""The states of local models become replicas."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from remuda.core.address import Address
+from remuda.engines.launch import LocalModel
+from remuda.engines.llamacpp.adapter import LlamaCpp
+from remuda.engines.local import LocalModelState, Phase
+from remuda.fleet.registry import Failed, FleetChange, Served
+from remuda.fleet.replica import Deadlines, ReplicaState
+from remuda.fleet.sources.local import LocalSource
+
+IDLE = LocalModelState(LocalModel("m", Path("m.gguf")), Phase.REGISTERED, "llama.cpp")
+RUNNING = replace(IDLE, phase=Phase.RUNNING, address=Address("localhost", 80), slots=3, context=512, api_key="secret")
+
+
+def source() -> tuple[LocalSource, list[FleetChange]]:
+    said: list[FleetChange] = []
+    return LocalSource(LlamaCpp(), said.append, Deadlines()), said
+
+
+def served(change: FleetChange) -> Served:
+    assert isinstance(change, Served)
+    return change
+
+
+def test_a_model_that_is_not_loaded_is_offered_without_a_replica():
+    local, said = source()
+    local.changed(IDLE)
+    assert (served(said[-1]).offered, served(said[-1]).replicas) == (("m",), ())
+
+
+def test_a_running_one_is_a_replica_with_its_slots_and_its_engines_key():
+    local, said = source()
+    local.changed(RUNNING)
+    [replica] = served(said[-1]).replicas
+    assert (replica.id, replica.slots.total, replica.context_length) == ("local/m", 3, 512)
+    assert replica.headers == ((b"Authorization", b"Bearer secret"),)
+    assert not local.is_busy("m")
+    replica.slots.in_use = 1
+    assert local.is_busy("m")
+
+
+def test_one_that_is_being_unloaded_takes_nothing_new_and_then_goes():
+    local, said = source()
+    local.changed(RUNNING)
+    local.changed(replace(RUNNING, phase=Phase.UNLOADING))
+    assert [replica.state for replica in served(said[-1]).replicas] == [ReplicaState.DRAINING]
+    local.changed(IDLE)
+    assert served(said[-1]).replicas == ()
+
+
+def test_whoever_waits_for_one_that_cannot_be_loaded_is_told_why():
+    local, said = source()
+    local.changed(replace(IDLE, phase=Phase.ERROR, reason="no memory"))
+    failed = said[-1]
+    assert isinstance(failed, Failed)
+    assert "no memory" in failed.fault.message

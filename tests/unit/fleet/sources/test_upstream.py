@@ -1,0 +1,137 @@
+"""What a server elsewhere offers is asked of it, and what it answers becomes replicas."""
+
+from typing import Any
+
+import pytest
+
+from remuda.core.address import Address
+from remuda.engines.openai.adapter import OpenAILike
+from remuda.fleet.registry import WILDCARD, FleetChange, Served
+from remuda.fleet.replica import Deadlines, ReplicaState
+from remuda.fleet.sources.upstream import ASK_AGAIN_S, ASK_EVERY_S, UpstreamSource, names_in
+from remuda.outbound.http import NotJson, OutboundError
+from remuda.testing.clock import FakeClock
+
+
+class FakeClient:
+    """Answers as told; an exception is raised."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    async def get_json(self, path: str) -> Any:
+        assert path == "/models"
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def offering(*names: str) -> dict[str, Any]:
+    return {"data": [{"id": name} for name in names]}
+
+
+class Watched:
+    """A source, and what it has announced."""
+
+    def __init__(self, *answers: Any, models: tuple[str, ...] = ()) -> None:
+        self.said: list[FleetChange] = []
+        self.client = FakeClient(*answers)
+        self.clock = FakeClock()
+        self.source = UpstreamSource(
+            "box",
+            address=Address("127.0.0.1", 1),
+            engine=OpenAILike(),
+            client=self.client,  # type: ignore[arg-type]
+            slots=8,
+            headers=(),
+            models=models,
+            deadlines=Deadlines(),
+            announce=self.said.append,
+            clock=self.clock,
+        )
+
+    @property
+    def last(self) -> dict[str, ReplicaState]:
+        change = self.said[-1]
+        assert isinstance(change, Served)
+        return {replica.id: replica.state for replica in change.replicas}
+
+
+async def test_what_it_lists_is_offered_and_shares_its_slots():
+    watched = Watched(offering("b", "a"))
+    await watched.source.ask()
+    assert watched.last == {"box/a": ReplicaState.ACTIVE, "box/b": ReplicaState.ACTIVE}
+    [change] = watched.said
+    assert isinstance(change, Served)
+    assert len({id(replica.slots) for replica in change.replicas}) == 1
+
+
+async def test_the_same_answer_again_is_no_news_and_replicas_keep_their_identity():
+    watched = Watched(offering("a"), offering("a"), offering("a", "b"))
+    for _ in range(3):
+        await watched.source.ask()
+    first, second = watched.said
+    assert isinstance(first, Served)
+    assert isinstance(second, Served)
+    assert first.replicas[0] in second.replicas
+
+
+async def test_configured_models_hold_whatever_it_lists():
+    watched = Watched(offering("other"), models=("mine",))
+    watched.source.begin()
+    await watched.source.ask()
+    assert watched.last == {"box/mine": ReplicaState.ACTIVE}
+
+
+@pytest.mark.parametrize("answer", [NotJson("it answers 404"), {"models": []}, ["a"]])
+async def test_one_that_lists_nothing_gets_any_name(answer: Any):
+    watched = Watched(answer)
+    await watched.source.ask()
+    change = watched.said[-1]
+    assert isinstance(change, Served)
+    [replica] = change.replicas
+    assert (replica.id, replica.model, replica.upstream_model) == ("box", WILDCARD, "")
+
+
+async def test_it_is_on_standby_after_two_failures_and_active_again_with_an_answer():
+    watched = Watched(offering("a"), OutboundError("gone"), OutboundError("gone"), offering("a"))
+    await watched.source.ask()
+    await watched.source.ask()
+    assert watched.last == {"box/a": ReplicaState.ACTIVE}
+    await watched.source.ask()
+    assert watched.last == {"box/a": ReplicaState.STANDBY}
+    await watched.source.ask()
+    assert watched.last == {"box/a": ReplicaState.ACTIVE}
+
+
+async def test_it_is_asked_more_often_while_it_is_away():
+    watched = Watched(OutboundError("away"), offering("a"))
+    from remuda.core.tasks import Tasks
+
+    tasks = Tasks("test")
+    tasks.start(watched.source.run(), "run")
+    await watched.clock.asleep()
+    await watched.clock.advance(ASK_AGAIN_S)
+    assert watched.client.asked == 2
+    await watched.clock.advance(ASK_EVERY_S - 0.1)
+    assert watched.client.asked == 2
+    await watched.clock.advance(0.2)
+    assert watched.client.asked == 3
+    await tasks.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "names"),
+    [
+        (offering("b", "a", "a"), ("a", "b")),
+        ({"data": [{"id": 3}, "x", {"id": ""}, {"id": WILDCARD}, {"id": "a"}]}, ("a",)),
+        ({"data": []}, ()),
+        ({"data": None}, None),
+        ("nonsense", None),
+    ],
+)
+def test_names_in_an_answer(answer: Any, names: tuple[str, ...] | None):
+    assert names_in(answer) == names

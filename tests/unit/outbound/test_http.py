@@ -1,0 +1,67 @@
+"""Questions to other servers, over real sockets: bounded, and clear about what went wrong."""
+
+from pathlib import Path
+
+import pytest
+from tests.fixtures.http_servers import http, serving
+
+from remuda.core.address import Address
+from remuda.outbound.http import MAX_ANSWER_BYTES, NotJson, OutboundClient, OutboundError
+
+KEY = ((b"Authorization", b"Bearer secret-key"),)
+
+
+def client(port: int, **fields: float) -> OutboundClient:
+    return OutboundClient(Address("127.0.0.1", port, base_path="/v1"), headers=KEY, **fields)  # type: ignore[arg-type]
+
+
+async def asked(answer: bytes | None, **fields: float) -> object:
+    async with serving(answer) as served:
+        one = client(served.port, **fields)
+        try:
+            return await one.get_json("/models")
+        finally:
+            await one.close()
+
+
+async def test_the_answer_is_json_below_the_base_address():
+    async with serving(http(b'{"data": []}')) as served:
+        one = client(served.port)
+        assert await one.get_json("/models") == {"data": []}
+        await one.close()
+    [head] = served.heads
+    assert head.startswith("GET /v1/models HTTP/1.1")
+    assert "Bearer secret-key" in head
+
+
+@pytest.mark.parametrize("answer", [http(b"<html>"), http(b"", "404 Not Found"), http(b"", "501 Not Implemented")])
+async def test_one_that_does_not_offer_it_is_told_apart(answer: bytes):
+    with pytest.raises(NotJson):
+        await asked(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (http(b"", "500 Oh"), "it answers 500"),
+        (http(b"", "302 Found\r\nLocation: http://127.0.0.1:1/"), "it answers 302"),
+        (http(b" " * (MAX_ANSWER_BYTES + 1)), "far too much"),
+        (b"garbage\r\n\r\n", "cannot be reached"),
+    ],
+)
+async def test_what_goes_wrong_is_said_without_the_key(answer: bytes, why: str):
+    with pytest.raises(OutboundError, match=why) as caught:
+        await asked(answer)
+    assert "secret-key" not in str(caught.value)
+
+
+async def test_a_silent_server_is_given_up_on():
+    with pytest.raises(OutboundError, match="TimeoutError"):
+        await asked(None, timeout_s=0.05)
+
+
+async def test_a_socket_that_is_not_there(tmp_path: Path):
+    one = OutboundClient(Address("localhost", 80, socket_path=str(tmp_path / "none.sock")))
+    with pytest.raises(OutboundError, match="cannot be reached"):
+        await one.get_json("/models")
+    await one.close()
