@@ -6,11 +6,11 @@ from typing import Any, cast
 import pytest
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import ClientGone, EngineDown, QueueFull, UnknownModel
+from remuda.core.faults import EngineDown, QueueFull, UnknownModel
 from remuda.fleet.registry import Failed, Fleet, Model, Served
 from remuda.fleet.replica import Replica, Slots
 from remuda.gateway.exchange import Exchange
-from remuda.gateway.route import Lease, QueueLimits, Router, check_present
+from remuda.gateway.route import Lease, QueueLimits, Router
 from tests.unit.fleet.test_registry import replica
 
 ASK = Ask(Operation.CHAT, "m", False, False, 1, b"{}")
@@ -22,8 +22,6 @@ class Waiting:
     def __init__(self) -> None:
         self.upstream_s = 0.0
         self.expiry: Any = None
-        self.interruption: Any = None
-        self.disconnected = False
 
 
 def exchange() -> Exchange:
@@ -180,11 +178,3 @@ async def test_models_on_one_server_share_its_slots() -> None:
     with await task:
         assert slots.in_use == 1
     assert slots.in_use == 0
-
-
-def test_who_is_gone_is_not_served() -> None:
-    present = Waiting()
-    check_present(cast(Exchange, present))
-    present.disconnected = True
-    with pytest.raises(ClientGone):
-        check_present(cast(Exchange, present))
