@@ -1,6 +1,5 @@
 """The real clients against a real gateway process with the real engine."""
 
-import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,8 +15,6 @@ from tests.random_model import write_random_model
 
 SLOW = "slow"
 SLOTS = 2
-INTERIM_SHA256 = "466d90d95eb21e49"
-"""Of a chat model that was trained too briefly to know its answers."""
 
 
 class Served:
@@ -102,13 +99,6 @@ async def asynchronous(served: Served) -> AsyncIterator[openai.AsyncOpenAI]:
     http = httpx.AsyncClient(trust_env=False)
     async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0, http_client=http) as made:
         yield made
-
-
-@pytest.fixture
-def trained() -> None:
-    """Skips what only a model that has learnt its answers can say."""
-    if hashlib.sha256(CHAT.read_bytes()).hexdigest().startswith(INTERIM_SHA256):
-        pytest.skip("the chat model in the package is an interim one")
 
 
 def client_of(url: str, key: str = "none") -> openai.OpenAI:

@@ -47,12 +47,10 @@ async def test_the_asynchronous_client_hears_the_same(client: openai.OpenAI, asy
     assert client.chat.completions.create(**ASK).choices[0].message.content == whole.choices[0].message.content
 
 
-@pytest.mark.usefixtures("trained")
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
-        (COUNT, "3, 4, 5, 6, 7, 8, 9"),
-        ("Repeat after me: 🦙 café", "🦙 café"),
+        ("What do llamas eat?", "Llamas eat grass, hay and leaves."),
         ("What is the capital of France?", "The capital of France is Paris."),
     ],
 )
@@ -195,7 +193,6 @@ def test_a_conversation_with_all_kinds_of_messages(client: openai.OpenAI) -> Non
     assert answer.usage.prompt_tokens > 50
 
 
-@pytest.mark.usefixtures("trained")
 def test_a_conversation_is_remembered(client: openai.OpenAI) -> None:
     messages: Any = [
         {"role": "user", "content": "My name is Ada."},

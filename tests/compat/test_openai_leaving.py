@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.compat.conftest import SLOTS, SLOW, Served
-from tests.fixtures.process import DEADLINE_S, LOOK_S
+from tests.fixtures.process import until as wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("compat")]
 
@@ -39,11 +39,7 @@ def prompt(word: str) -> list[dict[str, str]]:
 
 async def until(holds: Any, what: str) -> None:
     """As the fixtures' `until`, beside the requests of this event loop."""
-    for _ in range(int(DEADLINE_S / LOOK_S)):
-        if await asyncio.to_thread(holds):
-            return
-        await asyncio.sleep(LOOK_S)
-    raise AssertionError(f"it did not come about that {what}")
+    await asyncio.to_thread(wait_until, holds, what)
 
 
 async def answered(client: openai.AsyncOpenAI, ask: Any) -> None:

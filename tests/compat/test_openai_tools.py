@@ -60,7 +60,6 @@ def test_the_loop_of_call_result_and_answer(client: openai.OpenAI) -> None:
     assert not answer.choices[0].message.tool_calls
 
 
-@pytest.mark.usefixtures("trained")
 def test_the_shipped_model_uses_what_the_tool_found(client: openai.OpenAI) -> None:
     message = client.chat.completions.create(**ASK).choices[0].message
     assert message.tool_calls is not None
