@@ -44,7 +44,7 @@ from remuda.outbound.http import OutboundClient
 from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
-from remuda.store.keys import usable_keys
+from remuda.store.keys import list_keys, usable_keys
 from remuda.store.watch import watch_revision
 from remuda.telemetry.logs import AccessLog
 from remuda.telemetry.metrics import Metrics
@@ -165,6 +165,8 @@ class Remuda:
     async def _renew_keys(self) -> int:
         revision, stored = await usable_keys(self.store)
         self.gatekeeper.ring = KeyRing([*stored, *_configured_keys(self.settings, self.clock)])
+        # Revoking the last key must not open the door again.
+        self.gatekeeper.has_had_keys = bool(stored) or bool(await list_keys(self.store))
         return revision
 
     # The request's way
@@ -198,7 +200,7 @@ class Remuda:
             max_decompressed_bytes=settings.server.max_decompressed_bytes,
         )
         cors = Cors(settings.server.cors_origins)
-        return Gateway(pipeline, recorder, forwarder, settler, self.fleet, self.clock, self.ids, cors)
+        return Gateway(pipeline, self.gatekeeper, recorder, forwarder, settler, self.fleet, self.clock, self.ids, cors)
 
     def _lane(self) -> Lane:
         server = self.settings.server

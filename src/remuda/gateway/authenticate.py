@@ -63,6 +63,7 @@ class Gatekeeper:
         self._is_local_host = lru_cache(REMEMBERED)(_names_this_machine)
         self._is_local_peer = lru_cache(REMEMBERED)(is_loopback)
         self._is_trusted = lru_cache(REMEMBERED)(self._trusts)
+        self._has_had_keys = False
         self.ring = KeyRing()
 
     @property
@@ -73,7 +74,20 @@ class Gatekeeper:
     @ring.setter
     def ring(self, ring: KeyRing) -> None:
         self._ring = ring
-        self.is_open = self._keyless_allowed and not len(ring)
+        self._decide()
+
+    @property
+    def has_had_keys(self) -> bool:
+        """Whether a key was ever made, be it revoked by now: then the door stays closed."""
+        return self._has_had_keys
+
+    @has_had_keys.setter
+    def has_had_keys(self, value: bool) -> None:
+        self._has_had_keys = value
+        self._decide()
+
+    def _decide(self) -> None:
+        self.is_open = self._keyless_allowed and not len(self._ring) and not self._has_had_keys
         """Whether callers without a key are served."""
 
     def admit(

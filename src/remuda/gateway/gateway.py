@@ -8,6 +8,7 @@ from remuda.core.clock import Clock
 from remuda.core.faults import Fault, ShuttingDown
 from remuda.core.ids import Ids, accepted_request_id
 from remuda.fleet.registry import Fleet
+from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.drive import Drive
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.forward import Forwarder
@@ -21,6 +22,9 @@ SWEEP_S: Final = 0.25
 IDLE_UPSTREAM_S: Final = 30.0
 """How long an idle upstream connection is kept; shorter than the keep-alive of common servers."""
 
+UNASKED_DIGITS: Final = 6
+"""A body whose length has fewer digits (below 100 kB) is taken in before its caller is looked at: with all else."""
+
 
 class Gateway:
     """Runs the pipeline for each exchange and keeps watch over them."""
@@ -28,6 +32,7 @@ class Gateway:
     def __init__(
         self,
         pipeline: Pipeline,
+        gatekeeper: Gatekeeper,
         recorder: Recorder,
         forwarder: Forwarder,
         settler: Settler,
@@ -37,6 +42,7 @@ class Gateway:
         cors: Cors,
     ) -> None:
         self._pipeline = pipeline
+        self._gatekeeper = gatekeeper
         self._recorder = recorder
         self._forwarder = forwarder
         self._settler = settler
@@ -70,6 +76,17 @@ class Gateway:
         with self._recorder.open(exchange) as entry:
             entry.failed(fault, exchange.refuse(fault))
 
+    def objection(self, exchange: Exchange) -> Fault | None:
+        """A caller without leave, before a body that is not small is taken in: nobody unknown shall fill our memory."""
+        length = exchange.fields.get(b"content-length")
+        if length is not None and len(length) < UNASKED_DIGITS:
+            return None
+        try:
+            self._gatekeeper.admit(exchange.headers, exchange.peer, exchange.route.scope)
+        except Fault as fault:
+            return fault
+        return None
+
     def sweep(self) -> None:
         """End what has passed its time; called every SWEEP_S."""
         now = self._monotonic()
@@ -98,7 +115,7 @@ class Gateway:
     def _open(self, exchange: Exchange) -> None:
         exchange.started = self._monotonic()
         exchange.started_wall = self._wall()
-        fields = exchange.fields = dict(exchange.headers)
+        fields = exchange.fields
         given = fields.get(b"x-request-id")
         exchange.id = (given is not None and accepted_request_id(given)) or self._ids()
         origin = fields.get(b"origin")

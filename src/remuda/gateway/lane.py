@@ -60,6 +60,10 @@ class Taker(Protocol):
         """A request is refused before it was whole."""
         ...
 
+    def objection(self, exchange: Exchange) -> Fault | None:
+        """What speaks against taking in the body of a request whose head is in; None lets it come."""
+        ...
+
 
 class Lane:
     """What all connections of a gateway share: routes, limits, the connections themselves, and the sweep."""
@@ -277,15 +281,11 @@ class LaneProtocol(HttpToolsProtocol):
         if is_http10 and version != "1.0":
             self._refuse(InvalidRequest(f"HTTP/{version} is not spoken here"))
             return
-        limit = self._lane.limits.body_bytes
-        for name, value in self.headers:
-            if name == b"content-length":
-                if int(value) > limit:
-                    self._refuse(BodyTooLarge(f"the request body is larger than {limit} bytes"))
-                    return
-            elif name == b"transfer-encoding" and value.lower() != b"chunked":
-                self._refuse(InvalidRequest("the only Transfer-Encoding understood here is chunked"))
-                return
+        fields = exchange.fields = dict(self.headers)
+        fault = self._unacceptable(fields, is_http10=is_http10) or self._lane.taker.objection(exchange)
+        if fault is not None:
+            self._refuse(fault)
+            return
         exchange.expects_continue = self.expect_100_continue and not is_http10
         busy = self._is_busy
         self.cycle = exchange
@@ -294,6 +294,18 @@ class LaneProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
         else:
             self._invite(exchange)
+
+    def _unacceptable(self, fields: Mapping[bytes, bytes], *, is_http10: bool) -> Fault | None:
+        """What is wrong with a request by its head alone, if anything is."""
+        if b"host" not in fields and not is_http10:
+            return InvalidRequest("an HTTP/1.1 request names its host")  # RFC 9112, section 3.2
+        length = fields.get(b"content-length")
+        limit = self._lane.limits.body_bytes
+        if length is not None and int(length) > limit:
+            return BodyTooLarge(f"the request body is larger than {limit} bytes")
+        if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            return InvalidRequest("the only Transfer-Encoding understood here is chunked")
+        return None
 
     def _invite(self, exchange: Exchange) -> None:
         """Ask for the body of a client that waits to be asked."""

@@ -9,7 +9,6 @@ from remuda.core.faults import (
     Fault,
     Unavailable,
     UpstreamFailed,
-    UpstreamSilent,
 )
 from remuda.fleet.replica import Replica
 from remuda.gateway.authenticate import Gatekeeper
@@ -24,7 +23,7 @@ from remuda.gateway.settle import Settler
 
 log = logging.getLogger(__name__)
 
-RETRIED = (UpstreamFailed, UpstreamSilent, Unavailable)
+RETRIED = (UpstreamFailed, Unavailable)
 """Faults of one replica that another one may not have."""
 
 
@@ -86,7 +85,7 @@ class Pipeline:
                 if lease is None:
                     waited = exchange.upstream_s
                     try:
-                        lease = await self._router.wait(model, ask, exchange)
+                        lease = await self._router.wait(model, ask, exchange, tried)
                     finally:
                         entry.queue_wait_s += exchange.upstream_s - waited
                 with lease:

@@ -78,7 +78,7 @@ class Router:
         """The model that `name` means; raises UnknownModel."""
         model = self._fleet.find(name)
         if model is None:
-            raise UnknownModel(f"there is no model called {name[:200]!r} here", parameter="model")
+            raise UnknownModel(f"there is no model called {name[:200]!r} here", parameter="model", received=name[:200])
         return model
 
     def lease(self, model: Model, tried: Collection[Replica]) -> Lease | None:
@@ -99,7 +99,7 @@ class Router:
         model.turn += 1
         return Lease(self._fleet, self._policy(candidates, model.turn))
 
-    async def wait(self, model: Model, ask: Ask, exchange: Exchange) -> Lease:
+    async def wait(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica] = ()) -> Lease:
         """A slot, once one is free; raises QueueFull at once, WaitedTooLong (by the exchange's expiry) later."""
         limits = self._limits
         size = len(ask.body)
@@ -107,7 +107,7 @@ class Router:
             raise QueueFull(retry_after_s=self._expected_wait(model))
         if not any(replica.is_routable for replica in model.replicas):
             self._fleet.want(model)
-        ticket = Ticket(self, model)
+        ticket = Ticket(self, model, tried)
         entered = self._monotonic()
         exchange.expiry = (entered + limits.wait_s, lambda: self._waited_too_long(model))
         model.waiting.append(ticket)
@@ -139,10 +139,11 @@ class Router:
 class Ticket:
     """A place in a model's queue."""
 
-    __slots__ = ("_model", "_router", "granted")
+    __slots__ = ("_model", "_router", "_tried", "granted")
 
-    def __init__(self, router: Router, model: Model) -> None:
+    def __init__(self, router: Router, model: Model, tried: Collection[Replica] = ()) -> None:
         self._router = router
+        self._tried = tried
         self._model = model
         self.granted: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
 
@@ -150,7 +151,9 @@ class Ticket:
         """Take a slot if one is free; the first in the queue is woken first."""
         if self.granted.done():
             return False
-        lease = self._router.claim(self._model, ())
+        lease = self._router.claim(self._model, self._tried)
+        if lease is None and all(replica in self._tried for replica in self._model.replicas if replica.is_routable):
+            lease = self._router.claim(self._model, ())  # no other is left: the one that failed may do better now
         if lease is None:
             self._model.waiting.appendleft(self)
             return True  # claims of others were faster; this one stays first in line

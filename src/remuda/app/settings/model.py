@@ -71,7 +71,7 @@ class ServerSettings(Section):
     head_timeout_s: Annotated[Seconds, Field(gt=0)] = 10
     """How long a request's headers may take to arrive; then 408."""
     body_timeout_s: Annotated[Seconds, Field(gt=0)] = 60
-    """How long a request's body may take to arrive; then 408."""
+    """How long a request's body may pause while it arrives; then 408."""
     keep_alive_s: Annotated[Seconds, Field(gt=0)] = 75
     """How long an idle connection is kept open."""
     shutdown_grace_s: Seconds = 30
