@@ -26,6 +26,11 @@ def request_ids() -> Ids:
     return next_id
 
 
-def accepted_request_id(value: bytes) -> str | None:
-    """A client's own request id if it is safe to echo and store (1 to 128 plain characters), else None."""
-    return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else None
+def accepted_request_id(value: bytes, secret: bytes | None = None) -> str | None:
+    """A client's own request id if it is safe to echo and store (1 to 128 plain characters), else None.
+
+    Ids are kept and logged: one that holds `secret` (the request's credential) or looks like a key of ours is not.
+    """
+    if not _REQUEST_ID.fullmatch(value) or b"rmd_" in value or (secret and secret in value):
+        return None
+    return value.decode("ascii")

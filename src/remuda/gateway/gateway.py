@@ -8,7 +8,7 @@ from remuda.core.clock import Clock
 from remuda.core.faults import Fault, ShuttingDown
 from remuda.core.ids import Ids, accepted_request_id
 from remuda.fleet.registry import Fleet
-from remuda.gateway.authenticate import Gatekeeper
+from remuda.gateway.authenticate import Gatekeeper, credential_of
 from remuda.gateway.drive import Drive
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.forward import Forwarder
@@ -117,7 +117,10 @@ class Gateway:
         exchange.started_wall = self._wall()
         fields = exchange.fields
         given = fields.get(b"x-request-id")
-        exchange.id = (given is not None and accepted_request_id(given)) or self._ids()
+        if given is not None:
+            exchange.id = accepted_request_id(given, credential_of(exchange.headers)) or self._ids()
+        else:
+            exchange.id = self._ids()
         origin = fields.get(b"origin")
         if origin is not None:
             exchange.cors_block = block_of(self._cors.headers(origin))

@@ -144,10 +144,12 @@ class StreamScan:
             return self._without_progress(event, data)
         self._note(facts)
         if facts.usage is not None:
-            if facts.is_usage_only and self._drops_usage:
+            # llama.cpp reports once per choice; the client is told once, when the last choice is through.
+            is_early = self._unfinished > 0 and bool(self.finish_reason)
+            if facts.is_usage_only and (self._drops_usage or is_early):
                 return b""
             if self._sum.reports > 1 and (facts.is_usage_only or facts.finished):
-                # One report per choice: clients believe the last, so each one counts those before it too.
+                # Clients believe the last report, so it counts those before it too.
                 return event_of(
                     msgspec.json.encode({**msgspec.json.decode(data), "usage": usage_json(self._sum.total)})
                 )

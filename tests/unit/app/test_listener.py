@@ -18,6 +18,9 @@ from tests.fixtures.asgi import parts
 class Echo:
     """Answers lane requests with their own bodies."""
 
+    def objection(self, exchange: Exchange) -> None:
+        """Nothing speaks against any body."""
+
     def accept(self, exchange: Exchange) -> None:
         exchange.answer(200, b"x-by: lane\r\n", bytes(exchange.body))
 

@@ -22,3 +22,9 @@ def test_plain_ones_are_taken(given: bytes):
 @pytest.mark.parametrize("given", [b"", b"x" * 129, b"a b", b"a\r\nx: y", b"a\n", b"\xff", b'"', b"{id}"])
 def test_others_are_not(given: bytes):
     assert accepted_request_id(given) is None
+
+
+def test_ids_that_hold_a_secret_are_not():
+    assert accepted_request_id(b"about-rmd_abc") is None
+    assert accepted_request_id(b"about-hunter2", b"hunter2") is None
+    assert accepted_request_id(b"about", b"hunter2") == "about"

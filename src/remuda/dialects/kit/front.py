@@ -13,7 +13,7 @@ from remuda.core.faults import BodyTooLarge, Fault, Forbidden
 from remuda.core.ids import Ids, accepted_request_id
 from remuda.dialects.kit.access import WEBSOCKET, Access, Policy
 from remuda.dialects.kit.owners import Owners
-from remuda.gateway.authenticate import Gatekeeper
+from remuda.gateway.authenticate import Gatekeeper, credential_of
 from remuda.gateway.face import Refusal
 from remuda.gateway.headers import STANDING_HEADERS, Cors
 
@@ -128,7 +128,7 @@ class _Head:
         given: str | None = None
         for name, value in scope["headers"]:
             if name == b"x-request-id":
-                given = accepted_request_id(value)
+                given = accepted_request_id(value, credential_of(scope["headers"], scope.get("query_string", b"")))
             elif name == b"origin":
                 self.origin = value
             elif name == b"access-control-request-method":
