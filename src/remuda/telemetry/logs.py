@@ -38,9 +38,8 @@ ACCESS_LOGGER: Final = "remuda.access"
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _FIXED: Final = frozenset({"ts", "level", "logger", "message", "exception"})
 _UVICORN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
-_TALKATIVE: Final = {"aiosqlite": logging.INFO, "alembic": logging.WARNING}
-"""Libraries that are heard from this level on only: the one's debug lines hold what is stored, the other tells of its
-plugins at each start."""
+_TALKATIVE: Final = {"alembic": logging.WARNING}
+"""Libraries that are heard from this level on only: this one tells of its plugins at each start."""
 
 
 class Logging:

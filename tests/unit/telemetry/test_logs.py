@@ -207,7 +207,6 @@ def test_uvicorn_goes_the_same_way(level: str) -> None:
         with lines(level) as found:
             logging.getLogger("uvicorn.error").info("started", extra={"color_message": "\x1b[1mstarted"})
             logging.getLogger("uvicorn.access").info('%s - "GET /?api_key=%s"', "1.2.3.4:5", SECRET)
-            logging.getLogger("aiosqlite").debug("insert ... prompt")
             logging.getLogger("alembic.runtime.plugins").info("setup plugin")
         assert logging.getLogger("uvicorn").handlers == [own]
         assert not logging.getLogger("uvicorn").propagate
