@@ -91,7 +91,7 @@ async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ran
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate, place / "key.pem")
             tls = await enter(FakeUpstream(models=("tls",), tls=context))
-            upstreams.append({"url": tls.url, "name": "tls", "ca_file": str(certificate)})
+            upstreams.append({"url": tls.url, "ca_file": str(certificate)})  # no name: its address is its name
         gateway = await enter(gateway_before(one, data_dir=place, upstreams=upstreams))
         fleet = gateway.remuda.fleet
         for name in ("pair", "raw", "sock", *(["tls"] if tls else [])):

@@ -26,7 +26,7 @@ from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.engines.openai.adapter import OpenAILike
 from remuda.fleet.registry import Fleet
-from remuda.fleet.replica import Deadlines, Replica
+from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
 from remuda.fleet.sources.upstream import UpstreamSource
 from remuda.gateway.authenticate import Gatekeeper
@@ -92,9 +92,8 @@ class Remuda:
                 buffered_records=settings.journal.buffer_records, spool_bytes=settings.journal.spool_max_bytes
             ),
         )
-        self._tls: dict[str, ssl.SSLContext] = {}
         self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
-        self.metrics = Metrics(__version__, is_known_model=lambda name: self.fleet.find(name) is not None)
+        self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
         self.local = self._local_models(on_load)
         self.gateway = self._gateway()
@@ -179,7 +178,7 @@ class Remuda:
             monotonic,
             content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
         )
-        forwarder = Forwarder(monotonic, tls=lambda replica: self._tls.get(_tls_name(replica)))
+        forwarder = Forwarder(monotonic)
         settler = Settler(forwarder, self.clock, self.metrics.observe_idle)
         routing = settings.routing
         router = Router(
@@ -297,7 +296,6 @@ class Remuda:
         tls = None
         if upstream.address.is_tls:
             tls = ssl.create_default_context(cafile=str(upstream.ca_file) if upstream.ca_file else None)
-            self._tls[name] = tls
         client = OutboundClient(upstream.address, headers=headers, timeout_s=10, tls=tls)
         source = UpstreamSource(
             name,
@@ -307,15 +305,12 @@ class Remuda:
             slots=upstream.slots,
             headers=headers,
             models=upstream.models,
+            tls=tls,
             deadlines=Deadlines(upstream.connect_timeout_s, upstream.ttft_timeout_s, upstream.silence_timeout_s),
             announce=self.fleet.apply,
             clock=self.clock,
         )
         return source, client
-
-
-def _tls_name(replica: Replica) -> str:
-    return replica.id.partition("/")[0]
 
 
 async def _quietly(load: Coroutine[Any, Any, LocalModelState]) -> None:

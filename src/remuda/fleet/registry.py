@@ -83,6 +83,10 @@ class Fleet:
                 return wild
         return model
 
+    def knows(self, name: str) -> bool:
+        """Whether some source has said this very name, or configuration makes it an alias of one that was said."""
+        return self._aliases.get(name, name) in self._models and name != WILDCARD
+
     def models(self) -> Sequence[Model]:
         """All models with a name of their own, sorted by it."""
         return [self._models[name] for name in sorted(self._models) if name != WILDCARD]

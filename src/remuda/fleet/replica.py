@@ -1,5 +1,6 @@
 """A model served at one place, and the slots it has."""
 
+import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -58,6 +59,7 @@ class Replica:
         "model",
         "slots",
         "state",
+        "tls",
         "upstream_model",
     )
 
@@ -74,6 +76,7 @@ class Replica:
         context_length: int | None = None,
         deadlines: Deadlines = Deadlines(),
         state: ReplicaState = ReplicaState.ACTIVE,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.id = replica_id
         """Shown to clients (`x-remuda-replica`) and in metrics: short, plain, without secrets."""
@@ -88,6 +91,8 @@ class Replica:
         self.context_length = context_length
         """Tokens per slot, where the engine tells."""
         self.deadlines = deadlines
+        self.tls = tls
+        """What its certificate is checked against, where it speaks TLS; None: the system's authorities."""
         self.state = state
 
     @property

@@ -1,7 +1,6 @@
 """Step: send the ask to the leased replica and wait for the head of its answer."""
 
 import asyncio
-import ssl
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final
@@ -19,8 +18,6 @@ ERROR_BODY_BYTES: Final = 64 * 1024
 
 MAX_RETRY_AFTER_S: Final = 3600
 """An upstream's Retry-After is passed on up to this."""
-
-TlsContexts = Callable[[Replica], ssl.SSLContext | None]
 
 
 class Answer:
@@ -99,14 +96,8 @@ class Channel:
 class Forwarder:
     """Sends asks to replicas."""
 
-    def __init__(
-        self,
-        monotonic: Callable[[], float],
-        *,
-        tls: TlsContexts = lambda _: None,
-    ) -> None:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._tls = tls
         self._channels: dict[str, Channel] = {}
 
     async def send(self, exchange: Exchange, ask: Ask, replica: Replica) -> Answer:
@@ -177,7 +168,7 @@ class Forwarder:
                 replica.address,
                 asyncio.get_running_loop(),
                 connect_timeout_s=replica.deadlines.connect_s,
-                ssl_context=self._tls(replica),
+                ssl_context=replica.tls,
             )
             channel = self._channels[replica.id] = Channel(replica, pool)
         return channel

@@ -1,6 +1,7 @@
 """OpenAI-compatible servers elsewhere: what they offer is asked of them again and again."""
 
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ class UpstreamSource:
         headers: tuple[tuple[bytes, bytes], ...],
         models: Sequence[str],
         deadlines: Deadlines,
+        tls: ssl.SSLContext | None = None,
         announce: Callable[[FleetChange], None],
         clock: Clock,
     ) -> None:
@@ -46,6 +48,7 @@ class UpstreamSource:
         self._headers = headers
         self._configured = tuple(models)
         self._deadlines = deadlines
+        self._tls = tls
         self._announce = announce
         self._clock = clock
         self._replicas: dict[str, Replica] = {}
@@ -114,6 +117,7 @@ class UpstreamSource:
             slots=self._slots,
             headers=self._headers,
             deadlines=self._deadlines,
+            tls=self._tls,
         )
 
 
