@@ -1,0 +1,70 @@
+"""The same gateway with its store on Postgres: nothing on the request path notices, nothing is lost when it goes."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from remuda.core.keys import Key, Scope, digest_of, secret_from
+from remuda.store.keys import create_key
+from remuda.testing.upstream import FakeUpstream
+from tests.fixtures.gateway import running_gateway
+from tests.fixtures.postgres import PostgresServer, private_postgres
+
+pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("postgres")]
+
+BODY = {"model": "fake", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with private_postgres() as running:
+        yield running
+
+
+async def test_a_gateway_on_postgres(server: PostgresServer, upstream: FakeUpstream, tmp_path: Path) -> None:
+    url = server.url(server.new_database())
+    upstreams = [{"url": upstream.url, "name": "one", "models": ["fake"]}]
+    async with (
+        running_gateway(tmp_path, upstreams=upstreams, database_url=url) as gateway,
+        httpx.AsyncClient(base_url=gateway.url) as client,
+    ):
+        assert (await client.post("/v1/chat/completions", json=BODY)).status_code == 200
+        [record] = await gateway.records()
+        assert (record.status, record.model, record.replica) == (200, "fake", "one/fake")
+
+        secret = secret_from(secrets.token_bytes(20))
+        key = Key("key_1", "me", digest_of(secret.encode()), secret[:10], frozenset({Scope.INFERENCE}), time.time())
+        await create_key(gateway.remuda.store, key)
+        await gateway.until(lambda: not gateway.remuda.gatekeeper.is_open, "the key is seen")
+        assert (await client.post("/v1/chat/completions", json=BODY)).status_code == 401
+        headers = {"Authorization": f"Bearer {secret}"}
+        assert (await client.post("/v1/chat/completions", json=BODY, headers=headers)).status_code == 200
+
+
+async def test_requests_are_answered_and_kept_while_postgres_is_away(
+    server: PostgresServer, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    url = server.url(server.new_database())
+    upstreams = [{"url": upstream.url, "name": "one", "models": ["fake"]}]
+    async with (
+        running_gateway(tmp_path, upstreams=upstreams, database_url=url) as gateway,
+        httpx.AsyncClient(base_url=gateway.url) as client,
+    ):
+        assert (await client.get("/readyz")).status_code == 200
+        await asyncio.to_thread(server.stop)
+        try:
+            for _ in range(5):
+                assert (await client.post("/v1/chat/completions", json=BODY)).status_code == 200
+            await gateway.until(lambda: gateway.remuda.unready() != [], "readiness says that the store is away")
+        finally:
+            await asyncio.to_thread(server.start)
+        await gateway.until(lambda: gateway.remuda.unready() == [], "the store is back")
+        await gateway.until(
+            lambda: gateway.remuda.journal.committed + gateway.remuda.journal.loaded == 5, "every record is in the store"
+        )
+        assert len(await gateway.records()) == 5
