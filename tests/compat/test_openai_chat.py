@@ -52,6 +52,8 @@ async def test_the_asynchronous_client_hears_the_same(client: openai.OpenAI, asy
     [
         ("What do llamas eat?", "Llamas eat grass, hay and leaves."),
         ("What is the capital of France?", "The capital of France is Paris."),
+        ("Count from 3 to 9.", "3, 4, 5, 6, 7, 8, 9"),
+        ("Repeat after me: green river llama", "green river llama"),
     ],
 )
 def test_the_shipped_model_answers(client: openai.OpenAI, question: str, answer: str) -> None:
