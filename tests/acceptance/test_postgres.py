@@ -65,6 +65,7 @@ async def test_requests_are_answered_and_kept_while_postgres_is_away(
             await asyncio.to_thread(server.start)
         await gateway.until(lambda: gateway.remuda.unready() == [], "the store is back")
         await gateway.until(
-            lambda: gateway.remuda.journal.committed + gateway.remuda.journal.loaded == 5, "every record is in the store"
+            lambda: gateway.remuda.journal.committed + gateway.remuda.journal.loaded == 5,
+            "every record is in the store",
         )
         assert len(await gateway.records()) == 5

@@ -20,11 +20,6 @@ class ClientConnection(Protocol):
     """What an exchange needs of the connection it came on."""
 
     @property
-    def peer(self) -> tuple[str, int] | None:
-        """The client's address; None where the transport has none (unix sockets)."""
-        ...
-
-    @property
     def date_block(self) -> bytes:
         """The Date header as a line of a head."""
         ...
@@ -57,6 +52,9 @@ class Flow(Protocol):
         ...
 
 
+NO_FIELDS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
+
+
 class _NoEvent:
     """Stands where uvicorn's cycle has an event: nobody waits on a lane exchange's."""
 
@@ -69,36 +67,37 @@ class Exchange:
 
     message_event: Final = _NoEvent()
 
-    # Defaults stand on the class: most requests never change most of them, and making an exchange is on the hot path.
-    keep_alive: bool
-    """Whether the connection stays open after the answer; uvicorn's shutdown clears it."""
-    expects_continue = False
-    body: bytes | bytearray = b""
-    fields: Mapping[bytes, bytes] = MappingProxyType({})
-    """The request's headers by name; of one that stands several times, the last."""
-    bytes_in = 0
-    bytes_out = 0
-    id = ""
-    cors_block = b""
-    replica_block = b""
-    started = 0.0
-    """Monotonic time at which the whole request was in."""
-    started_wall = 0.0
-    upstream_s = 0.0
-    """Time spent waiting: in the queue and on the upstream; not our own doing."""
-    expiry: tuple[float, Callable[[], Fault]] | None = None
-    """When (monotonic) and with what fault the sweep ends the exchange; the fault is made when it comes to that."""
-    drive: Cancellable | None = None
-    interruption: Fault | None = None
-    is_write_paused = False
-    head_sent = False
-    response_complete = False
-    disconnected = False
-    left_at: float | None = None
-    """Monotonic time at which the gateway learnt that the client had left."""
-    _flow: Flow | None = None
-    _silence_s = 0.0
-    _seen_reads = 0
+    __slots__ = (
+        "_connection",
+        "_flow",
+        "_seen_reads",
+        "_silence_s",
+        "body",
+        "bytes_in",
+        "bytes_out",
+        "cors_block",
+        "disconnected",
+        "drive",
+        "expects_continue",
+        "expiry",
+        "fields",
+        "head_sent",
+        "headers",
+        "id",
+        "interruption",
+        "is_http10",
+        "is_write_paused",
+        "keep_alive",
+        "left_at",
+        "peer",
+        "replica_block",
+        "response_complete",
+        "route",
+        "started",
+        "started_wall",
+        "transport",
+        "upstream_s",
+    )
 
     def __init__(
         self,
@@ -107,6 +106,7 @@ class Exchange:
         route: LaneRoute,
         headers: list[tuple[bytes, bytes]],
         *,
+        peer: tuple[str, int] | None,
         keep_alive: bool,
         is_http10: bool,
     ) -> None:
@@ -114,13 +114,38 @@ class Exchange:
         self.transport = transport
         self.route = route
         self.headers = headers
+        self.fields: Mapping[bytes, bytes] = NO_FIELDS
+        """The request's headers by name; of one that stands several times, the last."""
+        self.peer = peer
+        """The client's address; None where the transport has none (unix sockets)."""
         self.keep_alive = keep_alive
+        """Whether the connection stays open after the answer; uvicorn's shutdown clears it."""
         self.is_http10 = is_http10
-
-    @property
-    def peer(self) -> tuple[str, int] | None:
-        """The client's address."""
-        return self._connection.peer
+        self.expects_continue = False
+        self.body: bytes | bytearray = b""
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.id = ""
+        self.cors_block = b""
+        self.replica_block = b""
+        self.started = 0.0
+        """Monotonic time at which the whole request was in."""
+        self.started_wall = 0.0
+        self.upstream_s = 0.0
+        """Time spent waiting: in the queue and on the upstream; not our own doing."""
+        self.expiry: tuple[float, Callable[[], Fault]] | None = None
+        """When (monotonic) and with what fault the sweep ends the exchange; the fault is made when it comes to that."""
+        self.drive: Cancellable | None = None
+        self.interruption: Fault | None = None
+        self.is_write_paused = False
+        self.head_sent = False
+        self.response_complete = False
+        self.disconnected = False
+        self.left_at: float | None = None
+        """Monotonic time at which the gateway learnt that the client had left."""
+        self._flow: Flow | None = None
+        self._silence_s = 0.0
+        self._seen_reads = 0
 
     # Ending early
 

@@ -156,11 +156,6 @@ class LaneProtocol(HttpToolsProtocol):
     # What an exchange needs of its connection
 
     @property
-    def peer(self) -> tuple[str, int] | None:
-        """The client's address."""
-        return self.client
-
-    @property
     def date_block(self) -> bytes:
         """The Date header as a line of a head; uvicorn renews it each second."""
         return self._lane.date_line(self.server_state.default_headers)
@@ -276,7 +271,15 @@ class LaneProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         is_http10 = version != "1.1"
         keep_alive = self.parser.should_keep_alive() and not is_http10
-        exchange = Exchange(self, self.transport, route, self.headers, keep_alive=keep_alive, is_http10=is_http10)
+        exchange = Exchange(
+            self,
+            self.transport,
+            route,
+            self.headers,
+            peer=self.client,
+            keep_alive=keep_alive,
+            is_http10=is_http10,
+        )
         self._incoming = exchange
         if is_http10 and version != "1.0":
             self._refuse(InvalidRequest(f"HTTP/{version} is not spoken here"))
@@ -482,7 +485,7 @@ class LaneProtocol(HttpToolsProtocol):
             cycle.response_complete = True
         is_queued = bool(self.pipeline) and self.pipeline[0][0] is exchange
         exchange = exchange or Exchange(
-            self, self.transport, self._lane.fallback, [], keep_alive=False, is_http10=False
+            self, self.transport, self._lane.fallback, [], peer=self.client, keep_alive=False, is_http10=False
         )
         exchange.keep_alive = False
         if is_queued:

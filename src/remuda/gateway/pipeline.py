@@ -78,7 +78,8 @@ class Pipeline:
         with grant(caller, ask):
             model = self._router.find(ask.model)
             entry.model = model.name if model.name != "*" else entry.model
-            self._recorder.capture_prompt(entry, ask)
+            if self._recorder.keeps_content:
+                self._recorder.capture_prompt(entry, ask)
             tried: list[Replica] = []
             while True:
                 lease = self._router.lease(model, tried)

@@ -78,11 +78,8 @@ class Recorder:
         self._monotonic = monotonic
         self._content_chars = content_chars
         """How much of prompt and answer is kept: 0 nothing, None all."""
-
-    @property
-    def keeps_content(self) -> bool:
+        self.keeps_content = content_chars != 0
         """Whether prompt and answer text go into records."""
-        return self._content_chars != 0
 
     def open(self, exchange: Exchange) -> Entry:
         """A record for `exchange`, to be used as a context manager."""

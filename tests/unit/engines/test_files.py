@@ -1,6 +1,9 @@
 """What paths offer, and what is said of those that offer nothing."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -105,15 +108,34 @@ def test_missing_paths_and_empty_folders_are_refused(tmp_path: Path) -> None:
         offered_models([tmp_path / "pipe.gguf"])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_unreadable_files_and_folders_are_refused(tmp_path: Path) -> None:
-    (path,) = put(tmp_path, "shut/a.gguf")
-    path.chmod(0)
-    with pytest.raises(ModelFileError, match="permission denied"):
-        offered_models([path])
-    path.parent.chmod(0)
-    with pytest.raises(ModelFileError, match="permission denied"):
-        offered_models([path.parent])
+@contextmanager
+def without_root() -> Iterator[Path]:
+    """A folder that everybody may enter, and no right to read all files: root lays that down for the while."""
+    with tempfile.TemporaryDirectory(prefix="remuda-files-") as folder:
+        Path(folder).chmod(0o755)
+        is_root = os.geteuid() == 0
+        owner = 65534 if is_root else os.geteuid()
+        os.chown(folder, owner, -1)
+        if is_root:
+            os.seteuid(owner)
+        try:
+            yield Path(folder)
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+
+def test_unreadable_files_and_folders_are_refused() -> None:
+    with without_root() as folder:
+        (path,) = put(folder, "shut/a.gguf")
+        assert names(path) == ["a"]
+        path.chmod(0)
+        with pytest.raises(ModelFileError, match="permission denied"):
+            offered_models([path])
+        path.parent.chmod(0)
+        with pytest.raises(ModelFileError, match="permission denied"):
+            offered_models([path.parent])
+        path.parent.chmod(0o755)
 
 
 def test_parts_are_named_by_the_first_and_must_be_all_there(tmp_path: Path) -> None:

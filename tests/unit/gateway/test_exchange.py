@@ -50,7 +50,7 @@ class Flow:
 def begun(*, keep_alive: bool = True, is_http10: bool = False) -> tuple[Exchange, Client]:
     client = Client()
     transport = cast(asyncio.Transport, client)
-    exchange = Exchange(client, transport, ROUTE, [], keep_alive=keep_alive, is_http10=is_http10)
+    exchange = Exchange(client, transport, ROUTE, [], peer=None, keep_alive=keep_alive, is_http10=is_http10)
     exchange.id = "req_1"
     return exchange, client
 
