@@ -147,6 +147,11 @@ class Exchange:
         self._silence_s = 0.0
         self._seen_reads = 0
 
+    def forget_request(self) -> None:
+        """Let go of the request's headers; thousands of streams may be open, each for minutes."""
+        self.headers.clear()
+        self.fields = NO_FIELDS
+
     # Ending early
 
     def interrupt(self, fault: Fault) -> None:

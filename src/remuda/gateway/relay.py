@@ -85,6 +85,9 @@ class Relay:
     async def _spliced(self, answer: Answer, exchange: Exchange, ask: Ask, entry: Entry) -> None:
         entry.is_streamed = True
         entry.status = answer.connection.status
+        # Once this answer has begun no other replica is asked: what only asking takes need not be held any longer.
+        ask.body = b""
+        exchange.forget_request()
         splice = Splice(answer, exchange, ask, entry, self._overhead(exchange), self._monotonic)
         try:
             await splice.run()
@@ -229,7 +232,7 @@ class Splice(_Receiving):
         self._entry = entry
         self._head = head
         self._monotonic = monotonic
-        self._scan = StreamScan(ask, drops_progress=answer.outgoing.may_emit_progress, text=entry.text)
+        self._scan = StreamScan(ask, drops_progress=answer.may_emit_progress, text=entry.text)
         self._is_chunked = False
         self._awaits_content = True
         self._bytes_out = 0
