@@ -151,7 +151,6 @@ async def test_a_client_that_leaves(
 async def test_256_claims_on_one_slot_are_served_one_at_a_time_and_in_order(
     gateway: RunningGateway, upstream: FakeUpstream
 ) -> None:
-    fleet = gateway.remuda.fleet
     most = 0
 
     async def one(number: int) -> RawAnswer:
@@ -167,7 +166,7 @@ async def test_256_claims_on_one_slot_are_served_one_at_a_time_and_in_order(
         answers = []
         for number in range(256):
             answers.append(tasks.create_task(one(number)))
-            await gateway.until(lambda number=number: fleet.queued == number, "in line")
+            await gateway.until(lambda number=number: len(gateway.remuda.gateway.live) == number + 1, "in line")
         await upstream.gate.reached()
         upstream.gate.release()
     assert all(answer.result().status == 200 and answer.result().is_whole for answer in answers)
