@@ -771,3 +771,17 @@ async def test_a_traceparent_that_is_too_long_is_not_passed_on(gateway: RunningG
         client.say(post(ASK, "traceparent: " + "0" * 200))
         assert (await client.answer()).status == 200
     assert upstream.seen[0].header("traceparent") is None
+
+
+@pytest.mark.parametrize(
+    "lines", [(), ("Host: localhost", "Host: localhost"), ("Host: localhost", "Host: example.org")]
+)
+async def test_a_request_names_its_host_once(
+    lines: tuple[str, ...], gateway: RunningGateway, upstream: FakeUpstream
+) -> None:
+    head = [f"POST {CHAT} HTTP/1.1", f"Content-Length: {len(ASK)}", *lines]
+    async with RawClient(gateway.port) as client:
+        client.say("\r\n".join(head).encode() + b"\r\n\r\n" + ASK)
+        assert (await client.answer()).status == 400
+        assert await client.ended() == b""
+    assert upstream.seen == []

@@ -125,7 +125,7 @@ async def test_a_client_that_leaves(
             await client.events(2)
         else:
             await upstream.saw(1)
-            await gateway.until(lambda: any(each._flow is not None for each in live), "half of it has come")
+            await gateway.until(lambda: any(each.flow is not None for each in live), "half of it has come")
         client.leave(reset=reset)
         if phase == "queued":
             await gateway.until(lambda: fleet.queued == 0, "out of the queue")

@@ -1,7 +1,8 @@
 """One inference request, free of its dialect."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Operation(StrEnum):
@@ -17,8 +18,7 @@ class Operation(StrEnum):
     RERANK = "rerank"
 
 
-@dataclass(slots=True)
-class Ask:
+class Ask(msgspec.Struct, eq=False):
     """An inference request as the gateway handles it: a few known fields, and the body as it came."""
 
     operation: Operation

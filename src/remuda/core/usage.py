@@ -1,9 +1,9 @@
 """Tokens of one request."""
 
-from typing import NamedTuple
+import msgspec
 
 
-class Usage(NamedTuple):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Token counts as the engine reported them, or estimated where it said nothing."""
 
     prompt_tokens: int = 0

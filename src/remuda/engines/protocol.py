@@ -1,12 +1,14 @@
 """What the gateway needs to know of a kind of engine, and nothing more."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import Fault
 
 
-class Outgoing(NamedTuple):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """An ask in the words of an engine."""
 
     path: str

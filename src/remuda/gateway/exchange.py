@@ -4,11 +4,15 @@ import asyncio
 import http
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
+
+import msgspec
 
 from remuda.core.faults import Fault, StreamCut
+from remuda.core.usage import NO_USAGE, Usage
+from remuda.engines.protocol import Outgoing
 from remuda.gateway.face import LaneRoute
-from remuda.gateway.headers import STANDING_BLOCK, block_of
+from remuda.gateway.headers import block_of
 
 STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
@@ -20,8 +24,8 @@ class ClientConnection(Protocol):
     """What an exchange needs of the connection it came on."""
 
     @property
-    def date_block(self) -> bytes:
-        """The Date header as a line of a head."""
+    def standing_block(self) -> bytes:
+        """What stands in every answer's head, the date with it, as lines of a head."""
         ...
 
     def exchange_done(self, exchange: "Exchange") -> None:
@@ -62,95 +66,91 @@ class _NoEvent:
         """Nothing to wake."""
 
 
-class Exchange:
-    """A request and its answer. Plays the part of uvicorn's cycle towards its pipelining and its shutdown."""
+class Exchange(msgspec.Struct, eq=False):
+    """A request and its answer, and what the journal will say of them. Plays the part of uvicorn's cycle towards its
+    pipelining and its shutdown.
 
-    message_event: Final = _NoEvent()
+    A msgspec struct, whose forty fields are filled in by C: one is made for each request.
+    """
 
-    __slots__ = (
-        "_connection",
-        "_flow",
-        "_seen_reads",
-        "_silence_s",
-        "body",
-        "bytes_in",
-        "bytes_out",
-        "cors_block",
-        "disconnected",
-        "drive",
-        "expects_continue",
-        "expiry",
-        "fields",
-        "head_sent",
-        "headers",
-        "id",
-        "interruption",
-        "is_http10",
-        "is_write_paused",
-        "keep_alive",
-        "left_at",
-        "peer",
-        "replica_block",
-        "response_complete",
-        "route",
-        "started",
-        "started_wall",
-        "transport",
-        "upstream_s",
-    )
+    message_event: ClassVar = _NoEvent()
 
-    def __init__(
-        self,
-        connection: ClientConnection,
-        transport: asyncio.Transport,
-        route: LaneRoute,
-        headers: list[tuple[bytes, bytes]],
-        *,
-        peer: tuple[str, int] | None,
-        keep_alive: bool,
-        is_http10: bool,
-    ) -> None:
-        self._connection = connection
-        self.transport = transport
-        self.route = route
-        self.headers = headers
-        self.fields: Mapping[bytes, bytes] = NO_FIELDS
-        """The request's headers by name; of one that stands several times, the last."""
-        self.peer = peer
-        """The client's address; None where the transport has none (unix sockets)."""
-        self.keep_alive = keep_alive
-        """Whether the connection stays open after the answer; uvicorn's shutdown clears it."""
-        self.is_http10 = is_http10
-        self.expects_continue = False
-        self.body: bytes | bytearray = b""
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.id = ""
-        self.cors_block = b""
-        self.replica_block = b""
-        self.started = 0.0
-        """Monotonic time at which the whole request was in."""
-        self.started_wall = 0.0
-        self.upstream_s = 0.0
-        """Time spent waiting: in the queue and on the upstream; not our own doing."""
-        self.expiry: tuple[float, Callable[[], Fault]] | None = None
-        """When (monotonic) and with what fault the sweep ends the exchange; the fault is made when it comes to that."""
-        self.drive: Cancellable | None = None
-        self.interruption: Fault | None = None
-        self.is_write_paused = False
-        self.head_sent = False
-        self.response_complete = False
-        self.disconnected = False
-        self.left_at: float | None = None
-        """Monotonic time at which the gateway learnt that the client had left."""
-        self._flow: Flow | None = None
-        self._silence_s = 0.0
-        self._seen_reads = 0
+    connection: ClientConnection
+    transport: asyncio.Transport
+    route: LaneRoute
+    headers: list[tuple[bytes, bytes]]
+    peer: tuple[str, int] | None
+    """The client's address; None where the transport has none (unix sockets)."""
+    keep_alive: bool
+    """Whether the connection stays open after the answer; uvicorn's shutdown clears it."""
+    is_http10: bool
+    fields: Mapping[bytes, bytes] = NO_FIELDS
+    """The request's headers by name; of one that stands several times, the last."""
+    body: bytes | bytearray = b""
+    expects_continue: bool = False
+
+    # While it is answered
+    id: str = ""
+    id_line: bytes = b""
+    """The id as a line of a head, towards the client and the upstream alike."""
+    outgoing: Outgoing | None = None
+    """The ask in the words of the engine that has been asked."""
+    cors_block: bytes = b""
+    replica_block: bytes = b""
+    drive: Cancellable | None = None
+    interruption: Fault | None = None
+    expiry: tuple[float, Callable[[], Fault]] | None = None
+    """When (monotonic) and with what fault the sweep ends the exchange; the fault is made when it comes to that."""
+    is_write_paused: bool = False
+    head_sent: bool = False
+    response_complete: bool = False
+    disconnected: bool = False
+    left_at: float | None = None
+    """Monotonic time at which the gateway learnt that the client had left."""
+    flow: Flow | None = None
+    silence_s: float = 0.0
+    seen_reads: int = 0
+
+    # What the journal will say
+    started: float = 0.0
+    """Monotonic time at which the whole request was in."""
+    started_wall: float = 0.0
+    upstream_s: float = 0.0
+    """Time spent waiting: in the queue and on the upstream; not our own doing."""
+    queue_wait_s: float = 0.0
+    first_content_at: float | None = None
+    """Monotonic time at which the first content was passed on."""
+    caller_id: str = ""
+    model: str = ""
+    replica: str = ""
+    status: int = 0
+    fault: str = ""
+    is_streamed: bool = False
+    """Whether the answer was passed on as a stream."""
+    attempts: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    usage: Usage = NO_USAGE
+    finish_reason: str = ""
+    prompt_text: str | None = None
+    text: list[str] | None = None
+    """Pieces of the answer's text, where it is captured."""
+
+    def identify(self, request_id: str) -> None:
+        """Give it its id."""
+        self.id = request_id
+        self.id_line = b"x-request-id: %b\r\n" % request_id.encode()
+
+    def failed(self, fault: Fault, status: int) -> None:
+        """It ended with `fault`, said to the client as `status` (or in its stream)."""
+        self.fault = fault.code
+        self.status = status
 
     def forget_request(self) -> None:
-        """Let go of the request's headers; thousands of streams may be open, each for minutes."""
+        """Let go of the request; thousands of streams may be open, each for minutes."""
         self.headers.clear()
         self.fields = NO_FIELDS
+        self.outgoing = None
 
     # Ending early
 
@@ -169,40 +169,40 @@ class Exchange:
 
     def watch(self, flow: Flow, silence_s: float) -> None:
         """The answer comes over `flow`: slow it to the client's pace, and end it if it is silent for `silence_s`."""
-        self._flow = flow
-        self._silence_s = silence_s
-        self._seen_reads = -1
+        self.flow = flow
+        self.silence_s = silence_s
+        self.seen_reads = -1
 
     def unwatch(self) -> None:
         """The answer no longer comes."""
-        self._flow = None
+        self.flow = None
         self.expiry = None
 
     def check(self, now: float) -> None:
         """Called by the sweep: end what has passed its time."""
-        flow = self._flow
-        if flow is not None and (flow.reads != self._seen_reads or self.is_write_paused):
-            self._seen_reads = flow.reads
-            self.expiry = (now + self._silence_s, self._silent)
+        flow = self.flow
+        if flow is not None and (flow.reads != self.seen_reads or self.is_write_paused):
+            self.seen_reads = flow.reads
+            self.expiry = (now + self.silence_s, self._silent)
         elif self.expiry is not None and now >= self.expiry[0]:
             self.interrupt(self.expiry[1]())
 
     def _silent(self) -> Fault:
-        return StreamCut(f"the model's server sent nothing for {self._silence_s:g} s in the middle of its answer")
+        return StreamCut(f"the model's server sent nothing for {self.silence_s:g} s in the middle of its answer")
 
     # Back-pressure
 
     def pause_writing(self) -> None:
         """The client's socket is full."""
         self.is_write_paused = True
-        if self._flow is not None:
-            self._flow.pause_reading()
+        if self.flow is not None:
+            self.flow.pause_reading()
 
     def resume_writing(self) -> None:
         """The client's socket takes bytes again."""
         self.is_write_paused = False
-        if self._flow is not None:
-            self._flow.resume_reading()
+        if self.flow is not None:
+            self.flow.resume_reading()
 
     # Answering
 
@@ -210,8 +210,9 @@ class Exchange:
         """Send a whole answer; `headers` are finished lines of a head."""
         if self.disconnected or self.response_complete:
             return
-        head = self._head(status, headers, b"content-length: %d\r\n" % len(body))
-        self._write(head + body)
+        answer = self._head(status, headers, b"content-length: %d\r\n" % len(body), body)
+        self.bytes_out += len(answer)
+        self.transport.write(answer)
         self._done()
 
     def start(self, status: int, headers: bytes, content_length: int | None) -> bool:
@@ -254,22 +255,20 @@ class Exchange:
         self.answer(refusal.status, block_of(refusal.headers), refusal.body)
         return refusal.status
 
-    def _head(self, status: int, headers: bytes, framing: bytes) -> bytes:
+    def _head(self, status: int, headers: bytes, framing: bytes, body: bytes = b"") -> bytes:
         self.head_sent = True
-        line = STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
         return b"".join(
             (
-                line,
+                STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status,
                 headers,
-                self._connection.date_block,
-                STANDING_BLOCK,
+                self.connection.standing_block,
                 self.cors_block,
                 self.replica_block,
-                b"x-request-id: ",
-                self.id.encode(),
-                b"\r\n" if self.keep_alive else b"\r\nconnection: close\r\n",
+                self.id_line,
+                b"" if self.keep_alive else b"connection: close\r\n",
                 framing,
                 b"\r\n",
+                body,
             )
         )
 
@@ -279,4 +278,4 @@ class Exchange:
 
     def _done(self) -> None:
         self.response_complete = True
-        self._connection.exchange_done(self)
+        self.connection.exchange_done(self)

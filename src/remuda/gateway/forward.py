@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import Final
 
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, UpstreamFailed, UpstreamSilent
-from remuda.engines.protocol import Outgoing
 from remuda.fleet.replica import Replica
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.headers import block_of
@@ -18,34 +16,6 @@ ERROR_BODY_BYTES: Final = 64 * 1024
 
 MAX_RETRY_AFTER_S: Final = 3600
 """An upstream's Retry-After is passed on up to this."""
-
-
-class Answer:
-    """An upstream's answer whose head is in; leaving it gives the connection back or closes it."""
-
-    __slots__ = ("_is_reusable", "connection", "may_emit_progress", "replica")
-
-    def __init__(self, connection: UpstreamConnection, outgoing: Outgoing, replica: Replica) -> None:
-        self.connection = connection
-        self.may_emit_progress = outgoing.may_emit_progress
-        self.replica = replica
-        self._is_reusable = replica.engine.reuses_after_stream or not outgoing.is_streamed
-
-    def __enter__(self) -> "Answer":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.connection.release(is_reusable=self._is_reusable and kind is None)
-
-    @property
-    def is_event_stream(self) -> bool:
-        """Whether the body is server-sent events."""
-        for name, value in self.connection.headers:
-            if name == b"content-type":
-                return value[:17].lower() == b"text/event-stream"
-        return False
 
 
 class Channel:
@@ -59,28 +29,24 @@ class Channel:
         self.tag = b"x-remuda-replica: %b\r\n" % replica.id.encode()
         self._heads: dict[str, bytes] = {}
 
-    def request(self, outgoing: Outgoing, exchange: Exchange) -> bytes:
+    def request(self, path: str, body: bytes, exchange: Exchange) -> bytes:
         """The whole request, head and body."""
-        head = self._heads.get(outgoing.path)
+        head = self._heads.get(path)
         if head is None:
             address = self.replica.address
-            head = self._heads[outgoing.path] = (
+            head = self._heads[path] = (
                 b"POST %b%b HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\nAccept: */*\r\n%b"
                 % (
                     address.base_path.encode(),
-                    outgoing.path.encode(),
+                    path.encode(),
                     address.authority.encode(),
                     block_of(self.replica.headers),
                 )
             )
         trace = exchange.fields.get(b"traceparent")
-        return b"%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n\r\n%b" % (
-            head,
-            exchange.id.encode(),
-            b"traceparent: %b\r\n" % trace if trace is not None and len(trace) <= 128 else b"",
-            len(outgoing.body),
-            outgoing.body,
-        )
+        if trace is not None and len(trace) <= 128:
+            head = b"%btraceparent: %b\r\n" % (head, trace)
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, exchange.id_line, len(body), body)
 
     def question(self, path: str) -> bytes:
         """A GET request for `path`."""
@@ -100,12 +66,16 @@ class Forwarder:
         self._monotonic = monotonic
         self._channels: dict[str, Channel] = {}
 
-    async def send(self, exchange: Exchange, ask: Ask, replica: Replica) -> Answer:
-        """The replica's answer, its head in and its status below 300; else raises the fault it stands for."""
-        outgoing = replica.engine.outgoing(ask, replica.upstream_model or ask.model)
+    async def send(self, exchange: Exchange, ask: Ask, replica: Replica) -> UpstreamConnection:
+        """The connection on which the replica answers, the head in and its status below 300; leaving it gives it back.
+        Else raises the fault that the answer stands for."""
+        engine = replica.engine
+        outgoing = engine.outgoing(ask, replica.upstream_model or ask.model)
+        exchange.outgoing = outgoing
         channel = self._channel(replica)
         exchange.replica_block = channel.tag
-        request = channel.request(outgoing, exchange)
+        request = channel.request(outgoing.path, outgoing.body, exchange)
+        is_reusable = engine.reuses_after_stream or not outgoing.is_streamed
         sent = self._monotonic()
         exchange.expiry = (sent + replica.deadlines.answer_s, UpstreamSilent)
         connection = channel.pool.take()
@@ -113,13 +83,13 @@ class Forwarder:
             if connection is None:
                 connection = await self._dialled(channel.pool)
             try:
-                await connection.send(request)
+                await connection.send(request, is_reusable=is_reusable)
             except UpstreamFailed:
                 if connection.requests == 1 or connection.reads:
                     raise
                 # A kept connection that the server had closed in the meantime: it never saw the request.
                 connection = await self._dialled(channel.pool)
-                await connection.send(request)
+                await connection.send(request, is_reusable=is_reusable)
             if connection.status >= 300:
                 raise await self._fault(connection, replica, ask)
         except BaseException:
@@ -129,7 +99,7 @@ class Forwarder:
         finally:
             exchange.expiry = None
             exchange.upstream_s += self._monotonic() - sent
-        return Answer(connection, outgoing, replica)
+        return connection
 
     def _dialled(self, pool: Pool) -> "asyncio.Task[UpstreamConnection]":
         """A new connection, dialled in a task: its deadline needs one (see `drive`)."""

@@ -13,6 +13,7 @@ from remuda.gateway.drive import Drive
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.headers import Cors, block_of
+from remuda.gateway.lane import UNASKED_DIGITS
 from remuda.gateway.pipeline import Pipeline
 from remuda.gateway.record import Recorder
 from remuda.gateway.settle import Settler
@@ -21,9 +22,6 @@ SWEEP_S: Final = 0.25
 """How often deadlines are looked at."""
 IDLE_UPSTREAM_S: Final = 30.0
 """How long an idle upstream connection is kept; shorter than the keep-alive of common servers."""
-
-UNASKED_DIGITS: Final = 6
-"""A body whose length has fewer digits (below 100 kB) is taken in before its caller is looked at: with all else."""
 
 
 class Gateway:
@@ -53,9 +51,7 @@ class Gateway:
         self._cors = cors
         self._loop = asyncio.get_running_loop()
         self._is_closing = False
-        self._at_rest: asyncio.Future[None] | None = None
-        """While closing: done when nothing is under way any more."""
-        self.live: set[Exchange] = set()
+        self.live = pipeline.live
         """Exchanges being answered: with leases, the invariant `slots in use == live asks sent` is checked."""
 
     def accept(self, exchange: Exchange) -> None:
@@ -63,9 +59,8 @@ class Gateway:
         self._open(exchange)
         if self._is_closing:
             exchange.interruption = ShuttingDown(retry_after_s=1)
-        self.live.add(exchange)
-        drive = Drive(self._run(exchange), self._loop)
-        if exchange in self.live:
+        drive = Drive(self._pipeline.serve(exchange), self._loop)
+        if not drive.is_over:
             exchange.drive = drive
             if exchange.interruption is not None:
                 drive.cancel()
@@ -73,8 +68,8 @@ class Gateway:
     def refuse(self, exchange: Exchange, fault: Fault) -> None:
         """Refuse a request that never became whole; it is recorded like any other."""
         self._open(exchange)
-        with self._recorder.open(exchange) as entry:
-            entry.failed(fault, exchange.refuse(fault))
+        exchange.failed(fault, exchange.refuse(fault))
+        self._recorder.close(exchange)
 
     def objection(self, exchange: Exchange) -> Fault | None:
         """A caller without leave, before a body that is not small is taken in: nobody unknown shall fill our memory."""
@@ -99,18 +94,9 @@ class Gateway:
         self._is_closing = True
         for exchange in list(self.live):
             exchange.interrupt(ShuttingDown(retry_after_s=1))
-        if self.live:
-            self._at_rest = self._loop.create_future()
-            await self._at_rest
+        await self._pipeline.rest()
         await self._settler.close()
         self._forwarder.close()
-
-    async def _run(self, exchange: Exchange) -> None:
-        await self._pipeline.serve(exchange)
-        self.live.discard(exchange)
-        exchange.drive = None
-        if self._at_rest is not None and not self.live and not self._at_rest.done():
-            self._at_rest.set_result(None)
 
     def _open(self, exchange: Exchange) -> None:
         exchange.started = self._monotonic()
@@ -118,9 +104,9 @@ class Gateway:
         fields = exchange.fields
         given = fields.get(b"x-request-id")
         if given is not None:
-            exchange.id = accepted_request_id(given, credential_of(exchange.headers)) or self._ids()
+            exchange.identify(accepted_request_id(given, credential_of(exchange.headers)) or self._ids())
         else:
-            exchange.id = self._ids()
+            exchange.identify(self._ids())
         origin = fields.get(b"origin")
         if origin is not None:
             exchange.cors_block = block_of(self._cors.headers(origin))

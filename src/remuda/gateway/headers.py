@@ -14,8 +14,6 @@ STANDING_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
 )
 """On every answer, whatever its route and status."""
 
-STANDING_BLOCK: Final = b"".join(b"%b: %b\r\n" % header for header in STANDING_HEADERS)
-
 EXPOSED: Final = b"x-request-id, x-api-version, x-remuda-replica, x-remuda-overhead-ms, retry-after"
 
 

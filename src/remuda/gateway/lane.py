@@ -27,11 +27,13 @@ from remuda.core.faults import (
 )
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.face import LaneRoute
-from remuda.gateway.headers import block_of
+from remuda.gateway.headers import STANDING_HEADERS, block_of
 
 PIPELINED_BYTES: Final = 64 * 1024
 """Bytes of further requests taken while one is being answered; beyond, reading stops and so does noticing that the
 client left (a client that pipelines this much waits for its answers)."""
+UNASKED_DIGITS: Final = 6
+"""A body whose length has fewer digits (below 100 kB) is taken in before its caller is looked at: with all else."""
 LINGER_S: Final = 2.0
 """How long a refused request's remaining bytes are read and dropped, so that the refusal is not lost to a reset."""
 
@@ -48,6 +50,11 @@ class LaneLimits:
     keep_alive_s: float = 75.0
     stalled_s: float = 120.0
     """How long a client may leave its answer unread."""
+
+    @property
+    def small_digits(self) -> int:
+        """A body whose length has fewer digits is within all bounds and taken in unasked."""
+        return min(UNASKED_DIGITS, len(str(self.body_bytes)))
 
 
 class Taker(Protocol):
@@ -85,9 +92,19 @@ class Lane:
         self.monotonic = monotonic
         self.connections: set[LaneProtocol] = set()
         self._dated: list[tuple[bytes, bytes]] = []
-        self._date_line = b""
+        self._standing_block = b""
         self.swept = monotonic()
         """Time of the last sweep: deadlines are coarse, a second more or less does not matter."""
+
+    @property
+    def limits(self) -> LaneLimits:
+        """What clients may send, and how slowly."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: LaneLimits) -> None:
+        self._limits = limits
+        self.small_digits = limits.small_digits
 
     def protocol(
         self,
@@ -99,12 +116,14 @@ class Lane:
         """What uvicorn calls for each connection."""
         return LaneProtocol(self, config, server_state, app_state, _loop)
 
-    def date_line(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-        """The Date header among uvicorn's default headers as a line of a head; made anew when uvicorn renews them."""
+    def standing_block(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """What stands in the head of every answer, with the date among uvicorn's default headers; made anew when
+        uvicorn renews them, each second."""
         if default_headers is not self._dated:
             self._dated = default_headers
-            self._date_line = block_of(header for header in default_headers if header[0] == b"date")
-        return self._date_line
+            dates = [header for header in default_headers if header[0] == b"date"]
+            self._standing_block = block_of([*dates, *STANDING_HEADERS])
+        return self._standing_block
 
     def sweep(self) -> None:
         """End what has taken too long: heads, bodies, idle connections, clients that stopped reading."""
@@ -213,9 +232,9 @@ class LaneProtocol(HttpToolsProtocol):
     # What an exchange needs of its connection
 
     @property
-    def date_block(self) -> bytes:
-        """The Date header as a line of a head; uvicorn renews it each second."""
-        return self._lane.date_line(self.server_state.default_headers)
+    def standing_block(self) -> bytes:
+        """What stands in every answer's head, the date with it, as lines of a head."""
+        return self._lane.standing_block(self.server_state.default_headers)
 
     def exchange_done(self, exchange: Exchange) -> None:
         """The answer is written: close, or go on to the next request."""
@@ -273,7 +292,6 @@ class LaneProtocol(HttpToolsProtocol):
         answering = self._exchange is not None
         if answering:
             self._ahead_bytes += len(data)
-        self._unset_keepalive_if_required()
         if not self._in_body:
             self._head_bytes += len(data)
         try:
@@ -300,72 +318,78 @@ class LaneProtocol(HttpToolsProtocol):
         self._in_body = False
         self._since = self._lane.swept
         self.url = b""
-        self.expect_100_continue = False
         self.headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         if self._is_refusing:
             return
-        if self.parser.should_upgrade() and not self._is_websocket():
+        lane, parser, cycle = self._lane, self.parser, self.cycle
+        if parser.should_upgrade() and not self._is_websocket():
             self._is_plain_after_all = True
             return
-        limit = self._lane.limits.head_bytes
+        is_busy = cycle is not None and not cycle.response_complete
+        limit = lane.limits.head_bytes
         # A head that came in one read with the end of the request before it was not counted as it came.
-        if (self._head_bytes > limit or self._is_busy) and self._head_size() > limit:
+        if (self._head_bytes > limit or is_busy) and self._head_size() > limit:
             self._refuse(HeadTooLarge())
             return
         self._in_body = True
         self._head_bytes = 0
-        route = self._lane.routes.get(self.url)
+        route = lane.routes.get(self.url)
         if route is None and b"?" in self.url:
-            route = self._lane.routes.get(self.url.partition(b"?")[0])
-        if route is not None and self.parser.get_method() == b"POST":
-            self._begin(route)
+            route = lane.routes.get(self.url.partition(b"?")[0])
+        if route is not None and parser.get_method() == b"POST":
+            self._begin(route, is_busy=is_busy)
         else:
             self._to_asgi()
 
-    def _begin(self, route: LaneRoute) -> None:
-        version = self.parser.get_http_version()
-        is_http10 = version != "1.1"
-        keep_alive = self.parser.should_keep_alive() and not is_http10
-        exchange = Exchange(
-            self,
-            self.transport,
-            route,
-            self.headers,
-            peer=self.client,
-            keep_alive=keep_alive,
-            is_http10=is_http10,
-        )
+    def _begin(self, route: LaneRoute, *, is_busy: bool) -> None:
+        lane, parser, headers = self._lane, self.parser, self.headers
+        is_http10 = parser.get_http_version() != "1.1"
+        keep_alive = parser.should_keep_alive() and not is_http10
+        exchange = Exchange(self, self.transport, route, headers, self.client, keep_alive, is_http10)
         self._incoming = exchange
-        if is_http10 and version != "1.0":
-            self._refuse(InvalidRequest(f"HTTP/{version} is not spoken here"))
-            return
-        fields = exchange.fields = dict(self.headers)
-        fault = self._unacceptable(fields, is_http10=is_http10) or self._lane.taker.objection(exchange)
-        if fault is not None:
-            self._refuse(fault)
-            return
-        exchange.expects_continue = self.expect_100_continue and not is_http10
-        busy = self._is_busy
+        fields = exchange.fields = dict(headers)
+        length = fields.get(b"content-length")
+        # A usual head needs no second look: each name once, a host, a body that is small.
+        if (
+            length is None
+            or len(length) >= lane.small_digits
+            or b"host" not in fields
+            or b"expect" in fields
+            or len(fields) < len(headers)
+            or is_http10
+        ):
+            fault = self._unacceptable(exchange) or lane.taker.objection(exchange)
+            if fault is not None:
+                self._refuse(fault)
+                return
         self.cycle = exchange
-        if busy:
+        if is_busy:
             self.pipeline.appendleft((exchange, self.app))
             self.flow.pause_reading()
-        else:
+        elif exchange.expects_continue:
             self._invite(exchange)
 
-    def _unacceptable(self, fields: Mapping[bytes, bytes], *, is_http10: bool) -> Fault | None:
+    def _unacceptable(self, exchange: Exchange) -> Fault | None:
         """What is wrong with a request by its head alone, if anything is."""
-        if b"host" not in fields and not is_http10:
-            return InvalidRequest("an HTTP/1.1 request names its host")  # RFC 9112, section 3.2
+        fields = exchange.fields
+        version = self.parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            return InvalidRequest(f"HTTP/{version} is not spoken here")
+        if not exchange.is_http10 and sum(name == b"host" for name, _ in exchange.headers) != 1:
+            return InvalidRequest("an HTTP/1.1 request names its host, once")  # RFC 9112, section 3.2
         length = fields.get(b"content-length")
         limit = self._lane.limits.body_bytes
         if length is not None and int(length) > limit:
             return BodyTooLarge(f"the request body is larger than {limit} bytes")
         if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             return InvalidRequest("the only Transfer-Encoding understood here is chunked")
+        exchange.expects_continue = not exchange.is_http10 and fields.get(b"expect", b"").lower() == b"100-continue"
         return None
 
     def _invite(self, exchange: Exchange) -> None:
@@ -375,9 +399,12 @@ class LaneProtocol(HttpToolsProtocol):
 
     def _to_asgi(self) -> None:
         self._incoming = None
-        headers, url, expects = self.headers, self.url, self.expect_100_continue
+        headers, url = self.headers, self.url
         super().on_message_begin()
-        self.headers, self.url, self.expect_100_continue = headers, url, expects
+        self.headers, self.url = headers, url
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
         self.scope["headers"] = headers
         try:
             super().on_headers_complete()
@@ -392,8 +419,8 @@ class LaneProtocol(HttpToolsProtocol):
         if exchange is None:
             super().on_body(body)
             return
-        exchange.bytes_in += len(body)
-        if exchange.bytes_in > self._lane.limits.body_bytes:
+        size = exchange.bytes_in = exchange.bytes_in + len(body)
+        if size > self._lane.limits.body_bytes:
             self._refuse(BodyTooLarge(f"the request body is larger than {self._lane.limits.body_bytes} bytes"))
         elif not exchange.body:
             exchange.body = body
@@ -439,7 +466,8 @@ class LaneProtocol(HttpToolsProtocol):
         self._since = self._lane.swept
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self._is_turning:
             return
         if self.pipeline:

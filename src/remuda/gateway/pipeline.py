@@ -16,7 +16,7 @@ from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.limit import grant
 from remuda.gateway.read import read_ask
-from remuda.gateway.record import LEFT, Entry, Recorder
+from remuda.gateway.record import LEFT, Recorder
 from remuda.gateway.relay import Relay
 from remuda.gateway.route import Lease, Router
 from remuda.gateway.settle import Settler
@@ -54,56 +54,63 @@ class Pipeline:
         self._observe_abort = observe_abort
         self._max_attempts = max_attempts
         self._max_decompressed_bytes = max_decompressed_bytes
+        self._at_rest: asyncio.Future[None] | None = None
+        self.live: set[Exchange] = set()
+        """Exchanges being answered: `slots in use` is the number of those that have been sent on."""
+
+    async def rest(self) -> None:
+        """Until nothing is under way; for one caller, once."""
+        if self.live:
+            self._at_rest = asyncio.get_running_loop().create_future()
+            await self._at_rest
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer `exchange`, whatever happens, and record it."""
-        with self._recorder.open(exchange) as entry:
-            try:
-                if exchange.interruption is not None:
-                    raise exchange.interruption
-                await self._steps(exchange, entry)
-            except Fault as fault:
-                self._say(fault, exchange, entry)
-            except asyncio.CancelledError:
-                self._say(exchange.interruption or ClientGone(), exchange, entry)
-            except Exception:
-                log.exception("request %s failed inside the gateway", exchange.id)
-                self._say(Fault(), exchange, entry)
-
-    async def _steps(self, exchange: Exchange, entry: Entry) -> None:
-        caller = self._gatekeeper.admit(exchange.headers, exchange.peer, exchange.route.scope)
-        entry.caller_id = caller.key_id
-        ask = read_ask(exchange, self._max_decompressed_bytes)
-        entry.model = ask.model[:200]
-        with grant(caller, ask):
-            model = self._router.find(ask.model)
-            entry.model = model.name if model.name != "*" else entry.model
-            if self._recorder.keeps_content:
-                self._recorder.capture_prompt(entry, ask)
-            tried: list[Replica] = []
-            while True:
-                lease = self._router.lease(model, tried)
-                if lease is None:
-                    waited = exchange.upstream_s
-                    try:
-                        lease = await self._router.wait(model, ask, exchange, tried)
-                    finally:
-                        entry.queue_wait_s += exchange.upstream_s - waited
-                with lease:
-                    entry.replica = lease.replica.id
-                    entry.attempts += 1
-                    try:
-                        with await self._forwarder.send(exchange, ask, lease.replica) as answer:
-                            await self._relay.pass_on(answer, exchange, ask, entry)
-                        return
-                    except asyncio.CancelledError:
-                        self._broken_off(lease, exchange)
-                        raise
-                    except RETRIED as fault:
-                        tried.append(lease.replica)
-                        if not self._may_retry(exchange, entry, tried, model.replicas):
+        self.live.add(exchange)
+        try:
+            if exchange.interruption is not None:
+                raise exchange.interruption
+            caller = self._gatekeeper.admit(exchange.headers, exchange.peer, exchange.route.scope)
+            exchange.caller_id = caller.key_id
+            ask = read_ask(exchange, self._max_decompressed_bytes)
+            with grant(caller, ask):
+                model = self._router.find(ask.model, exchange)
+                if self._recorder.keeps_content:
+                    self._recorder.capture_prompt(exchange, ask)
+                tried: tuple[Replica, ...] = ()
+                while True:
+                    lease = self._router.lease(model, tried) or await self._router.wait(model, ask, exchange, tried)
+                    with lease:
+                        exchange.replica = lease.replica.id
+                        exchange.attempts += 1
+                        try:
+                            with await self._forwarder.send(exchange, ask, lease.replica) as answer:
+                                await self._relay.pass_on(answer, exchange, ask, lease.replica)
+                            return
+                        except asyncio.CancelledError:
+                            self._broken_off(lease, exchange)
                             raise
-                        log.info("request %s: %s: trying another replica (%s)", exchange.id, lease.replica.id, fault)
+                        except RETRIED as fault:
+                            tried = (*tried, lease.replica)
+                            if not self._may_retry(exchange, tried, model.replicas):
+                                raise
+                            log.info("request %s: %s: trying another (%s)", exchange.id, lease.replica.id, fault)
+        except Fault as fault:
+            self._say(fault, exchange)
+        except asyncio.CancelledError:
+            self._say(exchange.interruption or ClientGone(), exchange)
+        except Exception:
+            log.exception("request %s failed inside the gateway", exchange.id)
+            self._say(Fault(), exchange)
+        finally:
+            self._recorder.close(exchange)
+            self._ended(exchange)
+
+    def _ended(self, exchange: Exchange) -> None:
+        self.live.discard(exchange)
+        exchange.drive = None
+        if self._at_rest is not None and not self.live and not self._at_rest.done():
+            self._at_rest.set_result(None)
 
     def _broken_off(self, lease: Lease, exchange: Exchange) -> None:
         """The upstream connection has just been closed in the middle of an answer."""
@@ -111,28 +118,28 @@ class Pipeline:
             self._observe_abort(self._monotonic() - exchange.left_at)
         self._settler.settle(lease)
 
-    def _may_retry(self, exchange: Exchange, entry: Entry, tried: list[Replica], replicas: tuple[Replica, ...]) -> bool:
+    def _may_retry(self, exchange: Exchange, tried: tuple[Replica, ...], replicas: tuple[Replica, ...]) -> bool:
         """Whether another replica may be tried: nothing was sent, attempts are left, and there is another one."""
         return (
             not exchange.head_sent
-            and entry.attempts < self._max_attempts
+            and exchange.attempts < self._max_attempts
             and any(replica.is_routable and replica not in tried for replica in replicas)
         )
 
-    def _say(self, fault: Fault, exchange: Exchange, entry: Entry) -> None:
+    def _say(self, fault: Fault, exchange: Exchange) -> None:
         """Tell the client what went wrong, in the place where its answer stands."""
         if isinstance(fault, ClientGone) or exchange.disconnected:
-            entry.failed(fault if isinstance(fault, ClientGone) else ClientGone(), LEFT)
+            exchange.failed(fault if isinstance(fault, ClientGone) else ClientGone(), LEFT)
         elif not exchange.head_sent:
-            entry.failed(fault, exchange.refuse(fault))
+            exchange.failed(fault, exchange.refuse(fault))
         elif exchange.response_complete:
-            entry.failed(fault, entry.status)
-        elif entry.is_streamed:
-            entry.failed(fault, entry.status)
+            exchange.failed(fault, exchange.status)
+        elif exchange.is_streamed:
+            exchange.failed(fault, exchange.status)
             said = exchange.route.face.stream_error(fault, exchange.id)
             is_chunked = not exchange.is_http10
             exchange.keep_alive = False
             exchange.finish(b"%x\r\n%b\r\n%b" % (len(said), said, LAST_CHUNK) if is_chunked else said)
         else:
-            entry.failed(fault, entry.status)
+            exchange.failed(fault, exchange.status)
             exchange.break_off()

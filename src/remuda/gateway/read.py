@@ -17,16 +17,16 @@ def read_ask(exchange: Exchange, max_decompressed_bytes: int) -> Ask:
     """The ask; raises UnsupportedMedia, BodyTooLarge, InvalidRequest."""
     body = bytes(exchange.body)
     exchange.body = b""
-    encoding = exchange.fields.get(b"content-encoding", b"").strip().lower()
-    content_type = exchange.fields.get(b"content-type", b"")
+    fields, route = exchange.fields, exchange.route
+    content_type = fields.get(b"content-type")
     if content_type and content_type != b"application/json":
         _check_type(content_type)
-    if encoding and encoding != b"identity":
+    encoding = fields.get(b"content-encoding")
+    if encoding is not None and (encoding := encoding.strip().lower()) not in (b"", b"identity"):
         body = decompress(body, encoding, max_decompressed_bytes)
-    operation = exchange.route.operation
-    if operation is None:
+    if route.operation is None:
         raise NotOffered
-    return exchange.route.face.read(operation, body)
+    return route.face.read(route.operation, body)
 
 
 def _check_type(content_type: bytes) -> None:

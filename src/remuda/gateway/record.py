@@ -1,12 +1,10 @@
-"""Step: what is kept of a request. Opened first and closed last, so that it sees every outcome, refused ones too."""
+"""Step: what is kept of a request. Made when all else is over, so that it tells every outcome, refused ones too."""
 
 from collections.abc import Callable, Iterable
-from types import TracebackType
+from typing import Final
 
 from remuda.core.ask import Ask
-from remuda.core.faults import Fault
 from remuda.core.record import RequestRecord
-from remuda.core.usage import NO_USAGE, Usage
 from remuda.gateway.exchange import Exchange
 
 Sink = Callable[[RequestRecord], None]
@@ -15,59 +13,7 @@ Sink = Callable[[RequestRecord], None]
 LEFT = 499
 """Recorded where the client left first; nginx's number, never sent."""
 
-
-class Entry:
-    """A record in the making."""
-
-    __slots__ = (
-        "_recorder",
-        "attempts",
-        "caller_id",
-        "exchange",
-        "fault",
-        "finish_reason",
-        "first_content_at",
-        "is_streamed",
-        "model",
-        "prompt_text",
-        "queue_wait_s",
-        "replica",
-        "status",
-        "text",
-        "usage",
-    )
-
-    def __init__(self, recorder: "Recorder", exchange: Exchange) -> None:
-        self._recorder = recorder
-        self.exchange = exchange
-        self.caller_id = ""
-        self.model = ""
-        self.replica = ""
-        self.status = 0
-        self.fault = ""
-        self.is_streamed = False
-        self.attempts = 0
-        self.queue_wait_s = 0.0
-        self.first_content_at: float | None = None
-        """Monotonic time at which the first content was passed on."""
-        self.usage: Usage = NO_USAGE
-        self.finish_reason = ""
-        self.prompt_text: str | None = None
-        self.text: list[str] | None = None
-        """Pieces of the answer's text, where it is captured."""
-
-    def __enter__(self) -> "Entry":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._recorder.close(self)
-
-    def failed(self, fault: Fault, status: int) -> None:
-        """The request ended with `fault`, said to the client as `status` (or in its stream)."""
-        self.fault = fault.code
-        self.status = status
+_new_record: Final = tuple.__new__
 
 
 class Recorder:
@@ -81,47 +27,47 @@ class Recorder:
         self.keeps_content = content_chars != 0
         """Whether prompt and answer text go into records."""
 
-    def open(self, exchange: Exchange) -> Entry:
-        """A record for `exchange`, to be used as a context manager."""
-        return Entry(self, exchange)
-
-    def capture_prompt(self, entry: Entry, ask: Ask) -> None:
+    def capture_prompt(self, exchange: Exchange, ask: Ask) -> None:
         """Keep the request's text, within the bound."""
         if self.keeps_content:
-            entry.prompt_text = ask.body.decode("utf-8", "replace")[: self._content_chars]
-            entry.text = []
+            exchange.prompt_text = ask.body.decode("utf-8", "replace")[: self._content_chars]
+            exchange.text = []
 
-    def close(self, entry: Entry) -> None:
+    def close(self, exchange: Exchange) -> None:
         """The request is over: make its record and hand it on."""
-        exchange = entry.exchange
-        now = self._monotonic()
         route = exchange.route
-        first = entry.first_content_at
-        usage = entry.usage
-        record = RequestRecord(
-            exchange.id,
-            exchange.started_wall,
-            route.face.name,
-            route.operation or "",
-            entry.model,
-            entry.replica,
-            entry.caller_id,
-            entry.status,
-            entry.fault,
-            entry.is_streamed,
-            entry.attempts,
-            entry.queue_wait_s,
-            first - exchange.started if first is not None else None,
-            now - exchange.started,
-            usage.prompt_tokens,
-            usage.completion_tokens,
-            usage.cached_tokens,
-            usage.is_estimated,
-            exchange.bytes_in,
-            exchange.bytes_out,
-            entry.finish_reason,
-            entry.prompt_text,
-            "".join(entry.text)[: self._content_chars] if entry.text is not None else None,
+        started = exchange.started
+        first = exchange.first_content_at
+        usage = exchange.usage
+        text = exchange.text
+        # The named tuple's own constructor takes as long as all of this.
+        record = _new_record(
+            RequestRecord,
+            (
+                exchange.id,
+                exchange.started_wall,
+                route.face.name,
+                route.operation or "",
+                exchange.model,
+                exchange.replica,
+                exchange.caller_id,
+                exchange.status,
+                exchange.fault,
+                exchange.is_streamed,
+                exchange.attempts,
+                exchange.queue_wait_s,
+                first - started if first is not None else None,
+                self._monotonic() - started,
+                usage.prompt_tokens,
+                usage.completion_tokens,
+                usage.cached_tokens,
+                usage.is_estimated,
+                exchange.bytes_in,
+                exchange.bytes_out,
+                exchange.finish_reason,
+                exchange.prompt_text,
+                "".join(text)[: self._content_chars] if text is not None else None,
+            ),
         )
         for sink in self._sinks:
             sink(record)

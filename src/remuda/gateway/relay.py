@@ -6,7 +6,7 @@
 - whole to stream (an upstream that does not stream): passed on as it is.
 """
 
-import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
 
@@ -14,11 +14,12 @@ import msgspec
 
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
+from remuda.fleet.replica import Replica
+from remuda.gateway.drive import Signal
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
-from remuda.gateway.forward import Answer
 from remuda.gateway.headers import block_of
-from remuda.gateway.record import Entry
 from remuda.gateway.scan import StreamScan
+from remuda.gateway.upstream import UpstreamConnection
 from remuda.wire.answers import facts_of_whole
 from remuda.wire.fold import Fold, fold_for
 
@@ -42,77 +43,43 @@ class Relay:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
 
-    async def pass_on(self, answer: Answer, exchange: Exchange, ask: Ask, entry: Entry) -> None:
+    async def pass_on(self, answer: UpstreamConnection, exchange: Exchange, ask: Ask, replica: Replica) -> None:
         """Send `answer` to the client, whole and recorded; raises a Fault where it broke off."""
-        if answer.connection.is_complete and not answer.is_event_stream:
-            self._send_whole(answer, answer.connection.take_body(), exchange, entry)
+        is_event_stream = answer.is_event_stream
+        if answer.is_complete and not is_event_stream:
+            send_whole(answer, answer.take_body(), exchange, self._monotonic())
             return
-        exchange.watch(answer.connection, answer.replica.deadlines.silence_s)
+        passing: Gathered | Folding | Splice
+        if not is_event_stream:
+            passing = Gathered(answer, exchange, self._monotonic)
+        elif ask.is_streamed:
+            passing = Splice(answer, exchange, ask, self._monotonic)
+        else:
+            passing = Folding(answer, exchange, ask, self._monotonic)
+        exchange.watch(answer, replica.deadlines.silence_s)
         try:
-            if not answer.is_event_stream:
-                await self._gathered(answer, exchange, entry)
-            elif ask.is_streamed:
-                await self._spliced(answer, exchange, ask, entry)
-            else:
-                await self._folded(answer, exchange, ask, entry)
+            passing.begin()
+            await passing.done
+            passing.conclude()
         finally:
             exchange.unwatch()
+            passing.settle()
 
-    async def _gathered(self, answer: Answer, exchange: Exchange, entry: Entry) -> None:
-        gathered = Gathered(answer, exchange)
-        answer.connection.attach(gathered)
-        waited = self._monotonic()
-        try:
-            await gathered.wait()
-        finally:
-            exchange.upstream_s += self._monotonic() - waited
-            if gathered.is_spliced:
-                entry.status = answer.connection.status
-        if not gathered.is_spliced:
-            self._send_whole(answer, gathered.data, exchange, entry)
 
-    def _send_whole(self, answer: Answer, body: bytes, exchange: Exchange, entry: Entry) -> None:
-        connection = answer.connection
-        entry.status = connection.status
-        entry.first_content_at = self._monotonic()
-        facts = facts_of_whole(body)
-        entry.usage, entry.finish_reason = facts.usage, facts.finish_reason
-        if entry.text is not None:
-            entry.text.append(body.decode("utf-8", "replace"))
-        headers = block_of(connection.headers)
-        exchange.answer(connection.status, headers + self._overhead(exchange), body)
+def send_whole(answer: UpstreamConnection, body: bytes, exchange: Exchange, now: float) -> None:
+    """Send an answer that came whole."""
+    exchange.status = answer.status
+    exchange.first_content_at = now
+    facts = facts_of_whole(body)
+    exchange.usage, exchange.finish_reason = facts.usage, facts.finish_reason
+    if exchange.text is not None:
+        exchange.text.append(body.decode("utf-8", "replace"))
+    exchange.answer(answer.status, block_of(answer.headers) + overhead(exchange, now), body)
 
-    async def _spliced(self, answer: Answer, exchange: Exchange, ask: Ask, entry: Entry) -> None:
-        entry.is_streamed = True
-        entry.status = answer.connection.status
-        # Once this answer has begun no other replica is asked: what only asking takes need not be held any longer.
-        ask.body = b""
-        exchange.forget_request()
-        splice = Splice(answer, exchange, ask, entry, self._overhead(exchange), self._monotonic)
-        try:
-            await splice.run()
-        finally:
-            splice.settle()
 
-    async def _folded(self, answer: Answer, exchange: Exchange, ask: Ask, entry: Entry) -> None:
-        folding = Folding(fold_for(ask), entry, self._monotonic)
-        answer.connection.attach(folding)
-        waited = self._monotonic()
-        await folding.done
-        exchange.upstream_s += self._monotonic() - waited
-        try:
-            body, usage, finish_reason = folding.fold.result()
-        except ODD_SHAPES as error:
-            raise malformed() from error
-        entry.status = 200
-        entry.usage, entry.finish_reason = usage, finish_reason
-        if entry.text is not None:
-            entry.text.append(body.decode("utf-8", "replace"))
-        exchange.answer(200, JSON + self._overhead(exchange), body)
-
-    def _overhead(self, exchange: Exchange) -> bytes:
-        own_s = self._monotonic() - exchange.started - exchange.upstream_s
-        return b"x-remuda-overhead-ms: %.2f\r\n" % (own_s * 1e3)
+def overhead(exchange: Exchange, now: float) -> bytes:
+    """How long the gateway itself has taken, as a line of a head."""
+    return b"x-remuda-overhead-ms: %.2f\r\n" % ((now - exchange.started - exchange.upstream_s) * 1e3)
 
 
 def malformed() -> UpstreamFailed:
@@ -120,75 +87,87 @@ def malformed() -> UpstreamFailed:
     return UpstreamFailed("the model's server sent a malformed stream")
 
 
-class _Receiving:
-    """What the receivers share: a future that ends with the answer, or with its fault."""
+class _Passing(ABC):
+    """What the cases share: a signal that is set when the answer is over, well or with its fault."""
 
-    def __init__(self) -> None:
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, answer: UpstreamConnection, exchange: Exchange, monotonic: Callable[[], float]) -> None:
+        self._answer = answer
+        self._exchange = exchange
+        self._monotonic = monotonic
+        self.done = Signal()
 
     def end(self) -> None:
         """The answer is complete."""
-        if not self.done.done():
-            self.done.set_result(None)
+        self.done.set()
 
     def cut(self, fault: Fault) -> None:
         """The answer broke off."""
-        if not self.done.done():
-            self.done.set_exception(fault)
+        self.done.set(fault)
+
+    @abstractmethod
+    def body(self, data: bytes) -> None:
+        """A piece of the answer."""
 
 
-class Gathered(_Receiving):
+class _Waiting(_Passing):
+    """The cases in which the client waits for the whole answer."""
+
+    def begin(self) -> None:
+        """Take the answer."""
+        self._began = self._monotonic()
+        self._answer.attach(self)
+
+    def settle(self) -> None:
+        """Write down how long it took, whichever way it ended."""
+        self._exchange.upstream_s += self._monotonic() - self._began
+
+
+class Gathered(_Waiting):
     """Gathers a whole answer; beyond a bound, passes it through as it comes, at the client's pace."""
 
-    def __init__(self, answer: Answer, exchange: Exchange) -> None:
-        super().__init__()
-        self._connection = answer.connection
-        self._exchange = exchange
+    def __init__(self, answer: UpstreamConnection, exchange: Exchange, monotonic: Callable[[], float]) -> None:
+        super().__init__(answer, exchange, monotonic)
         self._is_chunked = False
+        self._is_spliced = False
         self._parts = bytearray()
-        self.is_spliced = False
-
-    @property
-    def data(self) -> bytes:
-        """The gathered body."""
-        return bytes(self._parts)
-
-    async def wait(self) -> None:
-        """Until the answer is complete. One that breaks off after its head went out breaks off for the client too."""
-        try:
-            await self.done
-        except Fault:
-            if self.is_spliced:
-                self._exchange.break_off()
-            raise
-        if self.is_spliced:
-            self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
 
     def body(self, data: bytes) -> None:
         """A piece of the answer."""
-        if self.is_spliced:
-            self._exchange.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+        exchange = self._exchange
+        if self._is_spliced:
+            exchange.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
             return
         self._parts += data
         if len(self._parts) > GATHERED_BYTES:
-            self.is_spliced = True
-            connection, exchange = self._connection, self._exchange
-            headers = block_of(connection.headers)
-            self._is_chunked = exchange.start(connection.status, headers, connection.content_length)
+            self._is_spliced = True
+            answer = self._answer
+            exchange.status = answer.status
+            self._is_chunked = exchange.start(answer.status, block_of(answer.headers), answer.content_length)
             held, self._parts = bytes(self._parts), bytearray()
             self.body(held)
             if exchange.is_write_paused:
-                connection.pause_reading()
+                answer.pause_reading()
+
+    def conclude(self) -> None:
+        """The answer is whole: send it, or the end of it."""
+        exchange = self._exchange
+        if self._is_spliced:
+            exchange.finish(LAST_CHUNK if self._is_chunked else b"")
+        else:
+            now = self._monotonic()
+            exchange.upstream_s += now - self._began
+            self._began = now
+            send_whole(self._answer, bytes(self._parts), exchange, now)
 
 
-class Folding(_Receiving):
+class Folding(_Waiting):
     """Gathers a stream of events that one whole answer is made of."""
 
-    def __init__(self, fold: Fold, entry: Entry, monotonic: Callable[[], float]) -> None:
-        super().__init__()
-        self.fold = fold
-        self._entry = entry
-        self._monotonic = monotonic
+    def __init__(
+        self, answer: UpstreamConnection, exchange: Exchange, ask: Ask, monotonic: Callable[[], float]
+    ) -> None:
+        super().__init__(answer, exchange, monotonic)
+        self._fold: Fold = fold_for(ask)
         self._size = 0
 
     def body(self, data: bytes) -> None:
@@ -198,60 +177,81 @@ class Folding(_Receiving):
             self.cut(UpstreamFailed("the model's answer is larger than this gateway holds"))
             return
         try:
-            self.fold.feed(data)
+            self._fold.feed(data)
         except (*ODD_SHAPES, Fault) as error:
             self.cut(error if isinstance(error, Fault) else malformed())
             return
-        if self._entry.first_content_at is None and self.fold.has_content:
-            self._entry.first_content_at = self._monotonic()
+        if self._exchange.first_content_at is None and self._fold.has_content:
+            self._exchange.first_content_at = self._monotonic()
 
     def end(self) -> None:
         """The stream is over: whole only if it said so itself."""
-        if self.fold.is_complete:
+        if self._fold.is_complete:
             super().end()
         else:
             self.cut(StreamCut())
 
+    def conclude(self) -> None:
+        """Send the one answer."""
+        exchange = self._exchange
+        now = self._monotonic()
+        exchange.upstream_s += now - self._began
+        self._began = now
+        try:
+            body, usage, finish_reason = self._fold.result()
+        except ODD_SHAPES as error:
+            raise malformed() from error
+        exchange.status = 200
+        exchange.usage, exchange.finish_reason = usage, finish_reason
+        if exchange.text is not None:
+            exchange.text.append(body.decode("utf-8", "replace"))
+        exchange.answer(200, JSON + overhead(exchange, self._monotonic()), body)
 
-class Splice(_Receiving):
+
+class Splice(_Passing):
     """Passes a stream through, read by read."""
+
+    __slots__ = ("_awaits_content", "_bytes_out", "_is_chunked", "_scan", "_transport")
 
     def __init__(
         self,
-        answer: Answer,
+        answer: UpstreamConnection,
         exchange: Exchange,
         ask: Ask,
-        entry: Entry,
-        head: bytes,
         monotonic: Callable[[], float],
     ) -> None:
-        super().__init__()
-        self._connection = answer.connection
-        self._exchange = exchange
+        super().__init__(answer, exchange, monotonic)
+        outgoing = exchange.outgoing
+        drops_progress = outgoing is not None and outgoing.may_emit_progress
         self._transport = exchange.transport
-        self._entry = entry
-        self._head = head
-        self._monotonic = monotonic
-        self._scan = StreamScan(ask, drops_progress=answer.may_emit_progress, text=entry.text)
+        self._scan = StreamScan(ask, drops_progress=drops_progress, text=exchange.text)
         self._is_chunked = False
         self._awaits_content = True
         self._bytes_out = 0
+        # Once this answer has begun no other replica is asked: what only asking takes need not be held any longer.
+        ask.body = b""
+        exchange.forget_request()
 
-    async def run(self) -> None:
-        """Until the stream is over. A stream that breaks off ends with the dialect's own in-stream error."""
-        exchange, connection = self._exchange, self._connection
-        self._is_chunked = exchange.start(connection.status, EVENT_STREAM + self._head, None)
-        connection.attach(self)
+    def begin(self) -> None:
+        """Pass on what there is, and all that comes."""
+        exchange, answer = self._exchange, self._answer
+        exchange.is_streamed = True
+        exchange.status = answer.status
+        head = EVENT_STREAM + overhead(exchange, self._monotonic())
+        self._is_chunked = exchange.start(answer.status, head, None)
+        answer.attach(self)
         if exchange.is_write_paused:
-            connection.pause_reading()  # attaching has set it going
-        await self.done
+            answer.pause_reading()  # attaching has set it going
+
+    def conclude(self) -> None:
+        """A stream that broke off ends with the dialect's own in-stream error; one that did not has ended already."""
 
     def settle(self) -> None:
         """Write down what the stream told, whichever way it ended."""
-        entry, scan = self._entry, self._scan
-        self._exchange.bytes_out += self._bytes_out
-        entry.usage = scan.usage
-        entry.finish_reason = scan.finish_reason
+        exchange, scan = self._exchange, self._scan
+        exchange.bytes_out += self._bytes_out
+        exchange.usage = scan.usage
+        exchange.finish_reason = scan.finish_reason
 
     def body(self, data: bytes) -> None:
         """One read of the stream. This is the hot path: nothing runs here that could run once per stream."""
@@ -263,7 +263,7 @@ class Splice(_Receiving):
             self._transport.write(out)
         if self._awaits_content and self._scan.saw_content:
             self._awaits_content = False
-            self._entry.first_content_at = self._monotonic()
+            self._exchange.first_content_at = self._monotonic()
 
     def end(self) -> None:
         """The upstream has ended its stream: a clean end only if the stream itself said so."""

@@ -8,7 +8,7 @@ from types import TracebackType
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, QueueFull, UnknownModel, WaitedTooLong
 from remuda.fleet.policies.least_active import least_active
-from remuda.fleet.registry import Fleet, Model
+from remuda.fleet.registry import WILDCARD, Fleet, Model
 from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.exchange import Exchange
 
@@ -74,11 +74,13 @@ class Router:
         self._monotonic = monotonic
         self._policy = policy
 
-    def find(self, name: str) -> Model:
-        """The model that `name` means; raises UnknownModel."""
+    def find(self, name: str, exchange: Exchange) -> Model:
+        """The model that `name` means, noted in the exchange; raises UnknownModel."""
         model = self._fleet.find(name)
         if model is None:
+            exchange.model = name[:200]
             raise UnknownModel(f"there is no model called {name[:200]!r} here", parameter="model", received=name[:200])
+        exchange.model = model.name if model.name != WILDCARD else name[:200]
         return model
 
     def lease(self, model: Model, tried: Collection[Replica]) -> Lease | None:
@@ -122,7 +124,9 @@ class Router:
             self._fleet.queued -= 1
             model.waiting_bytes -= size
             exchange.expiry = None
-            exchange.upstream_s += self._monotonic() - entered
+            waited_s = self._monotonic() - entered
+            exchange.queue_wait_s += waited_s
+            exchange.upstream_s += waited_s
 
     def _waited_too_long(self, model: Model) -> WaitedTooLong:
         return WaitedTooLong(

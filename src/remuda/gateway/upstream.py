@@ -7,12 +7,14 @@ is a fault, never an end.
 
 import asyncio
 import ssl
+from types import TracebackType
 from typing import Final, Protocol, cast
 
 import httptools
 
 from remuda.core.address import Address
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
+from remuda.gateway.drive import Signal
 
 EARLY_BODY_BYTES: Final = 256 * 1024
 """How much of an answer is held for a relay that has not attached yet before reading stops."""
@@ -50,8 +52,9 @@ class UpstreamConnection(asyncio.Protocol):
         "_early_bytes",
         "_fault",
         "_framing",
+        "_head",
         "_head_bytes",
-        "_head_waiter",
+        "_is_reusable",
         "_keep_alive",
         "_loop",
         "_parser",
@@ -80,11 +83,10 @@ class UpstreamConnection(asyncio.Protocol):
         self.reads = 0
         """How many reads brought bytes of the present answer: tells a watcher whether the upstream is silent."""
         self.idle_since = 0.0
-        self._head_waiter: asyncio.Future[None] | None = None
+        self._head: Signal | None = None
+        """Set when the answer's head is in; None while no request is under way."""
+        self._is_reusable = True
         self._parser = httptools.HttpResponseParser(self)
-        self._reset()
-
-    def _reset(self) -> None:
         self._receiver: Receiver | None = None
         self._parts: list[bytes] = []
         self._early_bytes = 0
@@ -98,18 +100,40 @@ class UpstreamConnection(asyncio.Protocol):
         self.content_length: int | None = None
         self.is_complete = False
 
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether the answer's body is server-sent events."""
+        for name, value in self.headers:
+            if name == b"content-type":
+                return value[:17].lower() == b"text/event-stream"
+        return False
+
     # The gateway's side
 
-    def send(self, request: bytes) -> "asyncio.Future[None]":
-        """Write a whole request; the future resolves when the answer's head is in (or raises a Fault)."""
-        if self.requests:
-            self._reset()
+    def send(self, request: bytes, *, is_reusable: bool = True) -> Signal:
+        """Write a whole request. The signal is set when the answer's head is in (or raises a Fault); `is_reusable` says
+        whether this server allows another request on a connection that has carried this one."""
+        if self.requests:  # what the answer before has left; a connection that was in any trouble is not kept
+            self._early_bytes = self._head_bytes = 0
+            self._framing = b""
+            self.headers = []
+            self.content_length = None
+            self.is_complete = False
         self.requests += 1
         self.reads = 0
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        self._head_waiter = waiter
+        self._is_reusable = is_reusable
+        self._head = head = Signal()
         self._transport.write(request)
-        return waiter
+        return head
+
+    def __enter__(self) -> "UpstreamConnection":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the connection back, or close it where the answer broke off."""
+        self.release(is_reusable=kind is None)
 
     def attach(self, receiver: Receiver) -> None:
         """Hand the body to `receiver`: what came already at once, the rest as it comes."""
@@ -144,10 +168,17 @@ class UpstreamConnection(asyncio.Protocol):
     def release(self, *, is_reusable: bool = True) -> None:
         """Give the connection back: kept for reuse where the answer is complete and allows it, else closed."""
         self._receiver = None
-        self._head_waiter = None
-        if self.is_complete and self._keep_alive and is_reusable and self.is_open and not self._paused:
-            self._parts = []
-            self.headers = []
+        self._head = None
+        if (
+            is_reusable
+            and self.is_complete
+            and self._keep_alive
+            and self._is_reusable
+            and self.is_open
+            and not self._paused
+        ):
+            if self._parts:
+                self._parts = []  # an answer that nobody took
             self._pool.keep(self)
         else:
             self.abort()
@@ -168,7 +199,7 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.reads += 1
         receiver = self._receiver
-        if receiver is None and self._head_waiter is None and not self.status:
+        if receiver is None and self._head is None and not self.status:
             self._lost(UpstreamFailed("the model's server sent bytes that nobody asked for"))
             return
         try:
@@ -201,9 +232,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._early_bytes += size
         if self._early_bytes > EARLY_BODY_BYTES and not self.is_complete:
             self.pause_reading()
-        waiter, self._head_waiter = self._head_waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        head = self._head
+        if head is not None:
+            self._head = None
+            head.set()
 
     def eof_received(self) -> bool:
         self._ended(None)
@@ -229,11 +261,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _lost(self, fault: Fault) -> None:
         self._fault = fault
-        waiter, self._head_waiter = self._head_waiter, None
+        head, self._head = self._head, None
         receiver, self._receiver = self._receiver, None
         self.abort()
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(fault)
+        if head is not None:
+            head.set(fault)
         if receiver is not None:
             receiver.cut(fault)
 

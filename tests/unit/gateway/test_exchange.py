@@ -18,7 +18,7 @@ class Client:
     """A connection and its transport, which only remember."""
 
     peer = ("127.0.0.1", 1)
-    date_block = b"date: today\r\n"
+    standing_block = b"date: today\r\n"
 
     def __init__(self) -> None:
         self.sent = b""
@@ -50,8 +50,8 @@ class Flow:
 def begun(*, keep_alive: bool = True, is_http10: bool = False) -> tuple[Exchange, Client]:
     client = Client()
     transport = cast(asyncio.Transport, client)
-    exchange = Exchange(client, transport, ROUTE, [], peer=None, keep_alive=keep_alive, is_http10=is_http10)
-    exchange.id = "req_1"
+    exchange = Exchange(client, transport, ROUTE, [], None, keep_alive, is_http10)
+    exchange.identify("req_1")
     return exchange, client
 
 

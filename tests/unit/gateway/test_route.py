@@ -21,6 +21,8 @@ class Waiting:
 
     def __init__(self) -> None:
         self.upstream_s = 0.0
+        self.queue_wait_s = 0.0
+        self.model = ""
         self.expiry: Any = None
 
 
@@ -45,7 +47,7 @@ def router_of(fleet: Fleet, limits: QueueLimits = USUAL) -> Router:
 
 def test_unknown_models() -> None:
     with pytest.raises(UnknownModel) as caught:
-        router_of(Fleet()).find("x" * 1000)
+        router_of(Fleet()).find("x" * 1000, exchange())
     assert len(caught.value.message) < 300
 
 

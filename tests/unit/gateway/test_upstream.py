@@ -84,15 +84,15 @@ def told(loop: asyncio.AbstractEventLoop, pieces: list[bytes], *, attach_after: 
     for number, piece in enumerate(pieces):
         if connection.is_open:
             connection.data_received(piece)
-        if not is_attached and head.done() and head.exception() is None and number >= attach_after:
+        if not is_attached and head.is_set and head.fault is None and number >= attach_after:
             is_attached = True
             connection.attach(collector)
     if not connection.is_complete and connection.is_open:
         connection.eof_received()
     connection.connection_lost(None)
-    if not is_attached and head.done() and head.exception() is None:
+    if not is_attached and head.is_set and head.fault is None:
         connection.attach(collector)
-    fault = head.exception() if head.done() else None
+    fault = head.fault
     cut = collector.fault or fault
     return {
         "status": connection.status,
@@ -174,7 +174,7 @@ def test_a_second_answer_is_a_fault(surplus: bytes, loop: asyncio.AbstractEventL
     connection, wire, _ = connected(loop)
     head = connection.send(b"x")
     connection.data_received(HEAD + b"Content-Length: 2\r\n\r\nok" + surplus)
-    assert isinstance(head.exception(), UpstreamFailed)
+    assert isinstance(head.fault, UpstreamFailed)
     assert wire.is_aborted
 
 
@@ -185,7 +185,7 @@ def test_a_head_beyond_the_bound_is_a_fault(loop: asyncio.AbstractEventLoop) -> 
     for _ in range(MAX_HEAD_BYTES // 1000 + 2):
         if connection.is_open:
             connection.data_received(b"X-Long: %b\r\n" % (b"a" * 990))
-    assert isinstance(head.exception(), UpstreamFailed)
+    assert isinstance(head.fault, UpstreamFailed)
     assert wire.is_aborted
 
 

@@ -47,15 +47,18 @@ class OpenAIFace:
             )
         if operation in _NEVER_STREAMED:
             return Ask(operation, fields.model, False, False, 1, body)
-        choices = fields.n if fields.n is not None else 1
-        if not 1 <= choices <= MAX_CHOICES:
+        choices = fields.n
+        if choices is None:
+            choices = 1
+        elif not 1 <= choices <= MAX_CHOICES:
             raise InvalidRequest(
                 f"'n' is a whole number from 1 to {MAX_CHOICES}", parameter="n", received=choices, expected="integer"
             )
+        if not fields.stream:
+            return Ask(operation, fields.model, False, False, choices, body)
         options = fields.stream_options
-        is_streamed = bool(fields.stream)
         wants_usage = operation is Operation.RESPONSE or (options is not None and bool(options.include_usage))
-        return Ask(operation, fields.model, is_streamed, wants_usage, choices, body)
+        return Ask(operation, fields.model, True, wants_usage, choices, body)
 
     def refusal(self, fault: Fault, request_id: str) -> Refusal:
         """The answer that says `fault`."""
