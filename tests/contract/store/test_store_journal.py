@@ -1,11 +1,16 @@
 """The journal's way from the buffer into the store, on each kind of database."""
 
+import pytest
+from sqlalchemy import select
 from tests.contract.store.samples import NOON, a_key, a_record
 from tests.contract.store.turns import TurnClock
 
+import remuda.store.journal as journal_module
 from remuda.core.keys import Scope
 from remuda.store import Store, keys
+from remuda.store.database import ROWS_PER_INSERT
 from remuda.store.journal_batch import Batch, write_batches
+from remuda.store.schema import journal as journal_table
 
 
 async def test_what_was_appended_is_in_the_store_after_a_flush(store: Store, new_journal):
@@ -25,6 +30,42 @@ async def test_the_writer_notes_when_keys_were_last_used(store: Store, new_journ
     journal.append(a_record(5, key_id="key_laptop"))
     await journal.close()
     assert [key.last_used_at for key in await keys.list_keys(store)] == [NOON + 7]
+
+
+@pytest.mark.parametrize("count", [1, 7, ROWS_PER_INSERT - 1, ROWS_PER_INSERT, 2 * ROWS_PER_INSERT + 3])
+async def test_records_come_back_as_they_were_however_many_go_at_once(store: Store, count: int):
+    records = [
+        a_record(number, is_streamed=number % 2 == 0, tokens_estimated=number % 3 == 0, ttft_s=[None, 0.5][number % 2])
+        for number in range(count)
+    ]
+    halves = [Batch("writer", 1, records[: count // 2]), Batch("writer", 2, records[count // 2 :])]
+    assert await write_batches(store, halves, NOON, is_durable=True) == count
+    rows = await store.read(
+        lambda connection: connection.execute(select(journal_table).order_by(journal_table.c.id)).all()
+    )
+    assert [tuple(row) for row in rows] == [(id_, *record[:-2]) for id_, record in enumerate(records, 1)]
+
+
+async def test_what_comes_during_a_commit_waits_for_the_next_turn(
+    store: Store, new_journal, monkeypatch: pytest.MonkeyPatch
+):
+    journal = new_journal(store, batch_records=2)
+    sizes: list[int] = []
+
+    async def write_meanwhile(store: Store, batches: list[Batch], *arguments: float, is_durable: bool) -> int:
+        sizes.append(len(batches[0].records))
+        journal.append(a_record())
+        return await write_batches(store, batches, *arguments, is_durable=is_durable)
+
+    monkeypatch.setattr(journal_module, "write_batches", write_meanwhile)
+    for number in range(3):
+        journal.append(a_record(number))
+    await journal.flush()
+    assert (sizes, journal.committed, journal.buffered) == ([2, 1], 3, 2)
+    await journal.flush()
+    assert (sizes, journal.committed, journal.buffered) == ([2, 1, 2], 5, 1)
+    await journal.close()
+    assert journal.buffered == 0
 
 
 async def test_a_batch_offered_twice_is_kept_once(store: Store):
