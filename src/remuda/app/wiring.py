@@ -173,9 +173,14 @@ class Remuda:
     def _gateway(self) -> Gateway:
         settings, monotonic = self.settings, self.clock.monotonic
         journal = settings.journal
+        access_log = AccessLog()
+        sinks = [self.journal.append, self.metrics.observe]
+        sinks += [access_log] if access_log.tells_all else []
+        sinks += [self._note_use] if self.local.states() else []
         recorder = Recorder(
-            [self.journal.append, self.metrics.observe, AccessLog(), self._note_use],
+            sinks,
             monotonic,
+            failure_sinks=[] if access_log.tells_all else [access_log],
             content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
         )
         forwarder = Forwarder(monotonic)

@@ -3,7 +3,7 @@
 The lane and the ordinary routes both come through here, so no place a key can stand in skips a check.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -22,24 +22,24 @@ REMEMBERED: Final = 64
 """Host headers and addresses whose verdict is kept; there are a handful in practice, and each takes microseconds."""
 
 
-def credential_of(headers: Headers, query: bytes = b"") -> bytes | None:
+def credential_of(fields: Mapping[bytes, bytes], query: bytes = b"") -> bytes | None:
     """The credential of a request, or None: `Authorization: Bearer`, `X-API-Key`, or `?api_key=` in `query`.
 
     `query` is handed in only by routes that browsers reach without headers (server-sent events, WebSockets).
-    Header names are lower case. An Authorization header comes first; another scheme than Bearer counts as absent.
+    `fields` are the headers by their names in lower case. An Authorization header comes first; another scheme than
+    Bearer counts as absent.
     """
-    found: bytes | None = None
-    for name, value in headers:
-        if name == b"authorization":
-            if value[:7].lower() == b"bearer ":
-                return value[7:].strip()
-        elif name == b"x-api-key" and found is None:
-            found = value.strip()
-    if found is None and query:
+    authorization = fields.get(b"authorization")
+    if authorization is not None and authorization[:7].lower() == b"bearer ":
+        return authorization[7:].strip()
+    key = fields.get(b"x-api-key")
+    if key is not None:
+        return key.strip()
+    if query:
         for pair in query.split(b"&"):
             if pair.startswith(b"api_key="):
                 return unquote_to_bytes(pair[8:].replace(b"+", b" "))
-    return found
+    return None
 
 
 class Gatekeeper:
@@ -98,17 +98,19 @@ class Gatekeeper:
         query: bytes = b"",
         *,
         also: Scope | None = None,
+        fields: Mapping[bytes, bytes] | None = None,
     ) -> Caller:
-        """The caller of a request that needs `scope`, or `also` in its place; raises a 401 or 403 fault."""
+        """The caller of a request that needs `scope`, or `also` in its place; raises a 401 or 403 fault. `fields` are
+        the headers by name, where they are at hand."""
         if self.is_open:
             # Clients that insist on a key send a dummy one: it is not looked at while there is none to compare with.
             self._check_local(headers, peer)
             return LOCAL_CALLER
-        credential = credential_of(headers, query)
+        credential = credential_of(dict(headers) if fields is None else fields, query)
         if credential is None:
             raise MissingCredential
         caller = self._ring.caller_of(credential, self._wall())
-        if not caller.may(scope) and (also is None or not caller.may(also)):
+        if scope not in caller.scopes and not caller.may(scope) and (also is None or not caller.may(also)):
             raise Forbidden(f"the API key lacks the scope '{scope}' that this needs")
         return caller
 

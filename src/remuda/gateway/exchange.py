@@ -213,7 +213,8 @@ class Exchange(msgspec.Struct, eq=False):
         answer = self._head(status, headers, b"content-length: %d\r\n" % len(body), body)
         self.bytes_out += len(answer)
         self.transport.write(answer)
-        self._done()
+        self.response_complete = True
+        self.connection.exchange_done(self)
 
     def start(self, status: int, headers: bytes, content_length: int | None) -> bool:
         """Send the head of an answer whose body follows piece by piece; True if pieces need chunk framing."""
@@ -240,7 +241,8 @@ class Exchange(msgspec.Struct, eq=False):
             return
         if last:
             self._write(last)
-        self._done()
+        self.response_complete = True
+        self.connection.exchange_done(self)
 
     def break_off(self) -> None:
         """Close without an end: the client must not take what it got for the whole answer."""
@@ -275,7 +277,3 @@ class Exchange(msgspec.Struct, eq=False):
     def _write(self, data: bytes) -> None:
         self.bytes_out += len(data)
         self.transport.write(data)
-
-    def _done(self) -> None:
-        self.response_complete = True
-        self.connection.exchange_done(self)

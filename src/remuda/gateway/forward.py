@@ -123,10 +123,8 @@ class Forwarder:
         if connection.status < 400:
             return UpstreamFailed(f"the model's server answered {connection.status}, which is no answer to an ask")
         fault = replica.engine.fault_of(connection.status, body, ask.operation)
-        if fault.retry_after_s is not None:
-            for name, value in connection.headers:
-                if name == b"retry-after" and value.isdigit():
-                    fault.retry_after_s = min(int(value[:9]), MAX_RETRY_AFTER_S)
+        if fault.retry_after_s is not None and connection.retry_after.isdigit():
+            fault.retry_after_s = min(int(connection.retry_after[:9]), MAX_RETRY_AFTER_S)
         return fault
 
     def _channel(self, replica: Replica) -> Channel:

@@ -104,7 +104,7 @@ class Gateway:
         fields = exchange.fields
         given = fields.get(b"x-request-id")
         if given is not None:
-            exchange.identify(accepted_request_id(given, credential_of(exchange.headers)) or self._ids())
+            exchange.identify(accepted_request_id(given, credential_of(fields)) or self._ids())
         else:
             exchange.identify(self._ids())
         origin = fields.get(b"origin")

@@ -91,8 +91,10 @@ class Lane:
         self.limits = limits
         self.monotonic = monotonic
         self.connections: set[LaneProtocol] = set()
-        self._dated: list[tuple[bytes, bytes]] = []
-        self._standing_block = b""
+        self.dated: list[tuple[bytes, bytes]] = []
+        """uvicorn's default headers that `standing_block` was made of."""
+        self.standing_block = b""
+        """What stands in the head of every answer."""
         self.swept = monotonic()
         """Time of the last sweep: deadlines are coarse, a second more or less does not matter."""
 
@@ -116,14 +118,13 @@ class Lane:
         """What uvicorn calls for each connection."""
         return LaneProtocol(self, config, server_state, app_state, _loop)
 
-    def standing_block(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-        """What stands in the head of every answer, with the date among uvicorn's default headers; made anew when
-        uvicorn renews them, each second."""
-        if default_headers is not self._dated:
-            self._dated = default_headers
-            dates = [header for header in default_headers if header[0] == b"date"]
-            self._standing_block = block_of([*dates, *STANDING_HEADERS])
-        return self._standing_block
+    def date(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """`standing_block`, made anew with the date among uvicorn's default headers, which uvicorn renews each
+        second."""
+        self.dated = default_headers
+        dates = [header for header in default_headers if header[0] == b"date"]
+        self.standing_block = block_of([*dates, *STANDING_HEADERS])
+        return self.standing_block
 
     def sweep(self) -> None:
         """End what has taken too long: heads, bodies, idle connections, clients that stopped reading."""
@@ -234,7 +235,10 @@ class LaneProtocol(HttpToolsProtocol):
     @property
     def standing_block(self) -> bytes:
         """What stands in every answer's head, the date with it, as lines of a head."""
-        return self._lane.standing_block(self.server_state.default_headers)
+        lane = self._lane
+        if self.server_state.default_headers is lane.dated:
+            return lane.standing_block
+        return lane.date(self.server_state.default_headers)
 
     def exchange_done(self, exchange: Exchange) -> None:
         """The answer is written: close, or go on to the next request."""

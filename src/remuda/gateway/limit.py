@@ -1,6 +1,7 @@
 """Step: what the caller may use. So far every caller is granted; the permit's life cycle is what limits will use."""
 
 from types import TracebackType
+from typing import Final
 
 from remuda.core.ask import Ask
 from remuda.core.keys import Caller
@@ -9,10 +10,7 @@ from remuda.core.keys import Caller
 class Permit:
     """What limits granted for one ask: reserved before sending, settled on leaving, whatever happened in between."""
 
-    __slots__ = ("caller",)
-
-    def __init__(self, caller: Caller) -> None:
-        self.caller = caller
+    __slots__ = ()
 
     def __enter__(self) -> "Permit":
         return self
@@ -23,7 +21,11 @@ class Permit:
         """Nothing is reserved yet, so nothing is settled."""
 
 
+UNLIMITED: Final = Permit()
+"""The permit of whoever has no limits: there is nothing to keep of it."""
+
+
 def grant(caller: Caller, ask: Ask) -> Permit:
     """A permit for `ask`; will raise RateLimited once tiers have limits."""
-    del ask
-    return Permit(caller)
+    del caller, ask
+    return UNLIMITED

@@ -70,7 +70,9 @@ class Pipeline:
         try:
             if exchange.interruption is not None:
                 raise exchange.interruption
-            caller = self._gatekeeper.admit(exchange.headers, exchange.peer, exchange.route.scope)
+            caller = self._gatekeeper.admit(
+                exchange.headers, exchange.peer, exchange.route.scope, fields=exchange.fields
+            )
             exchange.caller_id = caller.key_id
             ask = read_ask(exchange, self._max_decompressed_bytes)
             with grant(caller, ask):
@@ -104,13 +106,14 @@ class Pipeline:
             self._say(Fault(), exchange)
         finally:
             self._recorder.close(exchange)
-            self._ended(exchange)
+            self.live.discard(exchange)
+            exchange.drive = None
+            if self._at_rest is not None:
+                self._may_be_at_rest(self._at_rest)
 
-    def _ended(self, exchange: Exchange) -> None:
-        self.live.discard(exchange)
-        exchange.drive = None
-        if self._at_rest is not None and not self.live and not self._at_rest.done():
-            self._at_rest.set_result(None)
+    def _may_be_at_rest(self, at_rest: "asyncio.Future[None]") -> None:
+        if not self.live and not at_rest.done():
+            at_rest.set_result(None)
 
     def _broken_off(self, lease: Lease, exchange: Exchange) -> None:
         """The upstream connection has just been closed in the middle of an answer."""

@@ -19,8 +19,17 @@ _new_record: Final = tuple.__new__
 class Recorder:
     """Makes records and hands them to the sinks."""
 
-    def __init__(self, sinks: Iterable[Sink], monotonic: Callable[[], float], *, content_chars: int | None = 0) -> None:
+    def __init__(
+        self,
+        sinks: Iterable[Sink],
+        monotonic: Callable[[], float],
+        *,
+        failure_sinks: Iterable[Sink] = (),
+        content_chars: int | None = 0,
+    ) -> None:
         self._sinks = tuple(sinks)
+        self._failure_sinks = tuple(failure_sinks)
+        """These take only the records of requests that failed by our side's doing: answered with 500 or above."""
         self._monotonic = monotonic
         self._content_chars = content_chars
         """How much of prompt and answer is kept: 0 nothing, None all."""
@@ -71,3 +80,6 @@ class Recorder:
         )
         for sink in self._sinks:
             sink(record)
+        if exchange.status >= 500:
+            for sink in self._failure_sinks:
+                sink(record)

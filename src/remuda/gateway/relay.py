@@ -17,7 +17,6 @@ from remuda.core.faults import Fault, StreamCut, UpstreamFailed
 from remuda.fleet.replica import Replica
 from remuda.gateway.drive import Signal
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
-from remuda.gateway.headers import block_of
 from remuda.gateway.scan import StreamScan
 from remuda.gateway.upstream import UpstreamConnection
 from remuda.wire.answers import facts_of_whole
@@ -74,7 +73,7 @@ def send_whole(answer: UpstreamConnection, body: bytes, exchange: Exchange, now:
     exchange.usage, exchange.finish_reason = facts.usage, facts.finish_reason
     if exchange.text is not None:
         exchange.text.append(body.decode("utf-8", "replace"))
-    exchange.answer(answer.status, block_of(answer.headers) + overhead(exchange, now), body)
+    exchange.answer(answer.status, answer.header_lines + overhead(exchange, now), body)
 
 
 def overhead(exchange: Exchange, now: float) -> bytes:
@@ -142,7 +141,7 @@ class Gathered(_Waiting):
             self._is_spliced = True
             answer = self._answer
             exchange.status = answer.status
-            self._is_chunked = exchange.start(answer.status, block_of(answer.headers), answer.content_length)
+            self._is_chunked = exchange.start(answer.status, answer.header_lines, answer.content_length)
             held, self._parts = bytes(self._parts), bytearray()
             self.body(held)
             if exchange.is_write_paused:

@@ -35,7 +35,7 @@ class Lease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._is_kept:
+        if self._is_held and not self._is_kept:
             self.give_back()
 
     def keep(self) -> None:
@@ -47,7 +47,8 @@ class Lease:
         if self._is_held:
             self._is_held = False
             self.replica.slots.in_use -= 1
-            self._fleet.freed(self.replica)
+            if self._fleet.queued:
+                self._fleet.freed(self.replica)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +86,19 @@ class Router:
 
     def lease(self, model: Model, tried: Collection[Replica]) -> Lease | None:
         """A slot of the best replica that has not been tried yet, at once; None where all are taken or others wait."""
-        if model.waiting:
-            return None
-        return self.claim(model, tried)
+        return None if model.waiting else self.claim(model, tried)
 
     def claim(self, model: Model, tried: Collection[Replica]) -> Lease | None:
         """As `lease`, without regard to who waits."""
-        candidates = [
-            replica
-            for replica in model.replicas
-            if replica.state is ACTIVE and replica.slots.in_use < replica.slots.total and replica not in tried
-        ]
+        candidates = []
+        for replica in model.replicas:
+            slots = replica.slots
+            if slots.in_use < slots.total and replica.state is ACTIVE and replica not in tried:
+                candidates.append(replica)
         if not candidates:
             return None
-        model.turn += 1
-        return Lease(self._fleet, self._policy(candidates, model.turn))
+        turn = model.turn = model.turn + 1
+        return Lease(self._fleet, self._policy(candidates, turn))
 
     async def wait(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica] = ()) -> Lease:
         """A slot, once one is free; raises QueueFull at once, WaitedTooLong (by the exchange's expiry) later."""

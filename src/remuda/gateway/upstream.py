@@ -64,12 +64,14 @@ class UpstreamConnection(asyncio.Protocol):
         "_receiver",
         "_transport",
         "content_length",
-        "headers",
+        "header_lines",
         "idle_since",
         "is_complete",
+        "is_event_stream",
         "is_open",
         "reads",
         "requests",
+        "retry_after",
         "status",
     )
 
@@ -96,17 +98,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._keep_alive = False
         self._paused = False
         self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.header_lines = b""
+        """The headers that a client gets to see, as lines of a head."""
+        self.is_event_stream = False
+        """Whether the answer's body is server-sent events."""
+        self.retry_after = b""
         self.content_length: int | None = None
         self.is_complete = False
-
-    @property
-    def is_event_stream(self) -> bool:
-        """Whether the answer's body is server-sent events."""
-        for name, value in self.headers:
-            if name == b"content-type":
-                return value[:17].lower() == b"text/event-stream"
-        return False
 
     # The gateway's side
 
@@ -115,10 +113,9 @@ class UpstreamConnection(asyncio.Protocol):
         whether this server allows another request on a connection that has carried this one."""
         if self.requests:  # what the answer before has left; a connection that was in any trouble is not kept
             self._early_bytes = self._head_bytes = 0
-            self._framing = b""
-            self.headers = []
+            self._framing = self.header_lines = self.retry_after = b""
             self.content_length = None
-            self.is_complete = False
+            self.is_complete = self.is_event_stream = False
         self.requests += 1
         self.reads = 0
         self._is_reusable = is_reusable
@@ -208,7 +205,12 @@ class UpstreamConnection(asyncio.Protocol):
             self._lost(UpstreamFailed(f"the model's server sent a malformed answer ({_cause(error)})"))
             return
         if receiver is None:
-            self._hold(len(data))
+            head = self._head
+            if self.is_complete and head is not None:  # a whole answer in one read
+                self._head = None
+                head.set()
+            else:
+                self._hold(len(data))
             return
         parts = self._parts
         if parts:
@@ -285,7 +287,11 @@ class UpstreamConnection(asyncio.Protocol):
                 raise ValueError("a Transfer-Encoding other than chunked")
             self._framing = b"chunked"
         elif name in PASSED_HEADERS:
-            self.headers.append((name, value))
+            self.header_lines += b"%b: %b\r\n" % (name, value)
+            if name == b"content-type":
+                self.is_event_stream = value[:17].lower() == b"text/event-stream"
+            elif name == b"retry-after":
+                self.retry_after = value
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -303,8 +309,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self.status:
             self.is_complete = True
         else:  # the end of a 1xx answer: the real one follows
-            self.headers = []
-            self._framing = b""
+            self._framing = self.header_lines = self.retry_after = b""
             self.content_length = None
 
 

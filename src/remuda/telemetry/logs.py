@@ -138,6 +138,11 @@ class AccessLog:
         """Of answers below 500."""
         self._failed_level = failed_level
 
+    @property
+    def tells_all(self) -> bool:
+        """Whether anybody sees lines of answers below 500; else this need not be asked about them."""
+        return self._log.isEnabledFor(self._level)
+
     def __call__(self, record: RequestRecord) -> None:
         """Log `record`, without anybody's text."""
         level = self._failed_level if record.status >= 500 else self._level

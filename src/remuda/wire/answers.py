@@ -4,18 +4,18 @@ Sources: OpenAI API reference (chat completion, completion, embedding and respon
 llama.cpp's server for `prompt_progress`.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from remuda.core.usage import NO_USAGE, Usage
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
 
 
-class UsageFields(msgspec.Struct):
+class UsageFields(msgspec.Struct, gc=False):
     """The `usage` object: chat and completions say prompt/completion, responses say input/output."""
 
     prompt_tokens: int | None = None
@@ -35,7 +35,7 @@ class UsageFields(msgspec.Struct):
         )
 
 
-class _FinishedChoice(msgspec.Struct):
+class _FinishedChoice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
@@ -75,14 +75,14 @@ class _Chunk(msgspec.Struct):
     response: _Response | None = None
 
 
-class WholeFacts(NamedTuple):
+class WholeFacts(msgspec.Struct, frozen=True, gc=False):
     """What a whole answer tells."""
 
     usage: Usage
     finish_reason: str
 
 
-class ChunkFacts(NamedTuple):
+class ChunkFacts(msgspec.Struct, frozen=True, gc=False):
     """What one event of a stream tells."""
 
     has_content: bool = False
@@ -117,8 +117,9 @@ def facts_of_whole(body: bytes) -> WholeFacts:
         if choice.finish_reason:
             finish = choice.finish_reason
             break
-    if not finish and whole.status in ("completed", "incomplete"):
-        finish = "stop" if whole.status == "completed" else "length"
+    else:
+        if whole.status in ("completed", "incomplete"):
+            finish = "stop" if whole.status == "completed" else "length"
     return WholeFacts(whole.usage.usage() if whole.usage is not None else NO_USAGE, finish)
 
 

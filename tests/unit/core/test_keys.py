@@ -64,3 +64,16 @@ def test_a_key_ends_at_the_moment_of_its_expiry():
     assert ring.caller_of(SECRET.encode(), now=9.9).key_id == "key_1"
     with pytest.raises(ExpiredCredential):
         ring.caller_of(SECRET.encode(), now=10.0)
+
+
+def test_a_secret_is_right_or_wrong_however_often_it_is_shown() -> None:
+    key = Key("k", "n", digest_of(b"right"), "r", frozenset({Scope.READ}), 0.0, expires_at=10.0)
+    ring = KeyRing([key])
+    for _ in range(2):
+        assert ring.caller_of(b"right", 9.0).key_id == "k"
+        with pytest.raises(InvalidCredential):
+            ring.caller_of(b"wrong", 9.0)
+    with pytest.raises(ExpiredCredential):
+        ring.caller_of(b"right", 10.0)
+    with pytest.raises(InvalidCredential):
+        KeyRing().caller_of(b"right", 9.0)

@@ -41,7 +41,7 @@ def bearer(secret: bytes) -> list[tuple[bytes, bytes]]:
     ],
 )
 def test_credential_is_found_wherever_it_may_stand(headers, query, found):
-    assert credential_of(headers, query) == found
+    assert credential_of(dict(headers), query) == found
 
 
 def test_key_is_checked_for_its_scope():  # row 58

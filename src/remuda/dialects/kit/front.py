@@ -128,7 +128,9 @@ class _Head:
         given: str | None = None
         for name, value in scope["headers"]:
             if name == b"x-request-id":
-                given = accepted_request_id(value, credential_of(scope["headers"], scope.get("query_string", b"")))
+                given = accepted_request_id(
+                    value, credential_of(dict(scope["headers"]), scope.get("query_string", b""))
+                )
             elif name == b"origin":
                 self.origin = value
             elif name == b"access-control-request-method":

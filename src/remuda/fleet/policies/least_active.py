@@ -10,12 +10,13 @@ def least_active(candidates: Sequence[Replica], turn: int) -> Replica:
 
     `candidates` is not empty and each has a free slot. Starting the search at `turn` makes equals alternate.
     """
-    count = len(candidates)
-    best = candidates[turn % count]
-    if count == 1 or not best.slots.in_use:
-        return best
-    for offset in range(1, count):
-        candidate = candidates[(turn + offset) % count]
-        if candidate.slots.in_use * best.slots.total < best.slots.in_use * candidate.slots.total:
-            best = candidate
+    best = candidates[turn % len(candidates)]
+    slots = best.slots
+    least = slots.in_use / slots.total
+    if least:
+        for candidate in candidates:
+            slots = candidate.slots
+            share = slots.in_use / slots.total  # equal fractions are equal floats: division rounds correctly
+            if share < least:
+                best, least = candidate, share
     return best
