@@ -2,7 +2,7 @@
 
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_network
 from typing import Any
@@ -36,7 +36,7 @@ from remuda.gateway.gateway import SWEEP_S, Gateway
 from remuda.gateway.headers import Cors
 from remuda.gateway.lane import Lane, LaneLimits
 from remuda.gateway.pipeline import Pipeline
-from remuda.gateway.record import Recorder
+from remuda.gateway.record import Recorder, Sink
 from remuda.gateway.relay import Relay
 from remuda.gateway.route import QueueLimits, Router
 from remuda.gateway.settle import Settler
@@ -174,13 +174,17 @@ class Remuda:
         settings, monotonic = self.settings, self.clock.monotonic
         journal = settings.journal
         access_log = AccessLog()
-        sinks = [self.journal.append, self.metrics.observe]
-        sinks += [access_log] if access_log.tells_all else []
-        sinks += [self._note_use] if self.local.states() else []
-        recorder = Recorder(
+        if journal.content == "off":
+            sinks: list[Sink] = [self.journal.extend, self.metrics.observe_all]
+        else:  # records with text in them are counted singly, against bounds of their own
+            sinks = [_each(self.journal.append), _each(self.metrics.observe)]
+        if self.local.states():
+            sinks.append(_each(self._note_use))
+        self.recorder = recorder = Recorder(
             sinks,
             monotonic,
-            failure_sinks=[] if access_log.tells_all else [access_log],
+            tell=access_log,
+            tells_all=access_log.tells_all,
             content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
         )
         forwarder = Forwarder(monotonic)
@@ -225,11 +229,15 @@ class Remuda:
             lane_routes=self._lane_routes,
             cors=Cors(self.settings.server.cors_origins),
             ids=self.ids,
-            metrics=lambda: (self.metrics.render(), self.metrics.content_type),
+            metrics=self._metrics_page,
             readiness=self.unready,
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
         )
+
+    def _metrics_page(self) -> tuple[bytes, str]:
+        self.recorder.flush()
+        return self.metrics.render(), self.metrics.content_type
 
     def unready(self) -> list[str]:
         """Why no requests should be sent here at the moment; empty when they should."""
@@ -316,6 +324,16 @@ class Remuda:
             clock=self.clock,
         )
         return source, client
+
+
+def _each(take: Callable[[RequestRecord], None]) -> Callable[[Sequence[RequestRecord]], None]:
+    """A sink that hands each record to `take`."""
+
+    def take_all(records: Sequence[RequestRecord]) -> None:
+        for record in records:
+            take(record)
+
+    return take_all
 
 
 async def _quietly(load: Coroutine[Any, Any, LocalModelState]) -> None:

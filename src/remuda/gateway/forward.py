@@ -9,7 +9,7 @@ from remuda.core.faults import Fault, UpstreamFailed, UpstreamSilent
 from remuda.fleet.replica import Replica
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.headers import block_of
-from remuda.gateway.upstream import Pool, UpstreamConnection
+from remuda.gateway.upstream import Outbox, Pool, UpstreamConnection
 
 ERROR_BODY_BYTES: Final = 64 * 1024
 """How much of an upstream's error answer is read."""
@@ -65,6 +65,7 @@ class Forwarder:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._channels: dict[str, Channel] = {}
+        self._outbox: Outbox | None = None
 
     async def send(self, exchange: Exchange, ask: Ask, replica: Replica) -> UpstreamConnection:
         """The connection on which the replica answers, the head in and its status below 300; leaving it gives it back.
@@ -132,11 +133,15 @@ class Forwarder:
         if channel is None or channel.replica is not replica:
             if channel is not None:
                 channel.pool.close_idle()
+            loop = asyncio.get_running_loop()
+            if self._outbox is None:
+                self._outbox = Outbox(loop)
             pool = Pool(
                 replica.address,
-                asyncio.get_running_loop(),
+                loop,
                 connect_timeout_s=replica.deadlines.connect_s,
                 ssl_context=replica.tls,
+                outbox=self._outbox,
             )
             channel = self._channels[replica.id] = Channel(replica, pool)
         return channel

@@ -87,6 +87,7 @@ class Gateway:
         now = self._monotonic()
         for exchange in list(self.live):
             exchange.check(now)
+        self._recorder.flush()
         self._forwarder.sweep(self._fleet.replicas(), self._loop.time() - IDLE_UPSTREAM_S)
 
     async def close(self) -> None:
@@ -95,6 +96,7 @@ class Gateway:
         for exchange in list(self.live):
             exchange.interrupt(ShuttingDown(retry_after_s=1))
         await self._pipeline.rest()
+        self._recorder.flush()
         await self._settler.close()
         self._forwarder.close()
 

@@ -232,7 +232,6 @@ class LaneProtocol(HttpToolsProtocol):
 
     # What an exchange needs of its connection
 
-    @property
     def standing_block(self) -> bytes:
         """What stands in every answer's head, the date with it, as lines of a head."""
         lane = self._lane

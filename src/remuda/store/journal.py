@@ -14,7 +14,7 @@ commit would be followed at once by a tiny one with what came during it, and tha
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,14 @@ class Journal:
     def spooled_bytes(self) -> int:
         """Size of the spool's files."""
         return self._spool.size_bytes
+
+    def extend(self, records: Sequence[RequestRecord]) -> None:
+        """As `append` for each of several records, none of which carries text."""
+        if len(self._buffer) + len(records) <= self._max_buffered:
+            self._buffer += records
+        else:
+            for record in records:
+                self.append(record)
 
     def append(self, record: RequestRecord) -> None:
         """Keep `record`. Never waits, never raises; where all bounds are reached, the record is dropped and counted."""

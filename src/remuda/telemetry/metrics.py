@@ -7,9 +7,10 @@ loop's. Folding in any batches gives the same numbers: sums are integers (nanose
 
 import logging
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PENDING: Final = 256
 """Records held before they are folded unasked: less than a millisecond's work."""
+COLUMNS_FROM: Final = 16
+"""Records of one kind from which on they are counted by columns: below, setting that up costs more than it saves."""
 LABEL_VALUES: Final = 200
 """Different values that `model` and `replica` may each take in the life of the process."""
 REQUEST_SERIES: Final = 5_000
@@ -93,6 +96,23 @@ class Histogram:
         self.counts[bisect_left(self._bounds, seconds)] += 1
         self.sum_ns += round(seconds * _NS)
 
+    def add_all(self, values: Sequence[float]) -> None:
+        """As `add` for each of many values, at a fraction of its cost."""
+        ordered = sorted(values)
+        if not (ordered[0] >= 0.0 and ordered[-1] < _LONGEST_S and math.isfinite(sum(ordered))):
+            for seconds in values:
+                self.add(seconds)
+            return
+        counted = 0
+        for index, bound in enumerate(self._bounds):
+            upto = bisect_right(ordered, bound, counted)
+            self.counts[index] += upto - counted
+            counted = upto
+            if counted == len(ordered):
+                break
+        self.counts[-1] += len(ordered) - counted
+        self.sum_ns += sum([round(seconds * _NS) for seconds in ordered])
+
 
 class Count:
     """A number that grows."""
@@ -103,7 +123,8 @@ class Count:
         self.value = 0
 
 
-class _Place(NamedTuple):
+@dataclass(slots=True)
+class _Place:
     """Where the numbers of records of one kind go."""
 
     requests: Count
@@ -117,6 +138,63 @@ class _Place(NamedTuple):
     prompt_tokens: Count
     completion_tokens: Count
     cached_tokens: Count
+    waiting: list[RequestRecord] = field(default_factory=list)
+    """Records of this fold, until it comes to their place."""
+
+    def fold(self) -> None:
+        """Count the waiting records: a few one by one, many by columns."""
+        records, self.waiting = self.waiting, []
+        if len(records) < COLUMNS_FROM or self.fault is not None:
+            for record in records:
+                self.add(*record[9:17])
+            return
+        values = [record[9:17] for record in records]
+        streamed, attempts, waits, _, durations, prompt, completion, cached = zip(*values, strict=True)
+        if any(streamed) or min(attempts) <= 0 or any(waits) or min(map(min, (prompt, completion, cached))) < 0:
+            for value in values:
+                self.add(*value)
+            return
+        self.requests.value += len(values)
+        self.duration.add_all(durations)
+        self.attempts.value += sum(attempts)
+        self.queue_wait.counts[0] += len(values)
+        self.prompt_tokens.value += sum(prompt)
+        self.completion_tokens.value += sum(completion)
+        self.cached_tokens.value += sum(cached)
+
+    def add(
+        self,
+        is_streamed: bool,
+        attempts: int,
+        queue_wait_s: float,
+        ttft_s: float | None,
+        duration_s: float,
+        prompt_tokens: int,
+        completion_tokens: int,
+        cached_tokens: int,
+    ) -> None:
+        """Count one record: its fields from `is_streamed` to `cached_tokens`."""
+        self.requests.value += 1
+        if self.fault is not None:
+            self.fault.value += 1
+            if self.gone is not None:
+                self.gone.value += 1
+        self.duration.add(duration_s)
+        if attempts > 0:
+            self.attempts.value += attempts
+            self.queue_wait.add(queue_wait_s)
+        elif queue_wait_s > 0:  # others were refused before they could wait
+            self.queue_wait.add(queue_wait_s)
+        if prompt_tokens > 0:
+            self.prompt_tokens.value += prompt_tokens
+        if completion_tokens > 0:
+            self.completion_tokens.value += completion_tokens
+        if cached_tokens > 0:
+            self.cached_tokens.value += cached_tokens
+        if is_streamed and ttft_s is not None:
+            self.ttft.add(ttft_s)
+            if completion_tokens > 1 and self.fault is None:
+                self.per_token.add((duration_s - ttft_s) / (completion_tokens - 1))
 
 
 class Metrics:
@@ -162,6 +240,12 @@ class Metrics:
         if len(pending) >= PENDING or record.answer_text is not None or record.prompt_text is not None:
             self.fold()
 
+    def observe_all(self, records: Sequence[RequestRecord]) -> None:
+        """As `observe` for each of several records; not for ones that carry text."""
+        self._pending += records
+        if len(self._pending) >= PENDING:
+            self.fold()
+
     def observe_abort(self, seconds: float) -> None:
         """An upstream connection ended `seconds` after the gateway learned that its client had left."""
         self._abort.add(seconds)
@@ -183,12 +267,19 @@ class Metrics:
         """Add the pending records to the tables."""
         pending, self._pending = self._pending, []
         places = self._places
+        touched: list[_Place] = []
         for record in pending:
-            key = (record.dialect, record.operation, record.model, record.replica, record.status, record.fault)
+            # By position, in one step: a named tuple's attributes cost as much as what is done with them.
+            dialect, operation, model, replica, _, status, fault = record[2:9]
+            key = (dialect, operation, model, replica, status, fault)
             place = places.get(key)
             if place is None:
                 place = self._find_place(record, key)
-            _add(record, place)
+            if not place.waiting:
+                touched.append(place)
+            place.waiting.append(record)
+        for place in touched:
+            place.fold()
 
     def render(self) -> bytes:
         """The page, in the format that `content_type` names; folds first.
@@ -323,32 +414,6 @@ class _Exposition(Collector):
 
     def collect(self) -> Iterable[Family]:
         return self._metrics.families()
-
-
-def _add(record: RequestRecord, place: _Place) -> None:
-    place.requests.value += 1
-    if place.fault is not None:
-        place.fault.value += 1
-    if place.gone is not None:
-        place.gone.value += 1
-    place.duration.add(record.duration_s)
-    attempts = record.attempts
-    if attempts > 0:
-        place.attempts.value += attempts
-    if attempts > 0 or record.queue_wait_s > 0:  # others were refused before they could wait
-        place.queue_wait.add(record.queue_wait_s)
-    completion_tokens = record.completion_tokens
-    if record.prompt_tokens > 0:
-        place.prompt_tokens.value += record.prompt_tokens
-    if completion_tokens > 0:
-        place.completion_tokens.value += completion_tokens
-    if record.cached_tokens > 0:
-        place.cached_tokens.value += record.cached_tokens
-    ttft_s = record.ttft_s
-    if record.is_streamed and ttft_s is not None:
-        place.ttft.add(ttft_s)
-        if completion_tokens > 1 and not record.fault:
-            place.per_token.add((record.duration_s - ttft_s) / (completion_tokens - 1))
 
 
 def status_class(status: int) -> str:

@@ -18,12 +18,14 @@ class Client:
     """A connection and its transport, which only remember."""
 
     peer = ("127.0.0.1", 1)
-    standing_block = b"date: today\r\n"
 
     def __init__(self) -> None:
         self.sent = b""
         self.done = 0
         self.is_aborted = False
+
+    def standing_block(self) -> bytes:
+        return b"date: today\r\n"
 
     def write(self, data: bytes) -> None:
         self.sent += data

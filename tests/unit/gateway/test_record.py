@@ -6,7 +6,7 @@ from remuda.core.ask import Ask, Operation
 from remuda.core.faults import UpstreamFailed
 from remuda.core.record import RequestRecord
 from remuda.core.usage import Usage
-from remuda.gateway.record import Recorder
+from remuda.gateway.record import BATCH, Recorder
 from tests.unit.gateway.test_exchange import begun
 
 ASK = Ask(Operation.CHAT, "m", False, False, 1, b'{"text":"\xff of a prompt"}')
@@ -14,7 +14,7 @@ ASK = Ask(Operation.CHAT, "m", False, False, 1, b'{"text":"\xff of a prompt"}')
 
 def recorded(content_chars: int | None = 0, fault: Any = None) -> RequestRecord:
     records: list[RequestRecord] = []
-    recorder = Recorder([records.append], lambda: 12.0, content_chars=content_chars)
+    recorder = Recorder([records.extend], lambda: 12.0, content_chars=content_chars)
     exchange, _ = begun()
     exchange.started, exchange.started_wall, exchange.bytes_in = 10.0, 1e9, 7
     recorder.capture_prompt(exchange, ASK)
@@ -24,6 +24,7 @@ def recorded(content_chars: int | None = 0, fault: Any = None) -> RequestRecord:
     if fault is not None:
         exchange.failed(fault, 502)
     recorder.close(exchange)
+    recorder.flush()
     [record] = records
     return record
 
@@ -56,7 +57,9 @@ def test_every_value_stands_in_its_field() -> None:
     exchange.usage, exchange.finish_reason = Usage(1, 2, 3, True), "stop"
     exchange.bytes_in, exchange.bytes_out, exchange.status = 4, 5, 200
     exchange.first_content_at = 11.0
-    Recorder([records.append], lambda: 12.0).close(exchange)
+    recorder = Recorder([records.extend], lambda: 12.0)
+    recorder.close(exchange)
+    recorder.flush()
     assert records == [
         RequestRecord(
             id="req_1",
@@ -83,3 +86,34 @@ def test_every_value_stands_in_its_field() -> None:
         )
     ]
     assert isinstance(records[0], RequestRecord)
+
+
+def test_records_are_handed_on_together() -> None:
+    batches: list[int] = []
+    recorder = Recorder([lambda records: batches.append(len(records))], lambda: 0.0)
+    for _ in range(BATCH + 3):
+        recorder.close(begun()[0])
+    assert batches == [BATCH]
+    recorder.flush()
+    recorder.flush()
+    assert batches == [BATCH, 3]
+
+
+def test_a_record_with_text_does_not_wait() -> None:
+    batches: list[int] = []
+    recorder = Recorder([lambda records: batches.append(len(records))], lambda: 0.0, content_chars=None)
+    exchange, _ = begun()
+    recorder.capture_prompt(exchange, ASK)
+    recorder.close(exchange)
+    assert batches == [1]
+
+
+@pytest.mark.parametrize(("tells_all", "told"), [(False, [500, 503]), (True, [200, 500, 404, 503])])
+def test_who_watches_is_told_at_once(tells_all: bool, told: list[int]) -> None:
+    seen: list[int] = []
+    recorder = Recorder([], lambda: 0.0, tell=lambda record: seen.append(record.status), tells_all=tells_all)
+    for status in (200, 500, 404, 503):
+        exchange, _ = begun()
+        exchange.status = status
+        recorder.close(exchange)
+    assert seen == told

@@ -31,6 +31,9 @@ class Wire:
     def write(self, data: bytes) -> None:
         self.sent += data
 
+    def set_write_buffer_limits(self, high: int) -> None:
+        assert high == 0
+
     def pause_reading(self) -> None:
         self.is_paused = True
 
@@ -272,3 +275,19 @@ async def test_an_untrusted_certificate_is_a_fault(tmp_path: Path) -> None:
         trusting = ssl.create_default_context(cafile=str(certificate))
         connection = await Pool(address, loop, ssl_context=trusting).dial()
         connection.abort()
+
+
+async def test_requests_of_one_turn_are_written_together_and_soon() -> None:
+    loop = asyncio.get_running_loop()
+    pool = Pool(parse_address("http://127.0.0.1:1"), loop)
+    wires = [Wire(), Wire(), Wire()]
+    connections = [UpstreamConnection(pool, loop) for _ in wires]
+    for connection, wire in zip(connections, wires, strict=True):
+        connection.connection_made(wire)  # type: ignore[arg-type]
+        connection.send(b"x")
+    connections[1].abort()
+    assert [wire.sent for wire in wires] == [b"", b"", b""]
+    await asyncio.sleep(0)
+    assert [wire.sent for wire in wires] == [b"x", b"", b"x"], "what was given up meanwhile is not asked any more"
+    connections[0].write(b"y")
+    assert wires[0].sent == b"xy"

@@ -273,13 +273,30 @@ def test_any_batches_give_the_same_page(batches: list[list[RequestRecord]]) -> N
     for batch in batches:
         for record in batch:
             one.observe(record)
-            many.observe(record)
+        many.observe_all(batch)
         many.fold()
     page = one.render()
     assert many.render() == page
     assert one.render() == page
     counts = [count for (name, _), count in values(page).items() if name == "remuda_requests_total"]
     assert sum(counts) == sum(map(len, batches))
+
+
+def test_many_records_of_a_kind_are_counted_as_each_of_them() -> None:
+    one, many = metrics(), metrics()
+    for record in (
+        RECORD._replace(is_streamed=False, ttft_s=0.1, duration_s=0.0, queue_wait_s=0.0),
+        RECORD._replace(is_streamed=False, duration_s=2.0, queue_wait_s=0.0, completion_tokens=3),
+        RECORD._replace(is_streamed=True, ttft_s=0.1, duration_s=1e5, completion_tokens=9),
+        RECORD._replace(is_streamed=False, duration_s=math.nan),
+        RECORD._replace(is_streamed=False, duration_s=-1.0, attempts=0),
+    ):
+        kind = [record._replace(model=f"m{record.duration_s}", duration_s=record.duration_s * n) for n in range(40)]
+        for each in kind:
+            one.observe(each)
+            one.fold()
+        many.observe_all(kind)
+    assert many.render() == one.render()
 
 
 def test_readings() -> None:
