@@ -83,7 +83,8 @@ class Exchange:
         "disconnected",
         "drive",
         "expects_continue",
-        "expiry",
+        "expires_at",
+        "expiry_fault",
         "fault",
         "fields",
         "finish_reason",
@@ -153,8 +154,10 @@ class Exchange:
         self.replica_block = b""
         self.drive: Cancellable | None = None
         self.interruption: Fault | None = None
-        self.expiry: tuple[float, Callable[[], Fault]] | None = None
-        """When (monotonic) and with what fault the sweep ends the exchange; the fault is made when it comes to that."""
+        self.expires_at: float | None = None
+        """When (monotonic) the sweep ends the exchange."""
+        self.expiry_fault: Callable[[], Fault] | None = None
+        """Makes the fault it is ended with, when it comes to that; None: the answer has fallen silent."""
         self.is_write_paused = False
         self.head_sent = False
         self.response_complete = False
@@ -202,6 +205,7 @@ class Exchange:
         """Let go of the request; thousands of streams may be open, each for minutes."""
         self.headers.clear()
         self.fields = NO_FIELDS
+        self.id_line = b""
         self.outgoing = None
 
     # Ending early
@@ -222,22 +226,23 @@ class Exchange:
     def watch(self, flow: Flow, silence_s: float) -> None:
         """The answer comes over `flow`: slow it to the client's pace, and end it if it is silent for `silence_s`."""
         self.flow = flow
+        self.expiry_fault = None
         self.silence_s = silence_s
         self.seen_reads = -1
 
     def unwatch(self) -> None:
         """The answer no longer comes."""
         self.flow = None
-        self.expiry = None
+        self.expires_at = None
 
     def check(self, now: float) -> None:
         """Called by the sweep: end what has passed its time."""
         flow = self.flow
         if flow is not None and (flow.reads != self.seen_reads or self.is_write_paused):
             self.seen_reads = flow.reads
-            self.expiry = (now + self.silence_s, self._silent)
-        elif self.expiry is not None and now >= self.expiry[0]:
-            self.interrupt(self.expiry[1]())
+            self.expires_at = now + self.silence_s
+        elif self.expires_at is not None and now >= self.expires_at:
+            self.interrupt(self.expiry_fault() if self.expiry_fault is not None else self._silent())
 
     def _silent(self) -> Fault:
         return StreamCut(f"the model's server sent nothing for {self.silence_s:g} s in the middle of its answer")

@@ -78,7 +78,8 @@ class Forwarder:
         request = channel.request(outgoing.path, outgoing.body, exchange)
         is_reusable = engine.reuses_after_stream or not outgoing.is_streamed
         sent = self._monotonic()
-        exchange.expiry = (sent + replica.deadlines.answer_s, UpstreamSilent)
+        exchange.expires_at = sent + replica.deadlines.answer_s
+        exchange.expiry_fault = UpstreamSilent
         connection = channel.pool.take()
         try:
             if connection is None:
@@ -98,7 +99,7 @@ class Forwarder:
                 connection.release(is_reusable=connection.is_complete)
             raise
         finally:
-            exchange.expiry = None
+            exchange.expires_at = None
             exchange.upstream_s += self._monotonic() - sent
         return connection
 

@@ -147,6 +147,9 @@ class Waiting(list[Any]):
 class LazyFlow(FlowControl):
     """uvicorn's flow control, whose event is made when somebody may wait for it: few connections ever do."""
 
+    # What uvicorn's own class would keep in a dictionary.
+    __slots__ = ("_is_writable_event", "_transport", "read_paused", "write_paused")
+
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self.read_paused = False

@@ -87,7 +87,13 @@ class Pipeline:
                         exchange.attempts += 1
                         try:
                             with await self._forwarder.send(exchange, ask, lease.replica) as answer:
-                                await self._relay.pass_on(answer, exchange, ask, lease.replica)
+                                passing = self._relay.pass_on(answer, exchange, ask, lease.replica)
+                                if passing is not None:
+                                    try:
+                                        await passing.done
+                                        passing.conclude()
+                                    finally:
+                                        passing.settle()
                             return
                         except asyncio.CancelledError:
                             self._broken_off(lease, exchange)

@@ -42,12 +42,15 @@ class Relay:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
 
-    async def pass_on(self, answer: UpstreamConnection, exchange: Exchange, ask: Ask, replica: Replica) -> None:
-        """Send `answer` to the client, whole and recorded; raises a Fault where it broke off."""
+    def pass_on(
+        self, answer: UpstreamConnection, exchange: Exchange, ask: Ask, replica: Replica
+    ) -> "Gathered | Folding | Splice | None":
+        """Send `answer` to the client, at once where it came whole (None); else begin to, and return what is to be
+        awaited (`done`, which raises a Fault where the answer broke off), concluded, and settled in any case."""
         is_event_stream = answer.is_event_stream
         if answer.is_complete and not is_event_stream:
             send_whole(answer, answer.take_body(), exchange, self._monotonic())
-            return
+            return None
         passing: Gathered | Folding | Splice
         if not is_event_stream:
             passing = Gathered(answer, exchange, self._monotonic)
@@ -56,13 +59,8 @@ class Relay:
         else:
             passing = Folding(answer, exchange, ask, self._monotonic)
         exchange.watch(answer, replica.deadlines.silence_s)
-        try:
-            passing.begin()
-            await passing.done
-            passing.conclude()
-        finally:
-            exchange.unwatch()
-            passing.settle()
+        passing.begin()
+        return passing
 
 
 def send_whole(answer: UpstreamConnection, body: bytes, exchange: Exchange, now: float) -> None:
@@ -89,6 +87,8 @@ def malformed() -> UpstreamFailed:
 class _Passing(ABC):
     """What the cases share: a signal that is set when the answer is over, well or with its fault."""
 
+    __slots__ = ("_answer", "_exchange", "_monotonic", "done")
+
     def __init__(self, answer: UpstreamConnection, exchange: Exchange, monotonic: Callable[[], float]) -> None:
         self._answer = answer
         self._exchange = exchange
@@ -111,6 +111,8 @@ class _Passing(ABC):
 class _Waiting(_Passing):
     """The cases in which the client waits for the whole answer."""
 
+    __slots__ = ("_began",)
+
     def begin(self) -> None:
         """Take the answer."""
         self._began = self._monotonic()
@@ -118,11 +120,14 @@ class _Waiting(_Passing):
 
     def settle(self) -> None:
         """Write down how long it took, whichever way it ended."""
+        self._exchange.unwatch()
         self._exchange.upstream_s += self._monotonic() - self._began
 
 
 class Gathered(_Waiting):
     """Gathers a whole answer; beyond a bound, passes it through as it comes, at the client's pace."""
+
+    __slots__ = ("_is_chunked", "_is_spliced", "_parts")
 
     def __init__(self, answer: UpstreamConnection, exchange: Exchange, monotonic: Callable[[], float]) -> None:
         super().__init__(answer, exchange, monotonic)
@@ -161,6 +166,8 @@ class Gathered(_Waiting):
 
 class Folding(_Waiting):
     """Gathers a stream of events that one whole answer is made of."""
+
+    __slots__ = ("_fold", "_size")
 
     def __init__(
         self, answer: UpstreamConnection, exchange: Exchange, ask: Ask, monotonic: Callable[[], float]
@@ -210,7 +217,7 @@ class Folding(_Waiting):
 class Splice(_Passing):
     """Passes a stream through, read by read."""
 
-    __slots__ = ("_awaits_content", "_bytes_out", "_is_chunked", "_scan", "_transport")
+    __slots__ = ("_ask", "_awaits_content", "_bytes_out", "_is_chunked", "_scan", "_transport")
 
     def __init__(
         self,
@@ -221,15 +228,13 @@ class Splice(_Passing):
     ) -> None:
         super().__init__(answer, exchange, monotonic)
         outgoing = exchange.outgoing
+        self._ask = ask
         drops_progress = outgoing is not None and outgoing.may_emit_progress
         self._transport = exchange.transport
         self._scan = StreamScan(ask, drops_progress=drops_progress, text=exchange.text)
         self._is_chunked = False
         self._awaits_content = True
         self._bytes_out = 0
-        # Once this answer has begun no other replica is asked: what only asking takes need not be held any longer.
-        ask.body = b""
-        exchange.forget_request()
 
     def begin(self) -> None:
         """Pass on what there is, and all that comes."""
@@ -238,6 +243,9 @@ class Splice(_Passing):
         exchange.status = answer.status
         head = EVENT_STREAM + overhead(exchange, self._monotonic())
         self._is_chunked = exchange.start(answer.status, head, None)
+        # Now no other replica is asked any more: what asking takes, and the head, need not be held any longer.
+        self._ask.body = answer.header_lines = b""
+        exchange.forget_request()
         answer.attach(self)
         if exchange.is_write_paused:
             answer.pause_reading()  # attaching has set it going
@@ -248,6 +256,7 @@ class Splice(_Passing):
     def settle(self) -> None:
         """Write down what the stream told, whichever way it ended."""
         exchange, scan = self._exchange, self._scan
+        exchange.unwatch()
         exchange.bytes_out += self._bytes_out
         exchange.usage = scan.usage
         exchange.finish_reason = scan.finish_reason

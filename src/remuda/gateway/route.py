@@ -110,7 +110,8 @@ class Router:
             self._fleet.want(model)
         ticket = Ticket(self, model, tried)
         entered = self._monotonic()
-        exchange.expiry = (entered + limits.wait_s, lambda: self._waited_too_long(model))
+        exchange.expires_at = entered + limits.wait_s
+        exchange.expiry_fault = lambda: self._waited_too_long(model)
         model.waiting.append(ticket)
         model.waiting_bytes += size
         self._fleet.queued += 1
@@ -122,7 +123,7 @@ class Router:
         finally:
             self._fleet.queued -= 1
             model.waiting_bytes -= size
-            exchange.expiry = None
+            exchange.expires_at = None
             waited_s = self._monotonic() - entered
             exchange.queue_wait_s += waited_s
             exchange.upstream_s += waited_s

@@ -141,7 +141,7 @@ def test_what_is_answered_is_not_interrupted() -> None:
 def test_expiry() -> None:
     exchange, _ = begun()
     exchange.check(1000.0)
-    exchange.expiry = (5.0, UpstreamSilent)
+    exchange.expires_at, exchange.expiry_fault = 5.0, UpstreamSilent
     exchange.check(4.9)
     assert exchange.interruption is None
     exchange.check(5.0)

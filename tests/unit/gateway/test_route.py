@@ -23,7 +23,8 @@ class Waiting:
         self.upstream_s = 0.0
         self.queue_wait_s = 0.0
         self.model = ""
-        self.expiry: Any = None
+        self.expires_at: Any = None
+        self.expiry_fault: Any = None
 
 
 def exchange() -> Exchange:
