@@ -5,7 +5,15 @@ from typing import Any, Final
 import msgspec
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import ContextOverflow, Fault, RateLimited, Unavailable, UpstreamFailed, UpstreamRefused
+from remuda.core.faults import (
+    ContextOverflow,
+    Fault,
+    NotOffered,
+    RateLimited,
+    Unavailable,
+    UpstreamFailed,
+    UpstreamRefused,
+)
 from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_first, with_usage
 from remuda.engines.protocol import Outgoing
 
@@ -58,6 +66,9 @@ class OpenAILike:
             return UpstreamFailed("the model's server refused the gateway's own credential")
         if status == 429:
             return RateLimited(message or "the model's server has had too many requests", retry_after_s=1)
+        if status == 501:
+            # It will say so again, however often it is asked: nothing for another try, unlike all others from 500 on.
+            return NotOffered(message or "the model's server does not offer that")
         if status == 503:
             return Unavailable(message or None, retry_after_s=1)
         if status >= 500:
