@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from remuda.engines.launch import EngineSettings, LocalModel
+from remuda.engines.launch import EngineSettings, LocalModel, Stamp
 from remuda.wire.gguf import GgufError, GgufHeader, read_gguf
 
 MAX_DEPTH = 8
@@ -74,14 +74,34 @@ def check_model_file(path: Path) -> GgufHeader:
     if not model_name(path).isprintable():
         raise ModelFileError(f"{str(path)!r}: a model's name cannot hold control characters")
     part = _PART.fullmatch(path.stem)
-    if part is not None:
-        total = int(part["total"])
-        if int(part["number"]) != 1:
-            raise ModelFileError(f"{path}: a model in parts is named by its first part, {_part(part, 1)}")
-        for number in range(1, total + 1):
-            if not (path.parent / _part(part, number)).is_file():
-                raise ModelFileError(f"{path}: its part {number} of {total} is missing")
+    if part is not None and int(part["number"]) != 1:
+        raise ModelFileError(f"{path}: a model in parts is named by its first part, {_part(part, 1)}")
+    files = files_of(path)
+    for number, file in enumerate(files, 1):
+        if not file.is_file():
+            raise ModelFileError(f"{path}: its part {number} of {len(files)} is missing")
     return header
+
+
+def files_of(path: Path) -> list[Path]:
+    """All files of the model whose first or only one is `path`, whether they exist or not."""
+    part = _PART.fullmatch(path.stem)
+    if part is None or int(part["number"]) != 1:
+        return [path]
+    return [path, *(path.parent / _part(part, number) for number in range(2, int(part["total"]) + 1))]
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What tells whether any file of the model at `path` has changed."""
+    return tuple(_stamp(file) for file in files_of(path))
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def read_header(path: Path, *, until_vocabulary: bool = True) -> GgufHeader:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from remuda.engines.files import ModelFileError, check_model_file, model_name, offered_models, read_header
+from remuda.engines.files import (
+    ModelFileError,
+    check_model_file,
+    model_name,
+    offered_models,
+    read_header,
+    stamp_of,
+)
 from remuda.engines.launch import EngineSettings, LocalModel
 from remuda.engines.tiny import CHAT, EMBED
 from tests.unit.wire.test_gguf import header, pair, text
@@ -146,6 +153,17 @@ def test_parts_are_named_by_the_first_and_must_be_all_there(tmp_path: Path) -> N
     second.unlink()
     with pytest.raises(ModelFileError, match="part 2 of 2 is missing"):
         offered_models([first])
+
+
+def test_a_stamp_tells_whether_any_file_of_a_model_has_changed(tmp_path: Path) -> None:
+    first, second = put(tmp_path, "m-00001-of-00002.gguf", "m-00002-of-00002.gguf")
+    stamp = stamp_of(first)
+    assert stamp_of(first) == stamp
+    os.utime(second, ns=(1, 1))
+    assert stamp_of(first) != stamp
+    second.unlink()
+    assert stamp_of(first) == (stamp[0], None)
+    assert stamp_of(tmp_path / "nope.gguf") == (None,)
 
 
 @pytest.mark.parametrize(
