@@ -235,7 +235,15 @@ class Remuda:
             reasons.append("the store does not answer")
         if not self.fleet.models() and self.fleet.find("any") is None:
             reasons.append("no model is known")
+        if (reason := self.unservable()) is not None:
+            reasons.append(reason)
         return reasons
+
+    def unservable(self) -> str | None:
+        """Why no request can be answered, where that is because every local model fails."""
+        if any(replica.is_routable for replica in self.fleet.replicas()):
+            return None
+        return self.local.unservable()
 
     async def _sweep(self) -> None:
         while True:

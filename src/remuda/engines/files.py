@@ -66,7 +66,7 @@ def model_name(path: Path) -> str:
 
 
 def check_model_file(path: Path) -> GgufHeader:
-    """The header (up to the vocabulary) of a file that can be offered as a model, or a ModelFileError."""
+    """The header (up to the vocabulary) of a file that can be offered as a model, all there; or a ModelFileError."""
     header = read_header(path)
     if _is_projector(path, header):
         kind = header.metadata.get("general.type", "mmproj")
@@ -80,7 +80,16 @@ def check_model_file(path: Path) -> GgufHeader:
     for number, file in enumerate(files, 1):
         if not file.is_file():
             raise ModelFileError(f"{path}: its part {number} of {len(files)} is missing")
+        _check_extent(file)
     return header
+
+
+def _check_extent(file: Path) -> None:
+    """A download that broke off has a whole header and too few weights: better said now than by the first request."""
+    extent = read_header(file, until_vocabulary=False).extent or 0
+    size = file.stat().st_size
+    if size < extent:
+        raise ModelFileError(f"{file}: the file is cut off: {size:,} bytes of {extent:,} are there")
 
 
 def files_of(path: Path) -> list[Path]:

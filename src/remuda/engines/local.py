@@ -26,6 +26,8 @@ FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 300.0
 FIRST_USE_S = 5.0
 """How long a model just loaded is kept for its first request while another waits for its room."""
+MAX_SAID = 3
+"""Models named where all of them fail."""
 LOOK_S = 1.0
 """How often idle models are looked for, and room for a waiting load, where nobody says that something changed."""
 
@@ -154,6 +156,17 @@ class LocalModels:
     def states(self) -> list[LocalModelState]:
         """All models as they stand now, in the order they were given."""
         return [entry.state for entry in self._entries.values()]
+
+    def unservable(self) -> str | None:
+        """Why no local model can answer just now, in one line; None where one can, may, or would be tried again."""
+        now = self._clock.monotonic()
+        said = []
+        for entry in self._entries.values():
+            is_paused = entry.failure is not None and now < entry.failure.retry_at
+            if entry.state.phase is not Phase.ERROR or not (is_paused or entry.restart_at is not None):
+                return None
+            said.append(f"{entry.state.name} cannot be served: {entry.state.reason}")
+        return "; ".join(said[:MAX_SAID]) + (" …" if len(said) > MAX_SAID else "") if said else None
 
     def used(self, name: str) -> None:
         """Note that `name` is or was in use just now; to be called when a request begins and when one ends."""

@@ -335,6 +335,19 @@ async def test_another_file_or_an_unload_ends_the_pause() -> None:
             await y.models.unload("a")
 
 
+async def test_only_where_every_model_fails_is_none_servable() -> None:
+    async with yard() as y:
+        for name in "abc":
+            assert y.models.unservable() is None
+            y.launcher.damaged[name] = f"{name}.gguf: no such file"
+            assert isinstance(await _caught(y.models.load(name)), EngineDown)
+        said = y.models.unservable()
+        assert said is not None
+        assert "b cannot be served: b.gguf: no such file" in said
+        await y.clock.advance(FIRST_RETRY_S)
+        assert y.models.unservable() is None, "whoever asks now starts another try"
+
+
 @pytest.mark.parametrize("kind", ["damaged", "failing"])
 async def test_a_model_that_cannot_be_loaded_drives_out_no_other(kind: str) -> None:
     async with yard(max_loaded=1) as y:

@@ -16,7 +16,7 @@ from pathlib import Path
 from remuda.core.address import Address
 from remuda.core.clock import Clock
 from remuda.core.tasks import Tasks
-from remuda.engines.files import ModelFileError, check_model_file, read_header, stamp_of
+from remuda.engines.files import ModelFileError, check_model_file, files_of, read_header, stamp_of
 from remuda.engines.launch import LoadFailed, LoadProgress, LocalModel, Stage, Stamp
 from remuda.engines.llamacpp import child, child_lines, guard
 from remuda.engines.llamacpp.plan import Plan, plan_for
@@ -353,7 +353,10 @@ class LlamaServerLauncher(_Launcher):
 
 
 def _said_of(model: LocalModel, error: ModelFileError) -> LoadFailed:
-    return LoadFailed(str(error).replace(str(model.path), model.path.name))
+    said = str(error)
+    for file in files_of(model.path):
+        said = said.replace(str(file), file.name)
+    return LoadFailed(said)
 
 
 def _free_port() -> int:
