@@ -100,13 +100,15 @@ class _Entry:
         """Whether it counts against `max_loaded`: from before its process starts until that has ended."""
         self.load: asyncio.Task[LocalModelState] | None = None
         """The load in progress, shared by all who wait for it."""
+        self.is_wanted = False
+        """Whether somebody waits for that load; else it only puts back an engine that crashed."""
         self.end: asyncio.Task[None] | None = None
         """The unload in progress."""
         self.failure: _Failure | None = None
         """Why the last load failed."""
         self.used_at = 0.0
         self.was_used = False
-        """Since it was loaded."""
+        """Since it was loaded; true from the start where nobody waited for that."""
         self.running_since = 0.0
         self.crashes = 0
         self.restart_at: float | None = None
@@ -196,6 +198,7 @@ class LocalModels:
                 await asyncio.wait([entry.end])
                 continue
             load = entry.load or self._begin_load(entry)
+            entry.is_wanted = True
             await asyncio.wait([load])
             if load.cancelled():
                 if self._is_closing:
@@ -269,6 +272,9 @@ class LocalModels:
             # Before room is made: no model that answers shall go for one that cannot come.
             await self._launcher.check(entry.state.model)
             async with self._making_room:
+                if self._is_full() and not entry.is_wanted:
+                    self._announce(entry, Phase.STOPPED)  # others came first; its next use loads it
+                    return entry.state
                 await self._make_room()
                 entry.has_room = True
             self._announce(entry, Phase.LOADING)
@@ -317,7 +323,7 @@ class LocalModels:
         entry.process = process
         entry.failure = None
         entry.used_at = entry.running_since = self._clock.monotonic()
-        entry.was_used = False
+        entry.was_used = not entry.is_wanted  # nobody's first request is on its way
         self._announce(
             entry,
             Phase.RUNNING,
@@ -328,9 +334,12 @@ class LocalModels:
         )
         self._tasks.start(self._watch(entry, process), f"watch {entry.state.name}")
 
+    def _is_full(self) -> bool:
+        return sum(entry.has_room for entry in self._entries.values()) >= self._max_loaded
+
     async def _make_room(self) -> None:
         """Return when one more engine may be started."""
-        while sum(entry.has_room for entry in self._entries.values()) >= self._max_loaded:
+        while self._is_full():
             self._changed.clear()
             if all(entry.end is None for entry in self._entries.values()):
                 idle = [entry for entry in self._entries.values() if self._is_evictable(entry)]
@@ -404,7 +413,10 @@ class LocalModels:
     # Crashes
 
     async def _watch(self, entry: _Entry, process: EngineProcess) -> None:
-        """Wait for the end of `process`; where nobody asked for it, start the model anew, with growing pauses."""
+        """Wait for the end of `process`; where nobody asked for it, start the model anew, with growing pauses.
+
+        Such a restart takes no other model's place, and gives up its own to whoever asks for it.
+        """
         reason = await process.ended()
         if entry.state.phase is not Phase.RUNNING:
             return  # it is being unloaded, which sees to the rest
@@ -414,6 +426,7 @@ class LocalModels:
         if self._clock.monotonic() - entry.running_since >= STEADY_S:
             entry.crashes = 0
         entry.crashes += 1
+        entry.is_wanted = self._is_busy(entry.state.name)
         if entry.crashes == 1:
             # Said before anything else is awaited, so that nothing more is sent there, and who waits, waits on.
             self._announce(entry, Phase.LOADING, reason=reason)

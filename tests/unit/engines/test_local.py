@@ -455,6 +455,56 @@ async def test_a_model_that_crashes_for_want_of_room_lets_the_waiting_one_in() -
         assert waiting.result().phase is Phase.RUNNING
 
 
+async def test_an_idle_engine_that_crashed_and_is_back_makes_room_at_once() -> None:
+    async with yard(max_loaded=1) as y:
+        await y.models.load("a")
+        y.models.used("a")
+        y.launcher.processes[0].crash()
+        await y.settle()
+        assert y.phase("a") is Phase.RUNNING
+        assert (await y.models.load("b")).phase is Phase.RUNNING
+        assert y.phase("a") is Phase.STOPPED
+
+
+async def test_a_restart_that_somebody_waits_for_is_kept_for_them() -> None:
+    async with yard(max_loaded=1) as y:
+        await y.models.load("a")
+        y.models.used("a")
+        y.launcher.held["a"] = asyncio.Event()
+        y.launcher.processes[0].crash()
+        await y.settle()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(y.models.load("a"))
+            waiting = group.create_task(y.models.load("b"))
+            await y.settle()
+            y.launcher.held["a"].set()
+            await y.clock.advance(FIRST_USE_S - 0.1)
+            assert y.phase("a") is Phase.RUNNING
+            y.models.used("a")
+            await y.settle()
+            assert waiting.done()
+
+
+async def test_a_restart_that_nobody_waits_for_drives_out_no_other() -> None:
+    async with yard(max_loaded=1) as y:
+        await y.models.load("a")
+        y.models.used("a")
+        for _ in range(2):
+            y.launcher.processes[0].crash()
+            await y.settle()
+            y.launcher.processes[-1].crash()  # the second in a row: it pauses
+            await y.settle()
+        assert y.phase("a") is Phase.ERROR
+        await y.models.load("b")
+        y.models.used("b")
+        await y.clock.advance(60)
+        assert (y.phase("a"), y.phase("b")) == (Phase.STOPPED, Phase.RUNNING)
+        y.launcher.processes[-1].crash()
+        await y.settle()
+        assert y.phase("b") is Phase.RUNNING
+        assert (await y.models.load("a")).phase is Phase.RUNNING
+
+
 async def test_a_crash_while_unloading_starts_nothing() -> None:
     async with yard() as y:
         await y.models.load("a")
