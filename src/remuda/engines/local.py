@@ -191,6 +191,8 @@ class LocalModels:
                 raise ShuttingDown
             if entry.restart_at is not None:
                 seconds = self._seconds_to(entry.restart_at)
+                # Once more, for those who have begun to wait since: they hear of it at once, as those before them did.
+                self._announce(entry, Phase.ERROR, reason=entry.state.reason, retry_after_s=seconds)
                 raise EngineDown(
                     f"The engine of {name} is being restarted: {entry.state.reason}.", retry_after_s=seconds
                 )
@@ -439,7 +441,7 @@ class LocalModels:
         else:
             pause = FIRST_PAUSE_S * 2 ** (entry.crashes - 2)
             restart_at = entry.restart_at = self._clock.monotonic() + pause
-            self._announce(entry, Phase.ERROR, reason=reason)
+            self._announce(entry, Phase.ERROR, reason=reason, retry_after_s=self._seconds_to(restart_at))
             await process.stop()
             await self._clock.sleep(pause)
             if entry.restart_at == restart_at:  # else it was unloaded meanwhile

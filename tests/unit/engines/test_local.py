@@ -401,9 +401,13 @@ async def test_crash_after_crash_waits_longer_each_time_and_ends_in_error() -> N
             y.launcher.processes[-1].crash()
             await y.settle()
             assert y.phase("a") is Phase.ERROR
+            told = len(y.states)
             with pytest.raises(EngineDown, match="is being restarted: the engine was ended by signal 11") as caught:
                 await y.models.load("a")
             assert caught.value.retry_after_s == max(1, pause)
+            assert [(state.phase, state.retry_after_s) for state in y.states[told - 1 :]] == [
+                (Phase.ERROR, max(1, pause))
+            ] * 2, "said anew to whoever waits"
             await y.clock.advance(pause - 0.01)
             assert y.phase("a") is Phase.ERROR
             await y.clock.advance(0.01)
