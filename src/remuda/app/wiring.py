@@ -267,7 +267,7 @@ class Remuda:
     def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
-        source = LocalSource(LlamaCpp(), self.fleet.apply, deadlines)
+        source = LocalSource(LlamaCpp(self.clock.wall), self.fleet.apply, deadlines)
 
         def changed(state: LocalModelState) -> None:
             source.changed(state)

@@ -23,11 +23,12 @@ MAX_RETRY_AFTER_S: Final = 3600
 class Answer:
     """An upstream's answer whose head is in; leaving it gives the connection back or closes it."""
 
-    __slots__ = ("_is_reusable", "connection", "may_emit_progress", "replica")
+    __slots__ = ("_is_reusable", "connection", "may_emit_progress", "replica", "translate")
 
     def __init__(self, connection: UpstreamConnection, outgoing: Outgoing, replica: Replica) -> None:
         self.connection = connection
         self.may_emit_progress = outgoing.may_emit_progress
+        self.translate = outgoing.translate
         self.replica = replica
         self._is_reusable = replica.engine.reuses_after_stream or not outgoing.is_streamed
 

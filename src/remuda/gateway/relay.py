@@ -14,6 +14,7 @@ import msgspec
 
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
+from remuda.engines.protocol import StreamTranslator
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.forward import Answer
 from remuda.gateway.headers import block_of
@@ -95,7 +96,7 @@ class Relay:
             splice.settle()
 
     async def _folded(self, answer: Answer, exchange: Exchange, ask: Ask, entry: Entry) -> None:
-        folding = Folding(fold_for(ask), entry, self._monotonic)
+        folding = Folding(fold_for(ask), entry, self._monotonic, answer.translate and answer.translate())
         answer.connection.attach(folding)
         waited = self._monotonic()
         await folding.done
@@ -184,8 +185,11 @@ class Gathered(_Receiving):
 class Folding(_Receiving):
     """Gathers a stream of events that one whole answer is made of."""
 
-    def __init__(self, fold: Fold, entry: Entry, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, fold: Fold, entry: Entry, monotonic: Callable[[], float], translator: StreamTranslator | None
+    ) -> None:
         super().__init__()
+        self._translator = translator
         self.fold = fold
         self._entry = entry
         self._monotonic = monotonic
@@ -198,7 +202,7 @@ class Folding(_Receiving):
             self.cut(UpstreamFailed("the model's answer is larger than this gateway holds"))
             return
         try:
-            self.fold.feed(data)
+            self.fold.feed(self._translator.feed(data) if self._translator is not None else data)
         except (*ODD_SHAPES, Fault) as error:
             self.cut(error if isinstance(error, Fault) else malformed())
             return
@@ -232,6 +236,7 @@ class Splice(_Receiving):
         self._entry = entry
         self._head = head
         self._monotonic = monotonic
+        self._translator = answer.translate and answer.translate()
         self._scan = StreamScan(ask, drops_progress=answer.may_emit_progress, text=entry.text)
         self._is_chunked = False
         self._awaits_content = True
@@ -255,7 +260,7 @@ class Splice(_Receiving):
 
     def body(self, data: bytes) -> None:
         """One read of the stream. This is the hot path: nothing runs here that could run once per stream."""
-        out = self._scan.feed(data)
+        out = self._scan.feed(data if self._translator is None else self._translator.feed(data))
         if out:
             if self._is_chunked:
                 out = b"%x\r\n%b\r\n" % (len(out), out)
@@ -268,7 +273,7 @@ class Splice(_Receiving):
     def end(self) -> None:
         """The upstream has ended its stream: a clean end only if the stream itself said so."""
         scan = self._scan
-        rest = scan.rest()
+        rest = (scan.feed(self._translator.end()) if self._translator is not None else b"") + scan.rest()
         if rest:
             self._send(rest)
         if scan.is_complete and not scan.saw_error:

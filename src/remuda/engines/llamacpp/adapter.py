@@ -1,6 +1,7 @@
 """llama.cpp's HTTP server: an ask in its words, and its errors as faults."""
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -16,9 +17,10 @@ from remuda.core.faults import (
     UpstreamRefused,
 )
 from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
+from remuda.engines.llamacpp import responses
 from remuda.engines.llamacpp.reviewed import check_fields
 from remuda.engines.llamacpp.tool_choice import chosen_tool
-from remuda.engines.protocol import Outgoing
+from remuda.engines.protocol import Outgoing, StreamTranslator
 
 _PATHS = {
     Operation.CHAT: "/v1/chat/completions",
@@ -42,6 +44,9 @@ class LlamaCpp:
     """It announces keep-alive after a streamed answer and closes nevertheless."""
     slots_path = "/slots"
 
+    def __init__(self, wall: Callable[[], float] = lambda: 0.0) -> None:
+        self._wall = wall
+
     def busy_slots(self, body: bytes) -> int:
         """How many slots are processing, by the list at `/slots`."""
         try:
@@ -61,6 +66,8 @@ class LlamaCpp:
         if upstream_model != ask.model:
             wanted["model"] = json_text(upstream_model)
         wanted |= chosen_tool(fields)
+        if ask.operation is Operation.RESPONSE:
+            wanted |= responses.checked(fields)
         is_streamed = ask.operation not in _UNARY
         asked_progress = fields.get("return_progress") == msgspec.Raw(b"true")
         if is_streamed:
@@ -68,11 +75,17 @@ class LlamaCpp:
             wanted["return_progress"] = b"true"
             if ask.operation in _TAKES_STREAM_OPTIONS:
                 wanted["stream_options"] = with_usage(fields.get("stream_options"))
+        shows_progress = asked_progress and ask.is_streamed
+        translate: Callable[[], StreamTranslator] | None = None
+        if ask.operation is Operation.RESPONSE:
+            model, created_at = upstream_model or ask.model, int(self._wall())
+            translate = responses.translation_for(fields, model, created_at, shows_progress=shows_progress)
         return Outgoing(
             path=_PATHS[ask.operation],
             body=with_fields(ask.body, fields, wanted),
             is_streamed=is_streamed,
-            may_emit_progress=is_streamed and not (asked_progress and ask.is_streamed),
+            may_emit_progress=is_streamed and not shows_progress,
+            translate=translate,
         )
 
     def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
