@@ -19,7 +19,7 @@ from remuda.core.faults import (
 from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
 from remuda.engines.llamacpp import responses
 from remuda.engines.llamacpp.reviewed import check_fields
-from remuda.engines.llamacpp.tool_choice import chosen_tool
+from remuda.engines.llamacpp.tool_choice import CallsAlone, chosen_tool, is_required
 from remuda.engines.protocol import Outgoing, StreamTranslator
 
 _PATHS = {
@@ -80,6 +80,8 @@ class LlamaCpp:
         if ask.operation is Operation.RESPONSE:
             model, created_at = upstream_model or ask.model, int(self._wall())
             translate = responses.translation_for(fields, model, created_at, shows_progress=shows_progress)
+        elif ask.operation is Operation.CHAT and is_required(fields, wanted):
+            translate = CallsAlone
         return Outgoing(
             path=_PATHS[ask.operation],
             body=with_fields(ask.body, fields, wanted),
