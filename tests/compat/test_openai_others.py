@@ -94,6 +94,12 @@ def test_vectors_are_the_same_in_either_encoding(client: openai.OpenAI) -> None:
     assert floats.usage.total_tokens == floats.usage.prompt_tokens
 
 
+def test_a_size_of_vectors_is_refused_rather_than_passed_over(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model=EMBED, input="a llama", dimensions=64)
+    assert caught.value.param == "dimensions"
+
+
 def test_vectors_of_one_text_of_many_and_of_tokens(client: openai.OpenAI) -> None:
     def vectors(given: Any) -> list[list[float]]:
         return [item.embedding for item in client.embeddings.create(model=EMBED, input=given).data]

@@ -16,7 +16,7 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
+from remuda.engines.body import Fields, fields_of, json_text, one_line, with_fields, with_usage
 from remuda.engines.llamacpp import responses
 from remuda.engines.llamacpp.reviewed import check_fields
 from remuda.engines.llamacpp.tool_choice import CallsAlone, chosen_tool, is_required
@@ -68,6 +68,8 @@ class LlamaCpp:
         wanted |= chosen_tool(fields)
         if ask.operation is Operation.RESPONSE:
             wanted |= responses.checked(fields)
+        elif ask.operation is Operation.EMBEDDING:
+            _check_dimensions(fields)
         is_streamed = ask.operation not in _UNARY
         asked_progress = fields.get("return_progress") == msgspec.Raw(b"true")
         if is_streamed:
@@ -108,6 +110,23 @@ class LlamaCpp:
             # 401: it was our own key for the engine that was refused, which is no matter of the client's.
             return UpstreamFailed()
         return UpstreamRefused(message or None, status=status, type_=error.type or None)
+
+
+def _check_dimensions(fields: Fields) -> None:
+    """The engine takes any number and gives vectors of the model's own size, as if nothing had been asked."""
+    value = bytes(fields.get("dimensions", b"null"))
+    if value == b"null":
+        return
+    try:
+        received = msgspec.json.decode(value, type=int | None)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        received = None
+    raise InvalidRequest(
+        "This model's engine gives vectors of the model's own size only: leave 'dimensions' out.",
+        parameter="dimensions",
+        received=received,
+        expected="null",
+    )
 
 
 _NOT_STARTED_FOR = {

@@ -113,6 +113,16 @@ def test_stream_options_that_are_no_object_are_refused() -> None:
     assert caught.value.parameter == "stream_options"
 
 
+@pytest.mark.parametrize(("dimensions", "received"), [(64, 64), ("64", None), ([1], None), (0, 0)])
+def test_a_size_of_vectors_that_the_engine_would_pass_over_is_refused(dimensions: Any, received: int | None) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        ENGINE.outgoing(ask_of(Operation.EMBEDDING, {"input": "x", "dimensions": dimensions}), "m")
+    assert (caught.value.parameter, caught.value.received) == ("dimensions", received)
+    sent = ENGINE.outgoing(ask_of(Operation.EMBEDDING, {"input": "x", "dimensions": None}), "m").body
+    assert json.loads(sent)["dimensions"] is None
+    assert json.loads(ENGINE.outgoing(ask_of(Operation.CHAT, chat(dimensions=64)), "m").body)["dimensions"] == 64
+
+
 # What errors mean, by word
 
 
