@@ -3,10 +3,21 @@
 import re
 from collections.abc import Mapping
 from itertools import accumulate
+from typing import Final
 
 import msgspec
 
+from remuda.core.ask import Operation
 from remuda.core.faults import InvalidJson, InvalidRequest
+
+INPUT_FIELDS: Final = {
+    Operation.CHAT: "messages",
+    Operation.COMPLETION: "prompt",
+    Operation.EMBEDDING: "input",
+    Operation.RESPONSE: "input",
+    Operation.RERANK: "documents",
+}
+"""The field whose length is what a context is too small for."""
 
 Fields = dict[str, msgspec.Raw]
 """The top-level fields of a JSON object, each value still in the bytes it came in."""

@@ -16,7 +16,7 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from remuda.engines.body import Fields, fields_of, json_text, one_line, with_fields, with_usage
+from remuda.engines.body import INPUT_FIELDS, Fields, fields_of, json_text, one_line, with_fields, with_usage
 from remuda.engines.llamacpp import responses
 from remuda.engines.llamacpp.reviewed import check_fields
 from remuda.engines.llamacpp.tool_choice import CallsAlone, chosen_tool, is_required
@@ -97,7 +97,7 @@ class LlamaCpp:
         error = _error_in(body)
         message = _clean(error.message)
         if error.type == "exceed_context_size_error":
-            return _overflow(error.n_prompt_tokens, error.n_ctx)
+            return _in_words_of(operation, _overflow(error.n_prompt_tokens, error.n_ctx))
         if status in (400, 500) and (client_fault := _client_fault(error.message, message)) is not None:
             return _in_words_of(operation, client_fault)
         if status == 400:
@@ -160,6 +160,7 @@ def _error_in(body: bytes) -> _Error:
 _PATH = re.compile(r"(?<![\w:/#<.])/(?:[^\s/'\"]+/)+[^\s'\",]*")
 _JSON_EXCEPTION = re.compile(r"\[json\.exception\.[a-z_]+\.\d+\] ?")
 _FIELD = re.compile(r"(?:Field |Expected )?['\"]([A-Za-z_.]+)['\"][: ]")
+_WRONG_TYPE = re.compile(r"type must be (\w+), but is \w+")
 _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*current batch size: (\d+)", re.DOTALL)
 _TOO_LARGE_PLAIN = re.compile(r"input is too large to process|too large.*physical batch size")
 
@@ -188,12 +189,13 @@ def _client_fault(raw: str, message: str) -> Fault | None:
     if found := _TOO_LARGE.search(raw):
         return _overflow(int(found[1]), int(found[2]))
     if _TOO_LARGE_PLAIN.search(raw):
-        return ContextOverflow()
+        return ContextOverflow(expected="a shorter input")
     for pattern, parameter in _CLIENT_FAULTS:
         if pattern.match(raw):
             return InvalidRequest(message.partition(" - hint:")[0].partition("; tools =")[0], parameter=parameter)
     if found := _FIELD.match(raw):
-        return InvalidRequest(message, parameter=found[1])
+        wrong = _WRONG_TYPE.search(raw)
+        return InvalidRequest(message, parameter=found[1], expected=wrong[1] if wrong else None)
     return None
 
 
@@ -202,6 +204,9 @@ _OWN_WORDS = {Operation.RESPONSE: ("messages", "input"), Operation.EMBEDDING: ("
 
 
 def _in_words_of(operation: Operation, fault: Fault) -> Fault:
+    if isinstance(fault, ContextOverflow):
+        fault.parameter = INPUT_FIELDS[operation]
+        return fault
     theirs, ours = _OWN_WORDS.get(operation, ("", ""))
     if theirs and fault.parameter == theirs:
         fault.parameter = ours

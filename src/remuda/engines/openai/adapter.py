@@ -14,7 +14,7 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_first, with_usage
+from remuda.engines.body import INPUT_FIELDS, fields_of, json_text, one_line, with_fields, with_first, with_usage
 from remuda.engines.protocol import Outgoing
 
 MAX_MESSAGE_CHARS: Final = 500
@@ -74,12 +74,14 @@ class OpenAILike:
         if status >= 500:
             return UpstreamFailed(f"the model's server answered {status}" + (f": {message}" if message else ""))
         if status == 400 and _OVERFLOWS & {kind, code}:
-            return ContextOverflow(message or None, parameter=parameter)
+            return ContextOverflow(message or None, parameter=parameter or INPUT_FIELDS[operation], expected=SHORTER)
         return UpstreamRefused(
             message or f"the model's server answered {status}", status=status, type_=kind, parameter=parameter
         )
 
 
+SHORTER: Final = "a shorter input"
+"""What would have been right, where the server's own words alone tell how long the input may be."""
 _USAGE: Final = b'"stream_options":{"include_usage":true}'
 _OVERFLOWS: Final = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 """OpenAI's own word, and llama.cpp's."""

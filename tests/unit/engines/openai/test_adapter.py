@@ -99,3 +99,11 @@ def test_what_the_server_said_of_its_error_is_kept() -> None:
     found = ENGINE.fault_of(400, error(message="m", type="t" * 500, param="top_k"), Operation.CHAT)
     assert isinstance(found, UpstreamRefused)
     assert (found.status, found.parameter, len(found.type or "")) == (400, "top_k", 100)
+
+
+@pytest.mark.parametrize(("operation", "named"), [(Operation.CHAT, "messages"), (Operation.EMBEDDING, "input")])
+def test_an_overflow_names_what_is_too_long(operation: Operation, named: str) -> None:
+    found = ENGINE.fault_of(400, error(message="too long", code="context_length_exceeded"), operation)
+    assert (found.parameter, found.expected) == (named, "a shorter input")
+    found = ENGINE.fault_of(400, error(message="too long", code="context_length_exceeded", param="top"), operation)
+    assert found.parameter == "top"
