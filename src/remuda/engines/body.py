@@ -69,6 +69,14 @@ def json_text(text: str) -> bytes:
     return _encode(text)
 
 
+def whole_number(value: bytes) -> int | None:
+    """The whole number that the JSON `value` is; None where it is anything else."""
+    try:
+        return msgspec.json.decode(value, type=int | None)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def with_usage(options: msgspec.Raw | None) -> bytes:
     """A client's `stream_options` with the usage asked for in any case: the gateway counts it, then drops it again.
 

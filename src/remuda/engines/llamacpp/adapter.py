@@ -16,7 +16,16 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from remuda.engines.body import INPUT_FIELDS, Fields, fields_of, json_text, one_line, with_fields, with_usage
+from remuda.engines.body import (
+    INPUT_FIELDS,
+    Fields,
+    fields_of,
+    json_text,
+    one_line,
+    whole_number,
+    with_fields,
+    with_usage,
+)
 from remuda.engines.llamacpp import responses
 from remuda.engines.llamacpp.reviewed import check_fields
 from remuda.engines.llamacpp.tool_choice import CallsAlone, chosen_tool, is_required
@@ -117,14 +126,10 @@ def _check_dimensions(fields: Fields) -> None:
     value = bytes(fields.get("dimensions", b"null"))
     if value == b"null":
         return
-    try:
-        received = msgspec.json.decode(value, type=int | None)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        received = None
     raise InvalidRequest(
         "This model's engine gives vectors of the model's own size only: leave 'dimensions' out.",
         parameter="dimensions",
-        received=received,
+        received=whole_number(value),
         expected="null",
     )
 
@@ -160,6 +165,7 @@ def _error_in(body: bytes) -> _Error:
 _PATH = re.compile(r"(?<![\w:/#<.])/(?:[^\s/'\"]+/)+[^\s'\",]*")
 _JSON_EXCEPTION = re.compile(r"\[json\.exception\.[a-z_]+\.\d+\] ?")
 _FIELD = re.compile(r"(?:Field |Expected )?['\"]([A-Za-z_.]+)['\"][: ]")
+_OUT_OF_RANGE = re.compile(r"Field '(\w+)': Value must be between (-?\d+) <= value <= (-?\d+), but got (-?\d+)$")
 _WRONG_TYPE = re.compile(r"type must be (\w+), but is \w+")
 _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*current batch size: (\d+)", re.DOTALL)
 _TOO_LARGE_PLAIN = re.compile(r"input is too large to process|too large.*physical batch size")
@@ -193,6 +199,8 @@ def _client_fault(raw: str, message: str) -> Fault | None:
     for pattern, parameter in _CLIENT_FAULTS:
         if pattern.match(raw):
             return InvalidRequest(message.partition(" - hint:")[0].partition("; tools =")[0], parameter=parameter)
+    if found := _OUT_OF_RANGE.match(raw):
+        return _out_of_range(found[1], int(found[2]), int(found[3]), int(found[4]))
     if found := _FIELD.match(raw):
         wrong = _WRONG_TYPE.search(raw)
         return InvalidRequest(message, parameter=found[1], expected=wrong[1] if wrong else None)
@@ -212,6 +220,13 @@ def _in_words_of(operation: Operation, fault: Fault) -> Fault:
         fault.parameter = ours
         fault.message = fault.message.replace(f'"{theirs}"', f'"{ours}"')
     return fault
+
+
+def _out_of_range(parameter: str, low: int, high: int, received: int) -> InvalidRequest:
+    message = f"{parameter} is a whole number from {low} to {high} here, not {received}."
+    if parameter == "n":
+        message += " This model's engine makes no more answers to one request than it has slots."
+    return InvalidRequest(message, parameter=parameter, received=received, expected=f"{low} to {high}")
 
 
 def _overflow(prompt_tokens: int, context: int) -> ContextOverflow:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from remuda.core.faults import InvalidRequest, NotOffered
-from remuda.engines.body import Fields
+from remuda.engines.body import Fields, whole_number
 from remuda.wire.sse import EventSplitter, data_of
 
 Json = dict[str, Any]
@@ -84,6 +84,10 @@ def checked(fields: Fields) -> dict[str, bytes]:
         raise NotOffered(
             "No conversations are kept here: send the whole conversation with each request.", parameter="conversation"
         )
+    if bytes(fields.get("n", b"null")) not in (b"1", b"null"):
+        # The engine would make several responses and mix their events.
+        received = whole_number(fields["n"])
+        raise InvalidRequest("A response is one answer: leave 'n' out.", parameter="n", received=received, expected="1")
     text = fields.get("text")
     if text is None or "response_format" in fields:
         return {}

@@ -239,7 +239,7 @@ async def test_an_answer_comes_streamed_with_progress_first_and_usage_last(chat_
         ),
         (Operation.CHAT, {"messages": [{"role": "user", "content": "x" * 9000}]}, ContextOverflow, "messages", "1024"),
         (Operation.CHAT, {"temperature": "hot"}, InvalidRequest, "temperature", "must be number"),
-        (Operation.CHAT, {"n": 3}, InvalidRequest, "n", "between 1 <= value <= 2"),
+        (Operation.CHAT, {"n": 3}, InvalidRequest, "n", "from 1 to 2 here, not 3. This model's engine makes no more"),
         (Operation.CHAT, {"tools": "x"}, InvalidRequest, "tools", "array"),
         (Operation.CHAT, {"tools": [{"a": 1}]}, InvalidRequest, "tools", "Missing tool type"),
         (Operation.CHAT, {"reasoning_format": "alien"}, InvalidRequest, "reasoning_format", "alien"),
@@ -296,6 +296,8 @@ async def test_the_engines_own_errors(
     if fault is ContextOverflow:
         assert isinstance(found.received, int)
         assert found.expected == "at most 1024 tokens"
+    if parameter == "n":
+        assert (found.received, found.expected) == (3, "1 to 2")
 
 
 @pytest.mark.engine

@@ -225,6 +225,8 @@ def test_any_split_gives_the_same_events(cuts: list[int]) -> None:
         ),
         ({"text": {"format": {"type": "json_object"}}, "response_format": {"type": "text"}}, None),
         ({"background": False, "conversation": None}, None),
+        ({"n": 1}, None),
+        ({"n": None}, None),
     ],
 )
 def test_a_format_is_said_in_the_engines_words(fields: dict[str, Any], wanted: Any) -> None:
@@ -239,6 +241,8 @@ def test_a_format_is_said_in_the_engines_words(fields: dict[str, Any], wanted: A
     [
         ({"background": True}, NotOffered, "background"),
         ({"conversation": "c"}, NotOffered, "conversation"),
+        ({"n": 2}, InvalidRequest, "n"),
+        ({"n": "two"}, InvalidRequest, "n"),
         ({"text": 5}, InvalidRequest, "text"),
         ({"text": {"format": {"type": 5}}}, InvalidRequest, "text"),
         ({"text": {"format": {"type": "grammar"}}}, InvalidRequest, "text.format.type"),
