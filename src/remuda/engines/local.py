@@ -119,8 +119,9 @@ class LocalModels:
     """Loads, unloads and restarts the local models. At most `max_loaded` engines exist at any moment.
 
     `on_change` hears of every change of state before anything else happens, so that a listener that stops sending to a
-    model that is `unloading` never meets one that is gone. `is_busy` tells whether a model has requests in progress:
-    a busy model is never unloaded. Neither may block or raise.
+    model that is `unloading` never meets one that is gone. Of an error it hears again with each load that is refused
+    because of it, so that whoever has begun to wait since is told as well. `is_busy` tells whether a model has requests
+    in progress: a busy model is never unloaded. Neither may block or raise.
     """
 
     def __init__(
