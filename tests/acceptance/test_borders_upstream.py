@@ -190,6 +190,7 @@ async def test_a_server_that_hangs(fault: Fault, stream: bool, r: Range) -> None
         (422, 422, "upstream_refused"),
         (429, 429, "rate_limit_exceeded"),
         (500, 502, "upstream_failed"),
+        (501, 501, "not_implemented"),
         (502, 502, "upstream_failed"),
         (503, 503, "unavailable"),
         (504, 502, "upstream_failed"),
@@ -200,7 +201,7 @@ async def test_error_answers(status: int, told: int, code: str, stream: bool, r:
     r.one.behave(fault=Fault.ERROR, status=status)
     answer = await r.ask(stream=stream)
     assert_error(answer, told, code)
-    if status in (400, 404, 413, 422):
+    if status in (400, 404, 413, 422, 501):
         assert answer.error["message"] == "as told"
     record = await r.record()
     assert (record.status, record.fault) == (told, code)

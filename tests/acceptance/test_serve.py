@@ -32,6 +32,10 @@ def chat(gateway: RemudaProcess, model: str, **fields: Any) -> httpx.Response:
     return httpx.post(f"{gateway.url}/v1/chat/completions", json=body, trust_env=False, timeout=60)
 
 
+def ready(gateway: RemudaProcess) -> httpx.Response:
+    return httpx.get(f"{gateway.url}/readyz", trust_env=False, timeout=60)
+
+
 Refused = Callable[..., tuple[int, list[str]]]
 
 
@@ -145,6 +149,7 @@ def test_a_kill_leaves_no_engine_behind_and_loses_no_old_record(tmp_path: Path) 
 
 CASES: list[Any] = [
     pytest.param(lambda path: path.write_bytes(CHAT.read_bytes()[:100]), "", id="cut short"),
+    pytest.param(lambda path: path.write_bytes(CHAT.read_bytes()[:-200_000]), "cut off", id="cut short in its weights"),
     pytest.param(lambda path: path.write_bytes(b"\0" * 4096), "not a GGUF", id="no model"),
     pytest.param(lambda path: path.touch(), "", id="empty"),
     pytest.param(lambda path: None, "no such file", id="missing"),
@@ -164,17 +169,33 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path: Path, refused: Refused, m
     assert said in line
 
 
-@pytest.mark.engine
-def test_a_model_cut_short_in_its_weights_fails_its_requests_with_the_reason(tmp_path: Path) -> None:
-    """Its header is whole: only the load tells."""
-    (tmp_path / "cut.gguf").write_bytes(CHAT.read_bytes()[:-200_000])
-    with remuda_serve(tmp_path / "d", "--model", tmp_path / "cut.gguf") as gateway:
+def test_a_model_that_is_cut_off_later_fails_its_requests_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "cut.gguf"
+    path.write_bytes(CHAT.read_bytes())
+    with remuda_serve(tmp_path / "d", "--model", path) as gateway:
+        assert ready(gateway).status_code == 200
+        path.write_bytes(CHAT.read_bytes()[:-200_000])
         answer = chat(gateway, "cut")
         assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
         message = answer.json()["error"]["message"]
-        assert "cut" in message
+        assert "cut.gguf: the file is cut off" in message
         assert str(tmp_path) not in message, "clients are not told where files are"
         assert httpx.get(f"{gateway.url}/livez", trust_env=False).status_code == 200
+
+
+@pytest.mark.engine
+def test_a_gateway_whose_only_model_no_engine_knows_is_not_ready(tmp_path: Path) -> None:
+    path = tmp_path / "odd.gguf"
+    path.write_bytes(CHAT.read_bytes().replace(b"llama", b"lxama"))
+    with remuda_serve(tmp_path / "d", "--model", path) as gateway:
+
+        def is_told() -> bool:  # only within the pause before the next try, which grows
+            assert chat(gateway, "odd").status_code == 503
+            said = ready(gateway)
+            return said.status_code == 503 and "odd cannot be served" in said.text
+
+        until(is_told, "readiness names the model")
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:

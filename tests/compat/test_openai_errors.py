@@ -6,7 +6,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.compat.conftest import Served, client_of
+from tests.compat.conftest import SLOTS, Served, client_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("compat")]
 
@@ -65,12 +65,25 @@ def test_what_a_client_does_wrong_is_a_bad_request(client: openai.OpenAI, call: 
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
+def test_more_answers_than_slots_are_refused_with_both_numbers(client: openai.OpenAI, is_streamed: bool) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model=TINY, messages=HELLO, n=SLOTS + 1, stream=is_streamed)
+    assert told(caught.value)["details"] == {
+        "parameter": "n",
+        "received_value": SLOTS + 1,
+        "expected_type": f"1 to {SLOTS}",
+    }
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_prompt_longer_than_the_context_is_told_with_both_numbers(client: openai.OpenAI, is_streamed: bool) -> None:
     long: Any = [{"role": "user", "content": "llama " * 3000}]
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model=TINY, messages=long, stream=is_streamed)
     assert caught.value.code == "context_length_exceeded"
     assert "2048" in caught.value.message
+    assert caught.value.param == "messages"
+    assert told(caught.value)["details"]["expected_type"] == "at most 2048 tokens"
     assert "30" in caught.value.message
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model=EMBED, input="llama " * 3000)

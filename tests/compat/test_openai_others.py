@@ -1,5 +1,6 @@
 """`openai`'s client: completions, embeddings, responses, models."""
 
+import json
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 from openai.types import Completion
+from pydantic import BaseModel
 
 from remuda.engines.tiny import DIMENSIONS
 from tests.compat.conftest import SLOW
@@ -21,7 +23,20 @@ RESPOND: dict[str, Any] = {
     "temperature": 0,
     "max_output_tokens": 40,
 }
+WEATHER: Any = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "Get the weather of a city",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
 PROMPTS = ["The capital of France is", "1, 2, 3,"]
+
+
+class Animal(BaseModel):
+    """What the client parses a response into."""
+
+    name: str
+    is_woolly: bool
 
 
 def text_of(chunks: Iterable[Completion], index: int) -> str:
@@ -79,6 +94,12 @@ def test_vectors_are_the_same_in_either_encoding(client: openai.OpenAI) -> None:
     assert floats.usage.total_tokens == floats.usage.prompt_tokens
 
 
+def test_a_size_of_vectors_is_refused_rather_than_passed_over(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model=EMBED, input="a llama", dimensions=64)
+    assert caught.value.param == "dimensions"
+
+
 def test_vectors_of_one_text_of_many_and_of_tokens(client: openai.OpenAI) -> None:
     def vectors(given: Any) -> list[list[float]]:
         return [item.embedding for item in client.embeddings.create(model=EMBED, input=given).data]
@@ -109,6 +130,55 @@ def test_a_response_whole_and_streamed(client: openai.OpenAI) -> None:
     assert last.response.output_text == whole.output_text
     assert last.response.usage is not None
     assert last.response.usage.output_tokens == whole.usage.output_tokens
+
+
+def test_the_clients_own_helper_follows_a_streamed_response(client: openai.OpenAI) -> None:
+    with client.responses.stream(**RESPOND) as stream:
+        events = list(stream)
+        final = stream.get_final_response()
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == final.output_text
+    assert final.output_text == client.responses.create(**RESPOND).output_text
+    assert final.model == "remuda-tiny"
+    assert final.created_at > 1_700_000_000
+
+
+def test_the_clients_own_helper_follows_a_streamed_call(client: openai.OpenAI) -> None:
+    asked = {**RESPOND, "input": "What is the weather in Rome?", "tools": [WEATHER]}
+    with client.responses.stream(**asked) as stream:
+        kinds = {event.type for event in stream}
+        final = stream.get_final_response()
+    assert {"response.function_call_arguments.delta", "response.function_call_arguments.done"} <= kinds
+    calls = [(item.name, json.loads(item.arguments)) for item in final.output if item.type == "function_call"]
+    assert calls == [("get_weather", {"city": "Rome"})]
+
+
+def test_a_response_of_a_given_structure(client: openai.OpenAI) -> None:
+    asked = {**RESPOND, "input": "Describe a llama as JSON.", "max_output_tokens": 100}
+    parsed = client.responses.parse(**asked, text_format=Animal).output_parsed
+    assert isinstance(parsed, Animal)
+    with client.responses.stream(**asked, text_format=Animal) as stream:
+        assert stream.get_final_response().output_parsed == parsed
+
+
+def test_a_response_that_was_cut_is_incomplete(client: openai.OpenAI) -> None:
+    asked = {**RESPOND, "max_output_tokens": 3}
+    whole = client.responses.create(**asked)
+    assert whole.status == "incomplete"
+    assert whole.incomplete_details is not None
+    assert whole.incomplete_details.reason == "max_output_tokens"
+    assert whole.output_text
+    last = list(client.responses.create(**asked, stream=True))[-1]
+    assert last.type == "response.incomplete"
+    assert (last.response.status, last.response.output_text) == ("incomplete", whole.output_text)
+
+
+def test_what_needs_a_response_to_be_kept_is_not_offered(client: openai.OpenAI) -> None:
+    for asked in ({"background": True}, {"conversation": "c"}):
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.responses.create(**RESPOND, **asked)
+        assert caught.value.status_code == 501
+        assert caught.value.param == next(iter(asked))
 
 
 def test_the_models(client: openai.OpenAI) -> None:

@@ -142,7 +142,13 @@ def _greet(console: Console, settings: Settings, sockets: Sequence[socket.socket
     bound = [Bind(*listener.getsockname()[:2]) for listener in sockets]
     models = remuda.fleet.models()
     first = next((model.name for model in models if model.replicas), models[0].name if models else None)
-    greet(console, base_url(settings, bound), first, needs_key=not remuda.gatekeeper.is_open)
+    greet(
+        console,
+        base_url(settings, bound),
+        first,
+        needs_key=not remuda.gatekeeper.is_open,
+        problem=remuda.unservable(),
+    )
 
 
 def server_config(settings: Settings, remuda: Remuda) -> uvicorn.Config:

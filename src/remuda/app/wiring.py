@@ -248,7 +248,15 @@ class Remuda:
             reasons.append("the store does not answer")
         if not self.fleet.models() and self.fleet.find("any") is None:
             reasons.append("no model is known")
+        if (reason := self.unservable()) is not None:
+            reasons.append(reason)
         return reasons
+
+    def unservable(self) -> str | None:
+        """Why no request can be answered, where that is because every local model fails."""
+        if any(replica.is_routable for replica in self.fleet.replicas()):
+            return None
+        return self.local.unservable()
 
     async def _sweep(self) -> None:
         while True:
@@ -272,7 +280,7 @@ class Remuda:
     def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
-        source = LocalSource(LlamaCpp(), self.fleet.apply, deadlines)
+        source = LocalSource(LlamaCpp(self.clock.wall), self.fleet.apply, deadlines)
 
         def changed(state: LocalModelState) -> None:
             source.changed(state)

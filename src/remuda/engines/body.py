@@ -3,10 +3,21 @@
 import re
 from collections.abc import Mapping
 from itertools import accumulate
+from typing import Final
 
 import msgspec
 
+from remuda.core.ask import Operation
 from remuda.core.faults import InvalidJson, InvalidRequest
+
+INPUT_FIELDS: Final = {
+    Operation.CHAT: "messages",
+    Operation.COMPLETION: "prompt",
+    Operation.EMBEDDING: "input",
+    Operation.RESPONSE: "input",
+    Operation.RERANK: "documents",
+}
+"""The field whose length is what a context is too small for."""
 
 Fields = dict[str, msgspec.Raw]
 """The top-level fields of a JSON object, each value still in the bytes it came in."""
@@ -56,6 +67,14 @@ def with_first(body: bytes, field: bytes) -> bytes:
 def json_text(text: str) -> bytes:
     """`text` as a JSON string."""
     return _encode(text)
+
+
+def whole_number(value: bytes) -> int | None:
+    """The whole number that the JSON `value` is; None where it is anything else."""
+    try:
+        return msgspec.json.decode(value, type=int | None)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def with_usage(options: msgspec.Raw | None) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from remuda.engines.launch import EngineSettings, LocalModel
+from remuda.engines.launch import EngineSettings, LocalModel, Stamp
 from remuda.wire.gguf import GgufError, GgufHeader, read_gguf
 
 MAX_DEPTH = 8
@@ -66,7 +66,7 @@ def model_name(path: Path) -> str:
 
 
 def check_model_file(path: Path) -> GgufHeader:
-    """The header (up to the vocabulary) of a file that can be offered as a model, or a ModelFileError."""
+    """The header (up to the vocabulary) of a file that can be offered as a model, all there; or a ModelFileError."""
     header = read_header(path)
     if _is_projector(path, header):
         kind = header.metadata.get("general.type", "mmproj")
@@ -74,14 +74,43 @@ def check_model_file(path: Path) -> GgufHeader:
     if not model_name(path).isprintable():
         raise ModelFileError(f"{str(path)!r}: a model's name cannot hold control characters")
     part = _PART.fullmatch(path.stem)
-    if part is not None:
-        total = int(part["total"])
-        if int(part["number"]) != 1:
-            raise ModelFileError(f"{path}: a model in parts is named by its first part, {_part(part, 1)}")
-        for number in range(1, total + 1):
-            if not (path.parent / _part(part, number)).is_file():
-                raise ModelFileError(f"{path}: its part {number} of {total} is missing")
+    if part is not None and int(part["number"]) != 1:
+        raise ModelFileError(f"{path}: a model in parts is named by its first part, {_part(part, 1)}")
+    files = files_of(path)
+    for number, file in enumerate(files, 1):
+        if not file.is_file():
+            raise ModelFileError(f"{path}: its part {number} of {len(files)} is missing")
+        _check_extent(file)
     return header
+
+
+def _check_extent(file: Path) -> None:
+    """A download that broke off has a whole header and too few weights: better said now than by the first request."""
+    extent = read_header(file, until_vocabulary=False).extent or 0
+    size = file.stat().st_size
+    if size < extent:
+        raise ModelFileError(f"{file}: the file is cut off: {size:,} bytes of {extent:,} are there")
+
+
+def files_of(path: Path) -> list[Path]:
+    """All files of the model whose first or only one is `path`, whether they exist or not."""
+    part = _PART.fullmatch(path.stem)
+    if part is None or int(part["number"]) != 1:
+        return [path]
+    return [path, *(path.parent / _part(part, number) for number in range(2, int(part["total"]) + 1))]
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What tells whether any file of the model at `path` has changed."""
+    return tuple(_stamp(file) for file in files_of(path))
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def read_header(path: Path, *, until_vocabulary: bool = True) -> GgufHeader:

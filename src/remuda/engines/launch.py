@@ -64,6 +64,10 @@ class LocalModel:
     settings: EngineSettings = field(default_factory=EngineSettings)
 
 
+Stamp = tuple[tuple[int, int] | None, ...]
+"""Size and time of change, in nanoseconds, of each file of a model; None for one that is missing."""
+
+
 class LoadFailed(Exception):
     """An engine could not be started for a model. The message is one line for the operator, without folder names."""
 
@@ -106,6 +110,14 @@ class Launcher(Protocol):
     @property
     def engine(self) -> str:
         """The kind's word, as `Engine.kind`."""
+        ...
+
+    async def stamp(self, model: LocalModel) -> Stamp:
+        """What `model`'s file looks like now: another stamp means another file. Never raises."""
+        ...
+
+    async def check(self, model: LocalModel) -> None:
+        """Look at `model`'s file without starting anything. Raises LoadFailed where no engine could load it."""
         ...
 
     async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> EngineProcess:

@@ -11,7 +11,7 @@ from remuda.core.address import Address
 from remuda.core.clock import Clock
 from remuda.core.faults import EngineDown, ShuttingDown, UnknownModel
 from remuda.core.tasks import Tasks
-from remuda.engines.launch import EngineProcess, Launcher, LoadFailed, LoadProgress, LocalModel
+from remuda.engines.launch import EngineProcess, Launcher, LoadFailed, LoadProgress, LocalModel, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,13 @@ FIRST_PAUSE_S = 0.5
 """Before the second restart in a row, doubled for each further one. The first comes at once: one crash is bad luck."""
 STEADY_S = 60.0
 """An engine that ran so long before it crashed starts the count of restarts anew."""
+FIRST_RETRY_S = 1.0
+"""After a failed load of a file, before the same file is tried again; doubled for each further failure."""
+MAX_RETRY_S = 300.0
 FIRST_USE_S = 5.0
 """How long a model just loaded is kept for its first request while another waits for its room."""
+MAX_SAID = 3
+"""Models named where all of them fail."""
 LOOK_S = 1.0
 """How often idle models are looked for, and room for a waiting load, where nobody says that something changed."""
 
@@ -38,7 +43,7 @@ class Phase(StrEnum):
     STOPPED = "stopped"
     """Unloaded; the next use loads it again."""
     ERROR = "error"
-    """Could not be loaded, or crashed. The next load tries again."""
+    """Could not be loaded, or crashed. The next load tries again, though not before a pause is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class LocalModelState:
     """Tokens per slot."""
     reason: str | None = None
     """Of an error, in one line; while loading anew after a crash, that of the crash."""
+    retry_after_s: int | None = None
+    """Of an error: whole seconds from now before which no load is tried; None where the next one is."""
 
     @property
     def name(self) -> str:
@@ -69,6 +76,18 @@ class LocalModelState:
     def __repr__(self) -> str:
         """Without the key."""
         return f"LocalModelState({self.model.name}, {self.phase}, {self.address}, {self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A load that came to nothing, remembered so that it is not tried again and again at others' expense."""
+
+    reason: str
+    stamp: Stamp
+    """Of the file that could not be loaded: another one is tried at once."""
+    count: int
+    """Such failures in a row."""
+    retry_at: float
 
 
 class _Entry:
@@ -81,11 +100,15 @@ class _Entry:
         """Whether it counts against `max_loaded`: from before its process starts until that has ended."""
         self.load: asyncio.Task[LocalModelState] | None = None
         """The load in progress, shared by all who wait for it."""
+        self.is_wanted = False
+        """Whether somebody waits for that load; else it only puts back an engine that crashed."""
         self.end: asyncio.Task[None] | None = None
         """The unload in progress."""
+        self.failure: _Failure | None = None
+        """Why the last load failed."""
         self.used_at = 0.0
         self.was_used = False
-        """Since it was loaded."""
+        """Since it was loaded; true from the start where nobody waited for that."""
         self.running_since = 0.0
         self.crashes = 0
         self.restart_at: float | None = None
@@ -96,8 +119,9 @@ class LocalModels:
     """Loads, unloads and restarts the local models. At most `max_loaded` engines exist at any moment.
 
     `on_change` hears of every change of state before anything else happens, so that a listener that stops sending to a
-    model that is `unloading` never meets one that is gone. `is_busy` tells whether a model has requests in progress:
-    a busy model is never unloaded. Neither may block or raise.
+    model that is `unloading` never meets one that is gone. Of an error it hears again with each load that is refused
+    because of it, so that whoever has begun to wait since is told as well. `is_busy` tells whether a model has requests
+    in progress: a busy model is never unloaded. Neither may block or raise.
     """
 
     def __init__(
@@ -136,6 +160,17 @@ class LocalModels:
         """All models as they stand now, in the order they were given."""
         return [entry.state for entry in self._entries.values()]
 
+    def unservable(self) -> str | None:
+        """Why no local model can answer just now, in one line; None where one can, may, or would be tried again."""
+        now = self._clock.monotonic()
+        said = []
+        for entry in self._entries.values():
+            is_paused = entry.failure is not None and now < entry.failure.retry_at
+            if entry.state.phase is not Phase.ERROR or not (is_paused or entry.restart_at is not None):
+                return None
+            said.append(f"{entry.state.name} cannot be served: {entry.state.reason}")
+        return "; ".join(said[:MAX_SAID]) + (" …" if len(said) > MAX_SAID else "") if said else None
+
     def used(self, name: str) -> None:
         """Note that `name` is or was in use just now; to be called when a request begins and when one ends."""
         if (entry := self._entries.get(name)) is not None:
@@ -148,21 +183,25 @@ class LocalModels:
 
         Where `max_loaded` engines are there already, the least recently used idle one makes room; while all are busy
         this waits. A caller that is cancelled leaves the load to the others. Raises UnknownModel, EngineDown with the
-        reason where the model cannot be loaded or waits for its next restart, ShuttingDown after `close`.
+        reason where the model cannot be loaded or waits for its next restart, ShuttingDown after `close`. A file that
+        could not be loaded is not tried again before a pause is over, unless it has changed.
         """
         entry = self._entry(name)
         while entry.state.phase is not Phase.RUNNING:
             if self._is_closing:
                 raise ShuttingDown
             if entry.restart_at is not None:
+                seconds = self._seconds_to(entry.restart_at)
+                # Once more, for those who have begun to wait since: they hear of it at once, as those before them did.
+                self._announce(entry, Phase.ERROR, reason=entry.state.reason, retry_after_s=seconds)
                 raise EngineDown(
-                    f"The engine of {name} is being restarted: {entry.state.reason}.",
-                    retry_after_s=max(1, math.ceil(entry.restart_at - self._clock.monotonic())),
+                    f"The engine of {name} is being restarted: {entry.state.reason}.", retry_after_s=seconds
                 )
             if entry.end is not None:
                 await asyncio.wait([entry.end])
                 continue
             load = entry.load or self._begin_load(entry)
+            entry.is_wanted = True
             await asyncio.wait([load])
             if load.cancelled():
                 if self._is_closing:
@@ -171,7 +210,9 @@ class LocalModels:
             # What this load came to; by now the model may have been evicted again, but not before it could be used.
             state = load.result()
             if state.phase is Phase.ERROR:
-                raise EngineDown(f"The model {name} cannot be loaded: {state.reason}.")
+                raise EngineDown(
+                    f"The model {name} cannot be loaded: {state.reason}.", retry_after_s=state.retry_after_s
+                )
             return state
         entry.used_at = self._clock.monotonic()
         return entry.state
@@ -184,6 +225,7 @@ class LocalModels:
         entry = self._entry(name)
         entry.restart_at = None
         entry.crashes = 0
+        entry.failure = None
         if (load := entry.load) is not None:
             load.cancel()
             await asyncio.wait([load])
@@ -223,14 +265,25 @@ class LocalModels:
 
     async def _load(self, entry: _Entry) -> LocalModelState:
         """Bring a model from wherever it is to running or error, and return that; when cancelled, to stopped."""
+        stamp: Stamp = ()
         try:
+            stamp = await self._launcher.stamp(entry.state.model)
+            failure = entry.failure
+            if failure is not None and failure.stamp == stamp and self._clock.monotonic() < failure.retry_at:
+                self._announce_failure(entry, failure)  # once more, for those who have begun to wait since
+                return entry.state
+            # Before room is made: no model that answers shall go for one that cannot come.
+            await self._launcher.check(entry.state.model)
             async with self._making_room:
+                if self._is_full() and not entry.is_wanted:
+                    self._announce(entry, Phase.STOPPED)  # others came first; its next use loads it
+                    return entry.state
                 await self._make_room()
                 entry.has_room = True
             self._announce(entry, Phase.LOADING)
             process = await self._start(entry)
         except LoadFailed as error:
-            self._failed(entry, str(error))
+            self._failed(entry, str(error), stamp)
         except asyncio.CancelledError:
             entry.has_room = False
             if entry.state.phase is Phase.LOADING:
@@ -239,17 +292,28 @@ class LocalModels:
         except Exception:
             # Whatever went wrong, nobody may wait for ever for a load that is not going on.
             log.exception("loading %s failed", entry.state.name)
-            self._failed(entry, "of an error in the gateway, see its log")
+            self._failed(entry, "of an error in the gateway, see its log", stamp)
         else:
             self._runs(entry, process)
         finally:
             entry.load = None
         return entry.state
 
-    def _failed(self, entry: _Entry, reason: str) -> None:
+    def _failed(self, entry: _Entry, reason: str, stamp: Stamp) -> None:
         log.error("%s cannot be loaded: %s", entry.state.name, reason)
         entry.has_room = False
-        self._announce(entry, Phase.ERROR, reason=reason)
+        before = entry.failure
+        count = before.count + 1 if before is not None and before.stamp == stamp else 1
+        pause = min(MAX_RETRY_S, FIRST_RETRY_S * 2 ** min(count - 1, 16))
+        entry.failure = _Failure(reason, stamp, count, self._clock.monotonic() + pause)
+        self._announce_failure(entry, entry.failure)
+
+    def _announce_failure(self, entry: _Entry, failure: _Failure) -> None:
+        seconds = self._seconds_to(failure.retry_at)
+        self._announce(entry, Phase.ERROR, reason=failure.reason, retry_after_s=seconds)
+
+    def _seconds_to(self, moment: float) -> int:
+        return max(1, math.ceil(moment - self._clock.monotonic()))
 
     async def _start(self, entry: _Entry) -> EngineProcess:
         def on_progress(progress: LoadProgress) -> None:
@@ -260,8 +324,9 @@ class LocalModels:
 
     def _runs(self, entry: _Entry, process: EngineProcess) -> None:
         entry.process = process
+        entry.failure = None
         entry.used_at = entry.running_since = self._clock.monotonic()
-        entry.was_used = False
+        entry.was_used = not entry.is_wanted  # nobody's first request is on its way
         self._announce(
             entry,
             Phase.RUNNING,
@@ -272,9 +337,12 @@ class LocalModels:
         )
         self._tasks.start(self._watch(entry, process), f"watch {entry.state.name}")
 
+    def _is_full(self) -> bool:
+        return sum(entry.has_room for entry in self._entries.values()) >= self._max_loaded
+
     async def _make_room(self) -> None:
         """Return when one more engine may be started."""
-        while sum(entry.has_room for entry in self._entries.values()) >= self._max_loaded:
+        while self._is_full():
             self._changed.clear()
             if all(entry.end is None for entry in self._entries.values()):
                 idle = [entry for entry in self._entries.values() if self._is_evictable(entry)]
@@ -348,7 +416,10 @@ class LocalModels:
     # Crashes
 
     async def _watch(self, entry: _Entry, process: EngineProcess) -> None:
-        """Wait for the end of `process`; where nobody asked for it, start the model anew, with growing pauses."""
+        """Wait for the end of `process`; where nobody asked for it, start the model anew, with growing pauses.
+
+        Such a restart takes no other model's place, and gives up its own to whoever asks for it.
+        """
         reason = await process.ended()
         if entry.state.phase is not Phase.RUNNING:
             return  # it is being unloaded, which sees to the rest
@@ -358,6 +429,7 @@ class LocalModels:
         if self._clock.monotonic() - entry.running_since >= STEADY_S:
             entry.crashes = 0
         entry.crashes += 1
+        entry.is_wanted = self._is_busy(entry.state.name)
         if entry.crashes == 1:
             # Said before anything else is awaited, so that nothing more is sent there, and who waits, waits on.
             self._announce(entry, Phase.LOADING, reason=reason)
@@ -370,7 +442,7 @@ class LocalModels:
         else:
             pause = FIRST_PAUSE_S * 2 ** (entry.crashes - 2)
             restart_at = entry.restart_at = self._clock.monotonic() + pause
-            self._announce(entry, Phase.ERROR, reason=reason)
+            self._announce(entry, Phase.ERROR, reason=reason, retry_after_s=self._seconds_to(restart_at))
             await process.stop()
             await self._clock.sleep(pause)
             if entry.restart_at == restart_at:  # else it was unloaded meanwhile

@@ -1,5 +1,6 @@
 """What the gateway needs to know of a kind of engine, and nothing more."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -8,7 +9,19 @@ from remuda.core.ask import Ask, Operation
 from remuda.core.faults import Fault
 
 
-class Outgoing(msgspec.Struct, frozen=True, gc=False):
+class StreamTranslator(Protocol):
+    """Turns an engine's events into those of the API it speaks, as they come. One for each answer; it never raises."""
+
+    def feed(self, data: bytes) -> bytes:
+        """What the client is to get for the next piece of the stream, in whole events; empty until one is complete."""
+        ...
+
+    def end(self) -> bytes:
+        """What is left once the stream is over; asked for once."""
+        ...
+
+
+class Outgoing(msgspec.Struct, frozen=True):
     """An ask in the words of an engine."""
 
     path: str
@@ -18,6 +31,8 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """The engine answers with server-sent events, whatever the client asked for."""
     may_emit_progress: bool = False
     """The stream may hold prompt-progress events, which the client did not ask for and must not see."""
+    translate: Callable[[], StreamTranslator] | None = None
+    """Makes what the answer's stream has to go through before anybody else looks at it; None: nothing."""
 
 
 class Engine(Protocol):

@@ -14,6 +14,7 @@ import msgspec
 
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
+from remuda.engines.protocol import StreamTranslator
 from remuda.fleet.replica import Replica
 from remuda.gateway.drive import Signal
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
@@ -82,6 +83,12 @@ def overhead(exchange: Exchange, now: float) -> bytes:
 def malformed() -> UpstreamFailed:
     """The upstream's stream is not what it should be."""
     return UpstreamFailed("the model's server sent a malformed stream")
+
+
+def _translator_of(exchange: Exchange) -> StreamTranslator | None:
+    """What the stream of the engine that was asked has to go through first."""
+    outgoing = exchange.outgoing
+    return None if outgoing is None or outgoing.translate is None else outgoing.translate()
 
 
 class _Passing(ABC):
@@ -167,13 +174,14 @@ class Gathered(_Waiting):
 class Folding(_Waiting):
     """Gathers a stream of events that one whole answer is made of."""
 
-    __slots__ = ("_fold", "_size")
+    __slots__ = ("_fold", "_size", "_translator")
 
     def __init__(
         self, answer: UpstreamConnection, exchange: Exchange, ask: Ask, monotonic: Callable[[], float]
     ) -> None:
         super().__init__(answer, exchange, monotonic)
         self._fold: Fold = fold_for(ask)
+        self._translator = _translator_of(exchange)
         self._size = 0
 
     def body(self, data: bytes) -> None:
@@ -183,7 +191,7 @@ class Folding(_Waiting):
             self.cut(UpstreamFailed("the model's answer is larger than this gateway holds"))
             return
         try:
-            self._fold.feed(data)
+            self._fold.feed(data if self._translator is None else self._translator.feed(data))
         except (*ODD_SHAPES, Fault) as error:
             self.cut(error if isinstance(error, Fault) else malformed())
             return
@@ -217,7 +225,7 @@ class Folding(_Waiting):
 class Splice(_Passing):
     """Passes a stream through, read by read."""
 
-    __slots__ = ("_ask", "_awaits_content", "_bytes_out", "_is_chunked", "_scan", "_transport")
+    __slots__ = ("_ask", "_awaits_content", "_bytes_out", "_is_chunked", "_scan", "_translator", "_transport")
 
     def __init__(
         self,
@@ -229,6 +237,7 @@ class Splice(_Passing):
         super().__init__(answer, exchange, monotonic)
         outgoing = exchange.outgoing
         self._ask = ask
+        self._translator = _translator_of(exchange)
         drops_progress = outgoing is not None and outgoing.may_emit_progress
         self._transport = exchange.transport
         self._scan = StreamScan(ask, drops_progress=drops_progress, text=exchange.text)
@@ -263,7 +272,7 @@ class Splice(_Passing):
 
     def body(self, data: bytes) -> None:
         """One read of the stream. This is the hot path: nothing runs here that could run once per stream."""
-        out = self._scan.feed(data)
+        out = self._scan.feed(data if self._translator is None else self._translator.feed(data))
         if out:
             if self._is_chunked:
                 out = b"%x\r\n%b\r\n" % (len(out), out)
@@ -276,7 +285,7 @@ class Splice(_Passing):
     def end(self) -> None:
         """The upstream has ended its stream: a clean end only if the stream itself said so."""
         scan = self._scan
-        rest = scan.rest()
+        rest = (b"" if self._translator is None else scan.feed(self._translator.end())) + scan.rest()
         if rest:
             self._send(rest)
         if scan.is_complete and not scan.saw_error:

@@ -148,6 +148,8 @@ def responses(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     full = empty | {"status": "completed", "output": [message], "usage": usage}
     if not ask.get("stream"):
         return whole(full, tokens=len(words))
+    if behaviour.bare_responses:
+        return _bare_responses(words, message, full)
 
     def named(name: str, sequence: int, **fields: Any) -> bytes:
         return event({"type": name, "sequence_number": sequence} | fields, name)
@@ -158,6 +160,36 @@ def responses(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
         where = {"item_id": item, "output_index": 0, "content_index": 0}
         parts.append(Part(named("response.output_text.delta", i, delta=word, **where), Kind.CONTENT))
     parts.append(Part(named("response.completed", len(words) + 1, response=full), Kind.CLOSING))
+    return Answer(tuple(parts), media_type="text/event-stream", tokens=len(words), streamed=True)
+
+
+def _bare_responses(words: Sequence[str], message: dict[str, Any], full: dict[str, Any]) -> Answer:
+    """As llama.cpp's server streams a response: neither numbers nor places, and "completed" however it ended."""
+    begun = {"id": full["id"], "object": "response", "status": "in_progress"}
+    opened = {"content": [], "id": message["id"], "role": "assistant", "status": "in_progress", "type": "message"}
+    (part,) = message["content"]
+    part = part | {"logprobs": []}
+    done = message | {"content": [part]}
+    of_item = {"item_id": message["id"]}
+    usage = full["usage"] | {"input_tokens_details": {"cached_tokens": 0}}
+    known = ("id", "object", "created_at", "status", "model")
+    final = {name: full[name] for name in known} | {"output": [done], "usage": usage}
+
+    def said(name: str, kind: Kind, **fields: Any) -> Part:
+        return Part(event({"type": f"response.{name}"} | fields, f"response.{name}"), kind)
+
+    parts = [
+        said("created", Kind.CLOSING, response=begun),
+        said("in_progress", Kind.CLOSING, response=begun, prompt_progress={"total": 2, "cache": 0, "processed": 0}),
+        said("in_progress", Kind.CLOSING, response=begun, prompt_progress={"total": 2, "cache": 0, "processed": 2}),
+        said("output_item.added", Kind.CLOSING, item=opened),
+        said("content_part.added", Kind.CLOSING, **of_item, part={"type": "output_text", "text": ""}),
+        *(said("output_text.delta", Kind.CONTENT, **of_item, delta=word) for word in words),
+        said("output_text.done", Kind.CLOSING, **of_item, text=part["text"]),
+        said("content_part.done", Kind.CLOSING, **of_item, part=part),
+        said("output_item.done", Kind.CLOSING, item=done),
+        said("completed", Kind.CLOSING, response=final, timings={"predicted_n": len(words)}),
+    ]
     return Answer(tuple(parts), media_type="text/event-stream", tokens=len(words), streamed=True)
 
 

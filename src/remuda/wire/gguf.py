@@ -65,6 +65,10 @@ Value = int | float | bool | str | Array
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
+_PLACE = struct.Struct("<IQ")
+"""Type and offset of a tensor."""
+_ALIGNMENT = 32
+"""Of the tensors' data, where the file names none."""
 _NUMBERS = {
     ValueType.UINT8: struct.Struct("<B"),
     ValueType.INT8: struct.Struct("<b"),
@@ -124,6 +128,44 @@ FILE_TYPES: Mapping[int, str] = {
 }
 """`llama_ftype`, not the ggml tensor types that other readers mix in; 4 to 6 and 33 to 35 are no longer made."""
 
+BLOCKS: Mapping[int, tuple[int, int]] = {
+    0: (1, 4),
+    1: (1, 2),
+    2: (32, 18),
+    3: (32, 20),
+    6: (32, 22),
+    7: (32, 24),
+    8: (32, 34),
+    9: (32, 40),
+    10: (256, 84),
+    11: (256, 110),
+    12: (256, 144),
+    13: (256, 176),
+    14: (256, 210),
+    15: (256, 292),
+    16: (256, 66),
+    17: (256, 74),
+    18: (256, 98),
+    19: (256, 50),
+    20: (32, 18),
+    21: (256, 110),
+    22: (256, 82),
+    23: (256, 136),
+    24: (1, 1),
+    25: (1, 2),
+    26: (1, 4),
+    27: (1, 8),
+    28: (1, 8),
+    29: (256, 56),
+    30: (1, 2),
+    34: (256, 54),
+    35: (256, 66),
+    39: (32, 17),
+    40: (64, 36),
+    41: (128, 18),
+}
+"""Of each ggml tensor type: weights in a block, and bytes that a block takes."""
+
 POOLING_TYPES: Mapping[int, str] = {0: "NONE", 1: "MEAN", 2: "CLS", 3: "LAST", 4: "RANK"}
 
 
@@ -139,6 +181,8 @@ class GgufHeader:
     """False where reading stopped at the vocabulary: keys behind it are not known then."""
     parameters: int | None
     """Weights in the whole tensor table; None where that was not read."""
+    extent: int | None = None
+    """Bytes that the file needs to have for what its tensor table promises; None where that was not read."""
 
     @property
     def architecture(self) -> str | None:
@@ -239,8 +283,13 @@ def read_gguf(source: bytes | Callable[[int], bytes], *, until_vocabulary: bool 
         if key in metadata:
             raise GgufError(f"the GGUF header is damaged: {_shown(key)} stands in it twice")
         metadata[key] = _value(source_, _type(source_))
-    parameters = None if until_vocabulary else _parameters(source_, tensor_count)
-    return GgufHeader(version, tensor_count, metadata, is_whole=True, parameters=parameters)
+    if until_vocabulary:
+        return GgufHeader(version, tensor_count, metadata, is_whole=True, parameters=None)
+    parameters, data_bytes = _table(source_, tensor_count)
+    start = source_.position
+    if tensor_count:
+        start += -start % _alignment(metadata)
+    return GgufHeader(version, tensor_count, metadata, is_whole=True, parameters=parameters, extent=start + data_bytes)
 
 
 class _Source:
@@ -250,8 +299,15 @@ class _Source:
         self._read = source if callable(source) else None
         self._buffer = b"" if callable(source) else source
         self._at = 0
+        self._behind = 0
+        """Bytes of the file before those in the buffer."""
         self._items_left = MAX_ITEMS
         self._array_bytes_left = MAX_ARRAY_BYTES
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file that have been read or skipped."""
+        return self._behind + self._at
 
     def take(self, count: int, what: str = "value") -> bytes:
         """The next `count` bytes."""
@@ -324,6 +380,7 @@ class _Source:
             missing -= len(block)
         if missing > 0:
             raise GgufError(f"the GGUF header is cut off in the middle of a {what}")
+        self._behind += self._at
         self._buffer = b"".join(blocks)
         self._at = 0
 
@@ -362,9 +419,9 @@ def _array(source: _Source, depth: int) -> Array:
     return Array(item, count)
 
 
-def _parameters(source: _Source, tensor_count: int) -> int:
-    """The weights of all tensors in the table."""
-    total = 0
+def _table(source: _Source, tensor_count: int) -> tuple[int, int]:
+    """The weights of all tensors in the table, and how many bytes of data they reach over."""
+    total = reach = 0
     for _ in range(tensor_count):
         source.text(MAX_KEY_BYTES)
         dimensions = source.number(_U32)
@@ -374,8 +431,16 @@ def _parameters(source: _Source, tensor_count: int) -> int:
         for _ in range(dimensions):
             weights *= source.number(_U64)
         total += weights
-        source.take(12, "tensor")  # type and offset
-    return total
+        type_, offset = _PLACE.unpack(source.take(_PLACE.size, "tensor"))
+        # Of a type that is newer than this list only its place counts.
+        block, size = BLOCKS.get(type_, (1, 0))
+        reach = max(reach, offset + weights // block * size)
+    return total, reach
+
+
+def _alignment(metadata: Mapping[str, Value]) -> int:
+    named = metadata.get("general.alignment")
+    return named if isinstance(named, int) and not isinstance(named, bool) and named > 0 else _ALIGNMENT
 
 
 def _shown(key: str) -> str:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from remuda.engines.files import ModelFileError, check_model_file, model_name, offered_models, read_header
+from remuda.engines.files import (
+    ModelFileError,
+    check_model_file,
+    model_name,
+    offered_models,
+    read_header,
+    stamp_of,
+)
 from remuda.engines.launch import EngineSettings, LocalModel
 from remuda.engines.tiny import CHAT, EMBED
 from tests.unit.wire.test_gguf import header, pair, text
@@ -146,6 +153,37 @@ def test_parts_are_named_by_the_first_and_must_be_all_there(tmp_path: Path) -> N
     second.unlink()
     with pytest.raises(ModelFileError, match="part 2 of 2 is missing"):
         offered_models([first])
+
+
+def test_a_file_with_too_few_weights_is_refused(tmp_path: Path) -> None:
+    whole = CHAT.read_bytes()
+    (path,) = put(tmp_path, "m.gguf", content=whole[:-200_000])
+    with pytest.raises(ModelFileError, match=rf"m\.gguf: the file is cut off: {len(whole) - 200_000:,} bytes of "):
+        offered_models([path])
+    (tmp_path / "whole.gguf").write_bytes(whole)
+    offered = offered_models([tmp_path])
+    assert [model.name for model in offered.models] == ["whole"]
+    assert [line for line in offered.skipped if "cut off" in line]
+
+
+def test_each_part_must_have_its_weights(tmp_path: Path) -> None:
+    put(tmp_path, "m-00001-of-00002.gguf")
+    (second,) = put(tmp_path, "m-00002-of-00002.gguf", content=CHAT.read_bytes())
+    assert names(tmp_path) == ["m"]
+    second.write_bytes(CHAT.read_bytes()[:-1])
+    with pytest.raises(ModelFileError, match=r"m-00002-of-00002\.gguf: the file is cut off"):
+        offered_models([tmp_path / "m-00001-of-00002.gguf"])
+
+
+def test_a_stamp_tells_whether_any_file_of_a_model_has_changed(tmp_path: Path) -> None:
+    first, second = put(tmp_path, "m-00001-of-00002.gguf", "m-00002-of-00002.gguf")
+    stamp = stamp_of(first)
+    assert stamp_of(first) == stamp
+    os.utime(second, ns=(1, 1))
+    assert stamp_of(first) != stamp
+    second.unlink()
+    assert stamp_of(first) == (stamp[0], None)
+    assert stamp_of(tmp_path / "nope.gguf") == (None,)
 
 
 @pytest.mark.parametrize(

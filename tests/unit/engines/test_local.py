@@ -13,13 +13,15 @@ import pytest
 from remuda.core.address import Address
 from remuda.core.clock import SystemClock
 from remuda.core.faults import EngineDown, ShuttingDown, UnknownModel
-from remuda.engines.launch import LoadFailed, LoadProgress, LocalModel, Stage
+from remuda.engines.launch import LoadFailed, LoadProgress, LocalModel, Stage, Stamp
 from remuda.engines.llamacpp.process import XllamaLauncher
 from remuda.engines.local import (
     FIRST_PAUSE_S,
+    FIRST_RETRY_S,
     FIRST_USE_S,
     LOOK_S,
     MAX_RESTARTS,
+    MAX_RETRY_S,
     STEADY_S,
     LocalModels,
     LocalModelState,
@@ -67,6 +69,15 @@ class FakeLauncher:
         self.held: dict[str, asyncio.Event] = {}
         self.failures: dict[str, Exception] = {}
         self.given_up: list[str] = []
+        self.stamps: dict[str, Stamp] = {}
+        self.damaged: dict[str, str] = {}
+
+    async def stamp(self, model: LocalModel) -> Stamp:
+        return self.stamps.get(model.name, ())
+
+    async def check(self, model: LocalModel) -> None:
+        if (reason := self.damaged.get(model.name)) is not None:
+            raise LoadFailed(reason)
 
     async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> FakeProcess:
         self.starts.append(model.name)
@@ -279,18 +290,79 @@ async def test_unload_gives_up_a_load() -> None:
             await y.models.unload("x")
 
 
-async def test_a_failed_load_is_told_and_tried_again_by_the_next() -> None:
+async def test_a_failed_load_is_told_and_tried_again_after_a_pause_that_grows() -> None:
     async with yard() as y:
-        y.launcher.failures["a"] = LoadFailed("a.gguf: this is not a GGUF file")
-        for _ in range(2):
-            with pytest.raises(EngineDown, match=r"The model a cannot be loaded: a\.gguf: this is not a GGUF file\."):
-                await y.models.load("a")
-        assert next(state for state in y.models.states()).reason == "a.gguf: this is not a GGUF file"
-        assert y.launcher.starts == ["a", "a"]
+        y.launcher.failures["a"] = LoadFailed("a.gguf: no such kind")
+        pause = FIRST_RETRY_S
+        for tries in range(1, 12):
+            for _ in range(3):
+                with pytest.raises(
+                    EngineDown, match=r"The model a cannot be loaded: a\.gguf: no such kind\."
+                ) as caught:
+                    await y.models.load("a")
+                assert caught.value.retry_after_s == pause
+            assert y.launcher.starts == ["a"] * tries
+            await y.clock.advance(pause)
+            pause = min(2 * pause, MAX_RETRY_S)
+        assert next(state for state in y.models.states()).reason == "a.gguf: no such kind"
         y.launcher.failures.clear()
         assert (await y.models.load("a")).phase is Phase.RUNNING
         with pytest.raises(UnknownModel):
             await y.models.load("x")
+
+
+async def test_whoever_asks_in_such_a_pause_is_told_at_once() -> None:
+    async with yard() as y:
+        y.launcher.failures["a"] = LoadFailed("no memory")
+        assert isinstance(await _caught(y.models.load("a")), EngineDown)
+        before = len(y.states)
+        await y.clock.advance(0.5)
+        assert isinstance(await _caught(y.models.load("a")), EngineDown)
+        assert [(s.phase, s.reason, s.retry_after_s) for s in y.states[before:]] == [(Phase.ERROR, "no memory", 1)]
+
+
+async def test_another_file_or_an_unload_ends_the_pause() -> None:
+    async with yard() as y:
+        for end_it in (lambda: y.launcher.stamps.update(a=((5, 5),)), None):
+            y.launcher.failures["a"] = LoadFailed("no memory")
+            assert isinstance(await _caught(y.models.load("a")), EngineDown)
+            y.launcher.failures.clear()
+            if end_it is not None:
+                end_it()
+            else:
+                await y.models.unload("a")
+            assert (await y.models.load("a")).phase is Phase.RUNNING
+            await y.models.unload("a")
+
+
+async def test_only_where_every_model_fails_is_none_servable() -> None:
+    async with yard() as y:
+        for name in "abc":
+            assert y.models.unservable() is None
+            y.launcher.damaged[name] = f"{name}.gguf: no such file"
+            assert isinstance(await _caught(y.models.load(name)), EngineDown)
+        said = y.models.unservable()
+        assert said is not None
+        assert "b cannot be served: b.gguf: no such file" in said
+        await y.clock.advance(FIRST_RETRY_S)
+        assert y.models.unservable() is None, "whoever asks now starts another try"
+
+
+@pytest.mark.parametrize("kind", ["damaged", "failing"])
+async def test_a_model_that_cannot_be_loaded_drives_out_no_other(kind: str) -> None:
+    async with yard(max_loaded=1) as y:
+        if kind == "damaged":
+            y.launcher.damaged["b"] = "b.gguf: the file is cut off"
+        else:
+            y.launcher.failures["b"] = LoadFailed("no such architecture")
+            assert isinstance(await _caught(y.models.load("b")), EngineDown)
+        await y.models.load("a")
+        y.models.used("a")
+        starts = list(y.launcher.starts)
+        for _ in range(3):
+            assert isinstance(await _caught(y.models.load("b")), EngineDown)
+        assert y.phase("a") is Phase.RUNNING
+        assert y.launcher.starts == starts
 
 
 async def test_an_error_of_our_own_leaves_no_model_loading() -> None:
@@ -329,9 +401,13 @@ async def test_crash_after_crash_waits_longer_each_time_and_ends_in_error() -> N
             y.launcher.processes[-1].crash()
             await y.settle()
             assert y.phase("a") is Phase.ERROR
+            told = len(y.states)
             with pytest.raises(EngineDown, match="is being restarted: the engine was ended by signal 11") as caught:
                 await y.models.load("a")
             assert caught.value.retry_after_s == max(1, pause)
+            assert [(state.phase, state.retry_after_s) for state in y.states[told - 1 :]] == [
+                (Phase.ERROR, max(1, pause))
+            ] * 2, "said anew to whoever waits"
             await y.clock.advance(pause - 0.01)
             assert y.phase("a") is Phase.ERROR
             await y.clock.advance(0.01)
@@ -381,6 +457,56 @@ async def test_a_model_that_crashes_for_want_of_room_lets_the_waiting_one_in() -
             await y.settle()
             assert waiting.done()
         assert waiting.result().phase is Phase.RUNNING
+
+
+async def test_an_idle_engine_that_crashed_and_is_back_makes_room_at_once() -> None:
+    async with yard(max_loaded=1) as y:
+        await y.models.load("a")
+        y.models.used("a")
+        y.launcher.processes[0].crash()
+        await y.settle()
+        assert y.phase("a") is Phase.RUNNING
+        assert (await y.models.load("b")).phase is Phase.RUNNING
+        assert y.phase("a") is Phase.STOPPED
+
+
+async def test_a_restart_that_somebody_waits_for_is_kept_for_them() -> None:
+    async with yard(max_loaded=1) as y:
+        await y.models.load("a")
+        y.models.used("a")
+        y.launcher.held["a"] = asyncio.Event()
+        y.launcher.processes[0].crash()
+        await y.settle()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(y.models.load("a"))
+            waiting = group.create_task(y.models.load("b"))
+            await y.settle()
+            y.launcher.held["a"].set()
+            await y.clock.advance(FIRST_USE_S - 0.1)
+            assert y.phase("a") is Phase.RUNNING
+            y.models.used("a")
+            await y.settle()
+            assert waiting.done()
+
+
+async def test_a_restart_that_nobody_waits_for_drives_out_no_other() -> None:
+    async with yard(max_loaded=1) as y:
+        await y.models.load("a")
+        y.models.used("a")
+        for _ in range(2):
+            y.launcher.processes[0].crash()
+            await y.settle()
+            y.launcher.processes[-1].crash()  # the second in a row: it pauses
+            await y.settle()
+        assert y.phase("a") is Phase.ERROR
+        await y.models.load("b")
+        y.models.used("b")
+        await y.clock.advance(60)
+        assert (y.phase("a"), y.phase("b")) == (Phase.STOPPED, Phase.RUNNING)
+        y.launcher.processes[-1].crash()
+        await y.settle()
+        assert y.phase("b") is Phase.RUNNING
+        assert (await y.models.load("a")).phase is Phase.RUNNING
 
 
 async def test_a_crash_while_unloading_starts_nothing() -> None:
@@ -452,6 +578,8 @@ async def test_a_real_engine_that_is_killed_comes_back(
 
     class Remembering:
         engine = launcher.engine
+        stamp = launcher.stamp
+        check = launcher.check
 
         async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> Any:
             children.append(await launcher.start(model, on_progress))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remuda.engines.tiny import CHAT, EMBED
-from remuda.wire.gguf import FILE_TYPES, POOLING_TYPES, Array, GgufError, ValueType, read_gguf
+from remuda.wire.gguf import BLOCKS, FILE_TYPES, POOLING_TYPES, Array, GgufError, ValueType, read_gguf
 from tests.random_model import write_random_model
 
 
@@ -47,6 +47,8 @@ def test_shipped_models_are_read_as_the_oracle_reads_them(path: Path) -> None:
     assert (found.architecture, found.name, found.quantization) == ("llama", path.stem, "Q8_0")
     assert found.has_chat_template is True
     assert found.is_whole
+    assert found.extent == max(int(tensor.data_offset + tensor.n_bytes) for tensor in oracle.tensors)
+    assert found.extent <= path.stat().st_size
 
 
 def test_the_fast_read_stops_at_the_vocabulary_and_reads_one_block() -> None:
@@ -66,6 +68,28 @@ def test_the_fast_read_stops_at_the_vocabulary_and_reads_one_block() -> None:
     assert found.embedding_length == whole.embedding_length
     assert found.block_count == whole.block_count
     assert found.metadata.items() <= whole.metadata.items()
+
+
+def test_the_sizes_of_tensors_are_those_of_ggml() -> None:
+    assert {int(type_): size for type_, size in gguf.GGML_QUANT_SIZES.items()} == BLOCKS
+
+
+def tensor(dimensions: int, weights: int, type_: int, offset: int) -> bytes:
+    return text(b"t") + struct.pack(f"<I{dimensions}QIQ", dimensions, *[weights] * dimensions, type_, offset)
+
+
+def test_a_file_reaches_as_far_as_its_farthest_tensor() -> None:
+    table = tensor(1, 256, 12, 64) + tensor(2, 2, 0, 0) + tensor(1, 9, 99, 4096)
+    plain = header(tensors=table, tensor_count=3)
+    assert read_gguf(plain).extent == len(plain) + -len(plain) % 32 + 4096
+    assert read_gguf(io.BytesIO(plain).read).extent == read_gguf(plain).extent
+    for alignment, real in ((128, 128), (0, 32)):
+        aligned = header(
+            pair("general.alignment", 4, struct.pack("<I", alignment)), tensors=tensor(1, 256, 12, 64), tensor_count=1
+        )
+        assert read_gguf(aligned).extent == len(aligned) + -len(aligned) % real + 64 + 144
+    assert read_gguf(header()).extent == len(header())
+    assert read_gguf(plain, until_vocabulary=True).extent is None
 
 
 def test_file_types_and_pooling_are_those_of_llama_cpp() -> None:

@@ -50,6 +50,13 @@ _NOT_OFFERED: Final = {
     "videos": "videos: no engine here films",
 }
 """The rest of OpenAI's surface, in words that follow "this gateway does not offer"."""
+_COUNTING: Final = "the counting of tokens beforehand: the `usage` of each answer has them"
+_NOT_OFFERED_BELOW: Final = {
+    "chat/completions/input_tokens": _COUNTING,
+    "responses/compact": "the compaction of conversations: shorten them yourself, or send them whole",
+    "responses/input_tokens": _COUNTING,
+}
+"""Addresses below one of those that need words of their own."""
 
 
 def router(fleet: Fleet, lane_routes: Iterable[LaneRoute]) -> APIRouter:
@@ -114,7 +121,8 @@ def _add_not_offered(routes: APIRouter, prefix: str, path: str, words: str) -> N
     async def not_offered(request: Request) -> Response:
         if request.path_params.get("rest") == "" and is_below:
             raise UnknownRoute  # what stands above is offered, though not with a slash at its end
-        raise NotOffered(f"this gateway does not offer {words}")
+        address = f"{path.removesuffix(BELOW)}/{request.path_params.get('rest', '')}"
+        raise NotOffered(f"this gateway does not offer {_NOT_OFFERED_BELOW.get(address, words)}")
 
     is_below = path.endswith(BELOW)
     for each in (path,) if is_below else (path, path + BELOW):

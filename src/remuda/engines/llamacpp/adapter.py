@@ -1,6 +1,7 @@
 """llama.cpp's HTTP server: an ask in its words, and its errors as faults."""
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -15,10 +16,20 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_usage
+from remuda.engines.body import (
+    INPUT_FIELDS,
+    Fields,
+    fields_of,
+    json_text,
+    one_line,
+    whole_number,
+    with_fields,
+    with_usage,
+)
+from remuda.engines.llamacpp import responses
 from remuda.engines.llamacpp.reviewed import check_fields
-from remuda.engines.llamacpp.tool_choice import chosen_tool
-from remuda.engines.protocol import Outgoing
+from remuda.engines.llamacpp.tool_choice import CallsAlone, chosen_tool, is_required
+from remuda.engines.protocol import Outgoing, StreamTranslator
 
 _PATHS = {
     Operation.CHAT: "/v1/chat/completions",
@@ -42,6 +53,9 @@ class LlamaCpp:
     """It announces keep-alive after a streamed answer and closes nevertheless."""
     slots_path = "/slots"
 
+    def __init__(self, wall: Callable[[], float] = lambda: 0.0) -> None:
+        self._wall = wall
+
     def busy_slots(self, body: bytes) -> int:
         """How many slots are processing, by the list at `/slots`."""
         try:
@@ -61,6 +75,10 @@ class LlamaCpp:
         if upstream_model != ask.model:
             wanted["model"] = json_text(upstream_model)
         wanted |= chosen_tool(fields)
+        if ask.operation is Operation.RESPONSE:
+            wanted |= responses.checked(fields)
+        elif ask.operation is Operation.EMBEDDING:
+            _check_dimensions(fields)
         is_streamed = ask.operation not in _UNARY
         asked_progress = fields.get("return_progress") == msgspec.Raw(b"true")
         if is_streamed:
@@ -68,11 +86,19 @@ class LlamaCpp:
             wanted["return_progress"] = b"true"
             if ask.operation in _TAKES_STREAM_OPTIONS:
                 wanted["stream_options"] = with_usage(fields.get("stream_options"))
+        shows_progress = asked_progress and ask.is_streamed
+        translate: Callable[[], StreamTranslator] | None = None
+        if ask.operation is Operation.RESPONSE:
+            model, created_at = upstream_model or ask.model, int(self._wall())
+            translate = responses.translation_for(fields, model, created_at, shows_progress=shows_progress)
+        elif ask.operation is Operation.CHAT and is_required(fields, wanted):
+            translate = CallsAlone
         return Outgoing(
             path=_PATHS[ask.operation],
             body=with_fields(ask.body, fields, wanted),
             is_streamed=is_streamed,
-            may_emit_progress=is_streamed and not (asked_progress and ask.is_streamed),
+            may_emit_progress=is_streamed and not shows_progress,
+            translate=translate,
         )
 
     def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
@@ -80,7 +106,7 @@ class LlamaCpp:
         error = _error_in(body)
         message = _clean(error.message)
         if error.type == "exceed_context_size_error":
-            return _overflow(error.n_prompt_tokens, error.n_ctx)
+            return _in_words_of(operation, _overflow(error.n_prompt_tokens, error.n_ctx))
         if status in (400, 500) and (client_fault := _client_fault(error.message, message)) is not None:
             return _in_words_of(operation, client_fault)
         if status == 400:
@@ -93,6 +119,19 @@ class LlamaCpp:
             # 401: it was our own key for the engine that was refused, which is no matter of the client's.
             return UpstreamFailed()
         return UpstreamRefused(message or None, status=status, type_=error.type or None)
+
+
+def _check_dimensions(fields: Fields) -> None:
+    """The engine takes any number and gives vectors of the model's own size, as if nothing had been asked."""
+    value = bytes(fields.get("dimensions", b"null"))
+    if value == b"null":
+        return
+    raise InvalidRequest(
+        "This model's engine gives vectors of the model's own size only: leave 'dimensions' out.",
+        parameter="dimensions",
+        received=whole_number(value),
+        expected="null",
+    )
 
 
 _NOT_STARTED_FOR = {
@@ -126,6 +165,8 @@ def _error_in(body: bytes) -> _Error:
 _PATH = re.compile(r"(?<![\w:/#<.])/(?:[^\s/'\"]+/)+[^\s'\",]*")
 _JSON_EXCEPTION = re.compile(r"\[json\.exception\.[a-z_]+\.\d+\] ?")
 _FIELD = re.compile(r"(?:Field |Expected )?['\"]([A-Za-z_.]+)['\"][: ]")
+_OUT_OF_RANGE = re.compile(r"Field '(\w+)': Value must be between (-?\d+) <= value <= (-?\d+), but got (-?\d+)$")
+_WRONG_TYPE = re.compile(r"type must be (\w+), but is \w+")
 _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*current batch size: (\d+)", re.DOTALL)
 _TOO_LARGE_PLAIN = re.compile(r"input is too large to process|too large.*physical batch size")
 
@@ -154,12 +195,15 @@ def _client_fault(raw: str, message: str) -> Fault | None:
     if found := _TOO_LARGE.search(raw):
         return _overflow(int(found[1]), int(found[2]))
     if _TOO_LARGE_PLAIN.search(raw):
-        return ContextOverflow()
+        return ContextOverflow(expected="a shorter input")
     for pattern, parameter in _CLIENT_FAULTS:
         if pattern.match(raw):
             return InvalidRequest(message.partition(" - hint:")[0].partition("; tools =")[0], parameter=parameter)
+    if found := _OUT_OF_RANGE.match(raw):
+        return _out_of_range(found[1], int(found[2]), int(found[3]), int(found[4]))
     if found := _FIELD.match(raw):
-        return InvalidRequest(message, parameter=found[1])
+        wrong = _WRONG_TYPE.search(raw)
+        return InvalidRequest(message, parameter=found[1], expected=wrong[1] if wrong else None)
     return None
 
 
@@ -168,11 +212,21 @@ _OWN_WORDS = {Operation.RESPONSE: ("messages", "input"), Operation.EMBEDDING: ("
 
 
 def _in_words_of(operation: Operation, fault: Fault) -> Fault:
+    if isinstance(fault, ContextOverflow):
+        fault.parameter = INPUT_FIELDS[operation]
+        return fault
     theirs, ours = _OWN_WORDS.get(operation, ("", ""))
     if theirs and fault.parameter == theirs:
         fault.parameter = ours
         fault.message = fault.message.replace(f'"{theirs}"', f'"{ours}"')
     return fault
+
+
+def _out_of_range(parameter: str, low: int, high: int, received: int) -> InvalidRequest:
+    message = f"{parameter} is a whole number from {low} to {high} here, not {received}."
+    if parameter == "n":
+        message += " This model's engine makes no more answers to one request than it has slots."
+    return InvalidRequest(message, parameter=parameter, received=received, expected=f"{low} to {high}")
 
 
 def _overflow(prompt_tokens: int, context: int) -> ContextOverflow:

@@ -16,8 +16,8 @@ from pathlib import Path
 from remuda.core.address import Address
 from remuda.core.clock import Clock
 from remuda.core.tasks import Tasks
-from remuda.engines.files import ModelFileError, read_header
-from remuda.engines.launch import LoadFailed, LoadProgress, LocalModel, Stage
+from remuda.engines.files import ModelFileError, check_model_file, files_of, read_header, stamp_of
+from remuda.engines.launch import LoadFailed, LoadProgress, LocalModel, Stage, Stamp
 from remuda.engines.llamacpp import child, child_lines, guard
 from remuda.engines.llamacpp.plan import Plan, plan_for
 from remuda.engines.llamacpp.props import Properties, is_healthy, properties_of
@@ -206,13 +206,24 @@ class _Launcher:
         self._load_timeout_s = load_timeout_s
         self._started = 0
 
+    async def stamp(self, model: LocalModel) -> Stamp:
+        """What `model`'s file looks like now."""
+        return await asyncio.to_thread(stamp_of, model.path)
+
+    async def check(self, model: LocalModel) -> None:
+        """Raise LoadFailed where no engine could load `model`'s file."""
+        try:
+            await asyncio.to_thread(check_model_file, model.path)
+        except ModelFileError as error:
+            raise _said_of(model, error) from None
+
     async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> Child:
         """Start the engine for `model`; returns when it is ready. Raises LoadFailed; cancelled, it leaves nothing."""
         on_progress(LoadProgress(Stage.STARTING, 0))
         try:
             header = await asyncio.to_thread(read_header, model.path)
         except ModelFileError as error:
-            raise LoadFailed(str(error).replace(str(model.path), model.path.name)) from None
+            raise _said_of(model, error) from None
         try:
             listening = self._place()
         except OSError as error:
@@ -339,6 +350,13 @@ class LlamaServerLauncher(_Launcher):
         if sys.platform != "win32":
             start = [sys.executable, "-P", "-m", guard.__name__, str(os.getpid()), *start]
         return _Command(start, environment, address)
+
+
+def _said_of(model: LocalModel, error: ModelFileError) -> LoadFailed:
+    said = str(error)
+    for file in files_of(model.path):
+        said = said.replace(str(file), file.name)
+    return LoadFailed(said)
 
 
 def _free_port() -> int:

@@ -5,8 +5,16 @@ from typing import Any, Final
 import msgspec
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import ContextOverflow, Fault, RateLimited, Unavailable, UpstreamFailed, UpstreamRefused
-from remuda.engines.body import fields_of, json_text, one_line, with_fields, with_first, with_usage
+from remuda.core.faults import (
+    ContextOverflow,
+    Fault,
+    NotOffered,
+    RateLimited,
+    Unavailable,
+    UpstreamFailed,
+    UpstreamRefused,
+)
+from remuda.engines.body import INPUT_FIELDS, fields_of, json_text, one_line, with_fields, with_first, with_usage
 from remuda.engines.protocol import Outgoing
 
 MAX_MESSAGE_CHARS: Final = 500
@@ -58,17 +66,22 @@ class OpenAILike:
             return UpstreamFailed("the model's server refused the gateway's own credential")
         if status == 429:
             return RateLimited(message or "the model's server has had too many requests", retry_after_s=1)
+        if status == 501:
+            # It will say so again, however often it is asked: nothing for another try, unlike all others from 500 on.
+            return NotOffered(message or "the model's server does not offer that")
         if status == 503:
             return Unavailable(message or None, retry_after_s=1)
         if status >= 500:
             return UpstreamFailed(f"the model's server answered {status}" + (f": {message}" if message else ""))
         if status == 400 and _OVERFLOWS & {kind, code}:
-            return ContextOverflow(message or None, parameter=parameter)
+            return ContextOverflow(message or None, parameter=parameter or INPUT_FIELDS[operation], expected=SHORTER)
         return UpstreamRefused(
             message or f"the model's server answered {status}", status=status, type_=kind, parameter=parameter
         )
 
 
+SHORTER: Final = "a shorter input"
+"""What would have been right, where the server's own words alone tell how long the input may be."""
 _USAGE: Final = b'"stream_options":{"include_usage":true}'
 _OVERFLOWS: Final = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 """OpenAI's own word, and llama.cpp's."""

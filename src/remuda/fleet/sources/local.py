@@ -9,6 +9,8 @@ from remuda.fleet.registry import Failed, FleetChange, Served
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState, Slots
 
 SOURCE = "local"
+RETRY_S = 5
+"""What a client is told to wait where the model's state names no time."""
 
 
 class LocalSource:
@@ -44,9 +46,10 @@ class LocalSource:
             self._replicas.pop(name, None)
         self._announce(Served(SOURCE, tuple(self._replicas.values()), offered=tuple(sorted(self._offered))))
         if state.phase is Phase.ERROR:
-            self._announce(
-                Failed(name, EngineDown(f"the model {name} cannot be served: {state.reason}", retry_after_s=5))
+            fault = EngineDown(
+                f"the model {name} cannot be served: {state.reason}", retry_after_s=state.retry_after_s or RETRY_S
             )
+            self._announce(Failed(name, fault))
 
     def is_busy(self, name: str) -> bool:
         """Whether asks for `name` are under way; suits `LocalModels.is_busy`."""

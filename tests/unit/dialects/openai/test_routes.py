@@ -72,6 +72,22 @@ async def test_rest_of_openais_surface_is_a_clear_501(method, path):
     assert answer.json()["error"]["message"].startswith("this gateway does not offer ")
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/responses/input_tokens", "counting of tokens"),
+        ("/v2/chat/completions/input_tokens", "counting of tokens"),
+        ("/v1/responses/compact", "compaction"),
+        ("/v1/responses/resp_1/input_items", "kept responses"),
+    ],
+)
+async def test_what_is_not_kept_is_told_from_what_is_not_counted(path, words):
+    async with client() as caller:
+        answer = await caller.post(path, json={})
+    assert answer.status_code == 501
+    assert words in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v2/models2", "/v1/chat", "/v1/responses/", "/v1/models/", "/v1"])
 async def test_unknown_path_is_a_404_in_openais_words(path):
     async with client() as caller:

@@ -113,6 +113,16 @@ def test_stream_options_that_are_no_object_are_refused() -> None:
     assert caught.value.parameter == "stream_options"
 
 
+@pytest.mark.parametrize(("dimensions", "received"), [(64, 64), ("64", None), ([1], None), (0, 0)])
+def test_a_size_of_vectors_that_the_engine_would_pass_over_is_refused(dimensions: Any, received: int | None) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        ENGINE.outgoing(ask_of(Operation.EMBEDDING, {"input": "x", "dimensions": dimensions}), "m")
+    assert (caught.value.parameter, caught.value.received) == ("dimensions", received)
+    sent = ENGINE.outgoing(ask_of(Operation.EMBEDDING, {"input": "x", "dimensions": None}), "m").body
+    assert json.loads(sent)["dimensions"] is None
+    assert json.loads(ENGINE.outgoing(ask_of(Operation.CHAT, chat(dimensions=64)), "m").body)["dimensions"] == 64
+
+
 # What errors mean, by word
 
 
@@ -141,6 +151,25 @@ def test_errors_by_status(status: int, body: bytes, fault: type) -> None:
     assert type(found) is fault
     assert "secret" not in found.message
     assert found.message
+
+
+def test_a_wrong_type_is_said_with_the_right_one() -> None:
+    said = "Field 'top_k': [json.exception.type_error.302] type must be number, but is string"
+    found = ENGINE.fault_of(400, error(400, said, "invalid_request_error"), Operation.CHAT)
+    assert (found.parameter, found.expected) == ("top_k", "number")
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_an_overflow_names_what_is_too_long(operation: Operation) -> None:
+    parameters = {"chat": "messages", "completion": "prompt", "rerank": "documents"}
+    for body in (
+        error(400, "the request exceeds", "exceed_context_size_error", n_prompt_tokens=9000, n_ctx=1024),
+        error(500, "input is too large to process. increase the physical batch size"),
+    ):
+        found = ENGINE.fault_of(400, body, operation)
+        assert type(found) is ContextOverflow
+        assert found.parameter == parameters.get(operation.value, "input")
+        assert found.expected
 
 
 def test_file_names_and_long_texts_are_left_out_of_messages() -> None:
@@ -208,9 +237,9 @@ async def test_an_answer_comes_streamed_with_progress_first_and_usage_last(chat_
             "messages",
             "audio input is not supported",
         ),
-        (Operation.CHAT, {"messages": [{"role": "user", "content": "x" * 9000}]}, ContextOverflow, None, "1024"),
+        (Operation.CHAT, {"messages": [{"role": "user", "content": "x" * 9000}]}, ContextOverflow, "messages", "1024"),
         (Operation.CHAT, {"temperature": "hot"}, InvalidRequest, "temperature", "must be number"),
-        (Operation.CHAT, {"n": 3}, InvalidRequest, "n", "between 1 <= value <= 2"),
+        (Operation.CHAT, {"n": 3}, InvalidRequest, "n", "from 1 to 2 here, not 3. This model's engine makes no more"),
         (Operation.CHAT, {"tools": "x"}, InvalidRequest, "tools", "array"),
         (Operation.CHAT, {"tools": [{"a": 1}]}, InvalidRequest, "tools", "Missing tool type"),
         (Operation.CHAT, {"reasoning_format": "alien"}, InvalidRequest, "reasoning_format", "alien"),
@@ -241,7 +270,7 @@ async def test_an_answer_comes_streamed_with_progress_first_and_usage_last(chat_
         (Operation.COMPLETION, {"prompt": 5}, InvalidRequest, "prompt", "prompt"),
         (Operation.COMPLETION, {}, InvalidRequest, None, "prompt"),
         (Operation.COMPLETION, {"prompt": [99_999_999]}, InvalidRequest, None, "invalid tokens"),
-        (Operation.COMPLETION, {"prompt": "x" * 9000}, ContextOverflow, None, "1024"),
+        (Operation.COMPLETION, {"prompt": "x" * 9000}, ContextOverflow, "prompt", "1024"),
         (Operation.RESPONSE, {"input": 5}, InvalidRequest, "input", "string or array"),
         (
             Operation.RESPONSE,
@@ -250,7 +279,7 @@ async def test_an_answer_comes_streamed_with_progress_first_and_usage_last(chat_
             "input",
             "image input is not supported",
         ),
-        (Operation.RESPONSE, {"input": "x" * 9000}, ContextOverflow, None, "1024"),
+        (Operation.RESPONSE, {"input": "x" * 9000}, ContextOverflow, "input", "1024"),
         (Operation.EMBEDDING, {"input": "x"}, NotOffered, None, "not started for embeddings"),
         (Operation.RERANK, {"query": "x", "documents": ["y"]}, NotOffered, None, "not started for reranking"),
     ],
@@ -264,6 +293,11 @@ async def test_the_engines_own_errors(
     assert found.parameter == parameter
     assert says in found.message
     assert "------" not in found.message
+    if fault is ContextOverflow:
+        assert isinstance(found.received, int)
+        assert found.expected == "at most 1024 tokens"
+    if parameter == "n":
+        assert (found.received, found.expected) == (3, "1 to 2")
 
 
 @pytest.mark.engine
@@ -272,6 +306,7 @@ async def test_an_embedding_of_a_long_text_is_refused_clearly(embed_engine: Chil
     found = await fault_from(ENGINE, embed_engine, ask_of(Operation.EMBEDDING, {"input": "llama " * 4000}))
     assert type(found) is ContextOverflow
     assert "tokens" in found.message
+    assert (found.parameter, found.expected) == ("input", "at most 1024 tokens")
 
 
 @pytest.mark.engine
@@ -315,7 +350,7 @@ async def test_a_model_that_ranks_is_started_for_it(tmp_path: Path) -> None:
         found = await fault_from(ENGINE, child, ask_of(Operation.RERANK, {"query": "a", "documents": "b"}))
         assert (type(found), found.parameter) == (InvalidRequest, "documents")
         long = await fault_from(ENGINE, child, ask_of(Operation.RERANK, {"query": "a" * 600, "documents": ["b"]}))
-        assert type(long) is ContextOverflow
+        assert (type(long), long.parameter) == (ContextOverflow, "documents")
 
 
 @pytest.mark.engine

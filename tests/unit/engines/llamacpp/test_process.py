@@ -103,6 +103,19 @@ async def test_a_file_that_cannot_be_loaded_has_a_reason_in_one_line(
     assert left_in(run_folder) == []
 
 
+async def test_a_look_at_the_file_tells_clients_no_folder(run_folder: Path, tmp_path: Path, whole_file: bytes) -> None:
+    first, second = (tmp_path / f"m-0000{number}-of-00002.gguf" for number in (1, 2))
+    first.write_bytes(whole_file)
+    second.write_bytes(whole_file[:-1])
+    launcher, model = XllamaLauncher(run_folder, SystemClock()), LocalModel("m", first)
+    stamp = await launcher.stamp(model)
+    with pytest.raises(LoadFailed, match=r"^m-00002-of-00002\.gguf: the file is cut off"):
+        await launcher.check(model)
+    second.write_bytes(whole_file)
+    await launcher.check(model)
+    assert await launcher.stamp(model) != stamp
+
+
 @pytest.mark.parametrize("stage", [Stage.STARTING, Stage.LOADING_WEIGHTS])
 async def test_a_load_that_is_given_up_leaves_nothing(run_folder: Path, tmp_path: Path, stage: Stage) -> None:
     model = LocalModel("slow", write_random_model(tmp_path / "slow.gguf", width=256, layers=8, feed_forward=1024))

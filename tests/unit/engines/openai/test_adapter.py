@@ -10,6 +10,7 @@ from remuda.core.faults import (
     ContextOverflow,
     Fault,
     InvalidRequest,
+    NotOffered,
     RateLimited,
     Unavailable,
     UpstreamFailed,
@@ -76,6 +77,8 @@ def error(**fields: Any) -> bytes:
         (429, error(message="slow down"), RateLimited, "slow down"),
         (429, b"", RateLimited, "too many requests"),
         (500, error(message="out of memory"), UpstreamFailed, "500: out of memory"),
+        (501, error(message="no reranking here", type="not_supported_error"), NotOffered, "no reranking here"),
+        (501, b"", NotOffered, "does not offer that"),
         (502, b"", UpstreamFailed, "answered 502"),
         (503, b"", Unavailable, "cannot be served"),
         (503, b"[" * 100_000, Unavailable, "cannot be served"),
@@ -96,3 +99,11 @@ def test_what_the_server_said_of_its_error_is_kept() -> None:
     found = ENGINE.fault_of(400, error(message="m", type="t" * 500, param="top_k"), Operation.CHAT)
     assert isinstance(found, UpstreamRefused)
     assert (found.status, found.parameter, len(found.type or "")) == (400, "top_k", 100)
+
+
+@pytest.mark.parametrize(("operation", "named"), [(Operation.CHAT, "messages"), (Operation.EMBEDDING, "input")])
+def test_an_overflow_names_what_is_too_long(operation: Operation, named: str) -> None:
+    found = ENGINE.fault_of(400, error(message="too long", code="context_length_exceeded"), operation)
+    assert (found.parameter, found.expected) == (named, "a shorter input")
+    found = ENGINE.fault_of(400, error(message="too long", code="context_length_exceeded", param="top"), operation)
+    assert found.parameter == "top"

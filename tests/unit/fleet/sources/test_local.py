@@ -57,3 +57,8 @@ def test_whoever_waits_for_one_that_cannot_be_loaded_is_told_why():
     failed = said[-1]
     assert isinstance(failed, Failed)
     assert "no memory" in failed.fault.message
+    assert failed.fault.retry_after_s == 5
+    local.changed(replace(IDLE, phase=Phase.ERROR, reason="no memory", retry_after_s=64))
+    failed = said[-1]
+    assert isinstance(failed, Failed)
+    assert failed.fault.retry_after_s == 64
