@@ -10,6 +10,7 @@ from typing import Any
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
 from remuda.app.exits import CommandError, Exit
+from remuda.app.known_models import KnownModels
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.retention import keep_retention
@@ -25,7 +26,7 @@ from remuda.engines import tiny
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.engines.openai.adapter import OpenAILike
-from remuda.fleet.registry import Fleet
+from remuda.fleet.registry import Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
 from remuda.fleet.sources.upstream import UpstreamSource
@@ -92,6 +93,8 @@ class Remuda:
                 buffered_records=settings.journal.buffer_records, spool_bytes=settings.journal.spool_max_bytes
             ),
         )
+        # What configuration names is known anyway, and where it names some, others do not count.
+        self._known = KnownModels(store, clock, {each.display_name for each in settings.upstreams if not each.models})
         self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
@@ -139,6 +142,8 @@ class Remuda:
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
         self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        await self._known.recall(self.fleet.apply)
+        self.tasks.start(self._known.keep(), "known models")
         for source, _ in self.upstreams:
             source.begin()
             self.tasks.start(source.run(), f"upstream {source.name}")
@@ -154,6 +159,7 @@ class Remuda:
     async def _close(self) -> None:
         await self.gateway.close()
         await self.tasks.close()
+        await self._known.write()
         await self.local.close()
         for _, client in self.upstreams:
             await client.close()
@@ -233,7 +239,7 @@ class Remuda:
             reasons.append("the gateway is shutting down")
         if not self._is_store_up:
             reasons.append("the store does not answer")
-        if not self.fleet.models() and self.fleet.find("any") is None:
+        if not self.fleet.is_offering:
             reasons.append("no model is known")
         return reasons
 
@@ -284,6 +290,10 @@ class Remuda:
         self.fleet.on_wanted(wanted)
         return local
 
+    def _announced(self, change: FleetChange) -> None:
+        self.fleet.apply(change)
+        self._known.note(change)
+
     def _note_use(self, record: RequestRecord) -> None:
         if record.replica.startswith("local/"):
             self.local.used(record.model)
@@ -307,7 +317,7 @@ class Remuda:
             models=upstream.models,
             tls=tls,
             deadlines=Deadlines(upstream.connect_timeout_s, upstream.ttft_timeout_s, upstream.silence_timeout_s),
-            announce=self.fleet.apply,
+            announce=self._announced,
             clock=self.clock,
         )
         return source, client
