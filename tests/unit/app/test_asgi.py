@@ -144,6 +144,35 @@ async def test_preflight_is_answered_without_a_key_on_lane_paths_too(path):  # C
         assert "access-control-allow-origin" not in refused.headers
 
 
+OPENAI_JS = "authorization, content-type, x-stainless-arch, x-stainless-lang, x-stainless-retry-count"
+USUAL = "authorization, content-type, x-api-key, x-request-id, traceparent"
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        (OPENAI_JS, OPENAI_JS),
+        ("x-stainless-os,x-stainless-runtime", "x-stainless-os,x-stainless-runtime"),
+        (None, USUAL),
+        ("", USUAL),
+        ("two words", USUAL),
+        ("a;b", USUAL),
+        ("a,,b", USUAL),
+        (", ".join(["x-long-name"] * 157), ", ".join(["x-long-name"] * 157)),
+        (", ".join(["x-long-name"] * 158), USUAL),
+    ],
+    ids=["openai", "tight", "nothing", "empty", "words", "separators", "holes", "longest", "too-long"],
+)
+async def test_pages_of_allowed_origins_may_send_the_headers_they_ask_for(asked, allowed):
+    asks = {"origin": PAGE, "access-control-request-method": "POST"}
+    asks |= {} if asked is None else {"access-control-request-headers": asked}
+    async with client(parts(keyed=True, cors=Cors([PAGE]))) as caller:
+        answer = await caller.options("/v1/chat/completions", headers=asks)
+        assert (answer.status_code, answer.headers["access-control-allow-headers"]) == (204, allowed)
+        refused = await caller.options("/v1/chat/completions", headers=asks | {"origin": "https://other.example.org"})
+        assert "access-control-allow-headers" not in refused.headers
+
+
 @pytest.mark.parametrize("path", ["/", "/v1/models", "/v1/models/none", "/openapi.json", "/nothing"])
 async def test_head_is_get_without_its_body(path):
     async with client() as caller:

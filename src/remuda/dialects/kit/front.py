@@ -5,6 +5,7 @@ answer, whatever made it, leaves without the standing headers, and nothing unexp
 """
 
 import logging
+import re
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +20,10 @@ from remuda.gateway.headers import STANDING_HEADERS, Cors
 
 log = logging.getLogger(__name__)
 
+MAX_ASKED_BYTES: Final = 2048
+"""How long a list of header names a page may ask leave for: browsers send names alone, a score of them at most."""
+_NAMES: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
+"""Header names as a list, and nothing that could be anything else."""
 POLICY_VIOLATION: Final = 1008
 """WebSocket close code; before the handshake is accepted a server makes an HTTP 403 of any code."""
 
@@ -60,7 +65,7 @@ class Front:
         answer = _Answer(send, self._headers(head), is_head=method == "HEAD")
         try:
             if method == "OPTIONS" and head.origin is not None and head.is_preflight:
-                await answer.refuse(self._preflight(head.origin))
+                await answer.refuse(self._preflight(head.origin, head.asked_names))
                 return
             self._admit(scope, head, self._policy.need(method, path))
             if head.length > self._max_body_bytes:
@@ -107,23 +112,31 @@ class Front:
             query = scope["query_string"] if need.takes_query_key else b""
             state["caller"] = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
 
-    def _preflight(self, origin: bytes) -> Refusal:
-        """Browsers ask without a credential, so this answers before anybody is admitted; it tells nothing but leave."""
+    def _preflight(self, origin: bytes, names: bytes | None) -> Refusal:
+        """Browsers ask without a credential, so this answers before anybody is admitted; it tells nothing but leave.
+
+        A page that may call may send what headers it likes (OpenAI's own client adds a dozen): the names it asks for
+        are said back, where they are names.
+        """
         if not self._cors.allows(origin):
             raise Forbidden(
                 "pages of this origin may not call this gateway: the setting server.cors_origins says which"
             )
-        return Refusal(204, tuple(self._cors.preflight()), b"")
+        headers = dict(self._cors.preflight())
+        if names is not None and len(names) <= MAX_ASKED_BYTES and _NAMES.fullmatch(names):
+            headers[b"access-control-allow-headers"] = names
+        return Refusal(204, tuple(headers.items()), b"")
 
 
 class _Head:
     """What the front reads of a request's head, in one pass."""
 
-    __slots__ = ("id", "is_preflight", "length", "origin")
+    __slots__ = ("asked_names", "id", "is_preflight", "length", "origin")
 
     def __init__(self, scope: Scope, ids: Ids) -> None:
         self.origin: bytes | None = None
         self.is_preflight = False
+        self.asked_names: bytes | None = None
         self.length = 0
         given: str | None = None
         for name, value in scope["headers"]:
@@ -133,6 +146,8 @@ class _Head:
                 self.origin = value
             elif name == b"access-control-request-method":
                 self.is_preflight = True
+            elif name == b"access-control-request-headers":
+                self.asked_names = value if self.asked_names is None else self.asked_names + b", " + value
             elif name == b"content-length" and value.isdigit():
                 self.length = int(value)
         self.id = given or ids()
