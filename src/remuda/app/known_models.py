@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final
 
 from remuda.core.clock import Clock
@@ -18,35 +18,28 @@ RETRY_S: Final = 5.0
 
 
 class KnownModels:
-    """Keeps the names that some sources offer, off everybody's way.
+    """Keeps the names that upstreams offer, off everybody's way. What this machine serves itself the settings say."""
 
-    Names of other sources than `sources` are neither kept nor recalled: whoever takes an upstream out of the settings
-    says that its models are gone. What this machine serves itself the settings say at each start.
-    """
-
-    def __init__(self, store: Store, clock: Clock, sources: Collection[str]) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._sources = frozenset(sources)
         self._noted: dict[str, frozenset[str]] = {}
         self._pending: dict[str, frozenset[str]] = {}
         self._is_pending = asyncio.Event()
 
     async def recall(self, announce: Callable[[FleetChange], None]) -> None:
         """Announce what is kept. A store that does not answer just then is no reason not to start."""
-        if not self._sources:
-            return
         try:
             noted = await noted_models(self._store)
         except StoreError as error:
             log.warning("models of earlier times are not known: %s", error)
             return
-        for source in sorted(self._sources & noted.keys()):
-            announce(Remembered(source, tuple(noted[source])))
+        for source, names in sorted(noted.items()):
+            announce(Remembered(source, tuple(names)))
 
     def note(self, change: FleetChange) -> None:
-        """Take in what a source says; quick, `keep` does the work."""
-        if isinstance(change, Served) and change.source in self._sources:
+        """Take in what an upstream says; quick, `keep` does the work."""
+        if isinstance(change, Served):
             names = frozenset(change.offered) - {WILDCARD}
             if not names <= self._noted.get(change.source, frozenset()):
                 # All that it offers, not only what is new: when names are let go, the present ones are the last.

@@ -93,8 +93,7 @@ class Remuda:
                 buffered_records=settings.journal.buffer_records, spool_bytes=settings.journal.spool_max_bytes
             ),
         )
-        # What configuration names is known anyway, and where it names some, others do not count.
-        self._known = KnownModels(store, clock, {each.display_name for each in settings.upstreams if not each.models})
+        self._known = KnownModels(store, clock)
         self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()

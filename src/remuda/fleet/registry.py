@@ -144,6 +144,10 @@ class Fleet:
         """All models with a name of their own, sorted by it."""
         return [self._models[name] for name in sorted(self._models) if name != WILDCARD]
 
+    def offered(self) -> Sequence[Model]:
+        """Those of `models` that somebody offers at present, and those that aliases stand for."""
+        return [model for model in self.models() if model.is_offered or model.name in self._targets]
+
     def aliases(self) -> Mapping[str, str]:
         """Configured aliases, alias to model."""
         return self._aliases

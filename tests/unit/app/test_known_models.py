@@ -10,7 +10,7 @@ from remuda.app.known_models import RETRY_S, KnownModels
 from remuda.core.tasks import Tasks
 from remuda.fleet.registry import WILDCARD, Asked, FleetChange, Remembered, Served
 from remuda.store import Store, open_store, store_url_in
-from remuda.store.known_models import note_models, noted_models
+from remuda.store.known_models import noted_models
 from remuda.testing.clock import FakeClock
 
 
@@ -29,31 +29,23 @@ async def tasks() -> AsyncIterator[Tasks]:
 
 
 async def test_what_is_offered_is_known_at_the_next_start(store: Store):
-    known = KnownModels(store, FakeClock(), {"one"})
+    known = KnownModels(store, FakeClock())
     for change in (
         Served("one", (), ("a", WILDCARD)),
-        Served("local", (), ("mine",)),
+        Served("two", (), (WILDCARD,)),
         Asked("one"),
         Served("one", (), ("b",)),
     ):
         known.note(change)
     assert await known.write()
     said: list[FleetChange] = []
-    await KnownModels(store, FakeClock(), {"one", "two"}).recall(said.append)
+    await KnownModels(store, FakeClock()).recall(said.append)
     assert said == [Remembered("one", ("a", "b"))]
-
-
-async def test_an_upstream_that_the_settings_no_longer_have_is_forgotten(store: Store):
-    await note_models(store, "one", ["a"], 1.0)
-    said: list[FleetChange] = []
-    for sources in ({"two"}, set[str]()):
-        await KnownModels(store, FakeClock(), sources).recall(said.append)
-    assert said == []
 
 
 async def test_what_is_no_news_is_not_written_again(store: Store):
     clock = FakeClock()
-    known = KnownModels(store, clock, {"one"})
+    known = KnownModels(store, clock)
     known.note(Served("one", (), ("a", "b")))
     await known.write()
     await store.write(lambda connection: connection.exec_driver_sql("DELETE FROM known_models"))
@@ -69,7 +61,7 @@ async def test_a_store_that_is_away_is_tried_again_and_keeps_nobody_from_startin
     store: Store, tasks: Tasks, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     clock = FakeClock()
-    known = KnownModels(store, clock, {"one"})
+    known = KnownModels(store, clock)
     with sqlite3.connect(tmp_path / "remuda.db", isolation_level=None) as other:
         other.execute("ALTER TABLE known_models RENAME TO elsewhere")
         await known.recall(lambda change: None)

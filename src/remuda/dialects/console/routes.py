@@ -28,7 +28,7 @@ def router(fleet: Fleet, needs_key: Callable[[], bool], version: str) -> APIRout
         if "ollama" in request.headers.get("user-agent", "").lower():
             return Response("Ollama is running", media_type="text/plain", headers=_HEADERS)
         if prefers_html(request.headers.get("accept", "")):
-            names = [model.name for model in fleet.models()]
+            names = [model.name for model in fleet.offered()]
             content = page(Standing(version, needs_key(), names, base_url(request)))
             headers = {**_HEADERS, "content-security-policy": CONTENT_SECURITY, "referrer-policy": "no-referrer"}
             return Response(content, media_type="text/html", headers=headers)

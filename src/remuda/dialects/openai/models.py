@@ -7,8 +7,8 @@ from remuda.fleet.replica import ReplicaState
 
 
 def listed(fleet: Fleet) -> ModelList:
-    """Every model and every alias of one, sorted by name."""
-    known = {model.name: model for model in fleet.models()}
+    """Every model that is offered and every alias, sorted by name; names of earlier times are known, but not listed."""
+    known = {model.name: model for model in fleet.offered()}
     entries = [shown(model) for model in known.values()]
     entries += [
         shown(known[target], alias)
