@@ -59,14 +59,17 @@ def base_url(settings: Settings, bound: Sequence[Bind]) -> str:
     return f"{scheme}://{Bind(host, place.port)}"
 
 
-def greet(console: Console, url: str, model: str | None, *, needs_key: bool) -> None:
-    """Say where the gateway is, and a curl that works."""
+def greet(console: Console, url: str, model: str | None, *, needs_key: bool, problem: str | None = None) -> None:
+    """Say where the gateway is, and a curl that works; or the `problem` for which none would."""
     name = model or "MODEL"
     key = " \\\n    -H 'Authorization: Bearer YOUR_KEY'" if needs_key else ""
     body = f'{{"model": "{name}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
     where = f"\n[bold]Remuda[/] is at [bold]{escape(url)}[/]  (OpenAI base URL: {escape(url)}/v1)\n"
     console.print(where, highlight=False, soft_wrap=True)
-    console.print("Try it:\n", highlight=False)
-    command = f"  curl {url}/v1/chat/completions -H 'Content-Type: application/json'{key} \\\n    -d '{body}'\n"
-    console.print(command, markup=False, highlight=False, soft_wrap=True)
+    if problem is None:
+        console.print("Try it:\n", highlight=False)
+        command = f"  curl {url}/v1/chat/completions -H 'Content-Type: application/json'{key} \\\n    -d '{body}'\n"
+        console.print(command, markup=False, highlight=False, soft_wrap=True)
+    else:
+        console.print(f"It cannot answer yet: {problem}\n", markup=False, highlight=False, soft_wrap=True)
     console.print("Ctrl-C ends it.\n", style="dim", highlight=False)

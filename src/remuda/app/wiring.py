@@ -1,9 +1,10 @@
 """The composition root: every object is made here and handed down."""
 
+import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 from typing import Any
 
@@ -26,7 +27,7 @@ from remuda.engines import tiny
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.engines.openai.adapter import OpenAILike
-from remuda.fleet.registry import Fleet, FleetChange
+from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
 from remuda.fleet.sources.upstream import UpstreamSource
@@ -94,6 +95,8 @@ class Remuda:
             ),
         )
         self._known = KnownModels(store, clock)
+        self._unasked: set[str] = set()
+        self._are_asked = asyncio.Event()
         self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
@@ -292,6 +295,19 @@ class Remuda:
     def _announced(self, change: FleetChange) -> None:
         self.fleet.apply(change)
         self._known.note(change)
+        if isinstance(change, Asking):
+            self._unasked.add(change.source)
+        elif isinstance(change, Asked):
+            self._unasked.discard(change.source)
+            if not self._unasked:
+                self._are_asked.set()
+
+    async def all_asked(self, within_s: float) -> None:
+        """Return once every upstream has said what it offers, or has failed to; at the latest after `within_s`."""
+        if self._unasked:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._are_asked.wait()
 
     def _note_use(self, record: RequestRecord) -> None:
         if record.replica.startswith("local/"):

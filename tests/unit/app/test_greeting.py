@@ -17,9 +17,9 @@ from remuda.engines.launch import LoadProgress, LocalModel, Stage
 from remuda.engines.local import LocalModelState, Phase
 
 
-def said(*, needs_key: bool, model: str | None = "remuda-tiny") -> str:
+def said(*, needs_key: bool, model: str | None = "remuda-tiny", problem: str | None = None) -> str:
     out = io.StringIO()
-    greet(Console(file=out, width=40), "http://127.0.0.1:7368", model, needs_key=needs_key)
+    greet(Console(file=out, width=40), "http://127.0.0.1:7368", model, needs_key=needs_key, problem=problem)
     return out.getvalue()
 
 
@@ -37,6 +37,14 @@ def test_the_curl_can_be_pasted():
 def test_a_key_is_asked_for_where_one_is_needed():
     assert re.search("Authorization: Bearer", said(needs_key=True))
     assert not re.search("Authorization", said(needs_key=False))
+
+
+def test_nobody_is_told_to_try_what_cannot_answer():
+    words = said(needs_key=False, problem="m cannot be served: no [memory]")
+    assert "m cannot be served: no [memory]\n" in words
+    assert "http://127.0.0.1:7368" in words
+    assert "Try it" not in words
+    assert "curl" not in words
 
 
 @pytest.mark.parametrize(
