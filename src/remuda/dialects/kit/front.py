@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from remuda.core.faults import BodyTooLarge, Fault, Forbidden
+from remuda.core.faults import BodyTooLarge, Fault, Forbidden, InvalidRequest
 from remuda.core.ids import Ids, accepted_request_id
 from remuda.dialects.kit.access import WEBSOCKET, Access, Policy
 from remuda.dialects.kit.owners import Owners
@@ -64,6 +64,7 @@ class Front:
         method, path = scope["method"], scope["path"]
         answer = _Answer(send, self._headers(head), is_head=method == "HEAD")
         try:
+            head.check_hosts(scope.get("http_version", "1.1"))
             if method == "OPTIONS" and head.origin is not None and head.is_preflight:
                 await answer.refuse(self._preflight(head.origin, head.asked_names))
                 return
@@ -83,6 +84,7 @@ class Front:
         head = _Head(scope, self._ids)
         headers = self._headers(head)
         try:
+            head.check_hosts(scope.get("http_version", "1.1"))
             need = self._policy.need(WEBSOCKET, scope["path"])
             self._admit(scope, head, need._replace(takes_query_key=True))
         except Fault as fault:
@@ -131,17 +133,20 @@ class Front:
 class _Head:
     """What the front reads of a request's head, in one pass."""
 
-    __slots__ = ("asked_names", "id", "is_preflight", "length", "origin")
+    __slots__ = ("asked_names", "hosts", "id", "is_preflight", "length", "origin")
 
     def __init__(self, scope: Scope, ids: Ids) -> None:
         self.origin: bytes | None = None
         self.is_preflight = False
         self.asked_names: bytes | None = None
         self.length = 0
+        self.hosts = 0
         given: str | None = None
         for name, value in scope["headers"]:
             if name == b"x-request-id":
                 given = accepted_request_id(value, credential_of(scope["headers"], scope.get("query_string", b"")))
+            elif name == b"host":
+                self.hosts += 1
             elif name == b"origin":
                 self.origin = value
             elif name == b"access-control-request-method":
@@ -151,6 +156,12 @@ class _Head:
             elif name == b"content-length" and value.isdigit():
                 self.length = int(value)
         self.id = given or ids()
+
+    def check_hosts(self, version: str) -> None:
+        """One Host, or in HTTP/1.0 perhaps none (RFC 9112, 3.2): whoever checks where a request was meant for must not
+        read another name than the next one."""
+        if self.hosts > 1 or (self.hosts == 0 and version == "1.1"):
+            raise InvalidRequest("a request names the host it is meant for in one Host header")
 
 
 class _Answer:
