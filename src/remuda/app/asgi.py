@@ -46,6 +46,8 @@ class Parts:
     version: str
     max_body_bytes: int = 32 * 1024 * 1024
     """Longest body of an ordinary request; the lane has its own bound."""
+    on_key_used: Callable[[str], None] = lambda key_id: None
+    """Takes the id of a key that an ordinary request was made with."""
     lifespan: Lifespan | None = None
     """Entered before the first request, left after the last."""
 
@@ -60,6 +62,7 @@ def build_app(parts: Parts) -> Front:
         cors=parts.cors,
         ids=parts.ids,
         max_body_bytes=parts.max_body_bytes,
+        on_key_used=parts.on_key_used,
     )
 
 

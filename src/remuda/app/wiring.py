@@ -11,6 +11,7 @@ from typing import Any
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
 from remuda.app.exits import CommandError, Exit
+from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.readings import LoadTimes, attach_readings
@@ -95,6 +96,7 @@ class Remuda:
             ),
         )
         self._known = KnownModels(store, clock)
+        self._key_use = KeyUse(store, clock)
         self._unasked: set[str] = set()
         self._are_asked = asyncio.Event()
         self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
@@ -146,6 +148,7 @@ class Remuda:
         self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
+        self.tasks.start(self._key_use.keep(), "key use")
         for source, _ in self.upstreams:
             source.begin()
             self.tasks.start(source.run(), f"upstream {source.name}")
@@ -162,6 +165,7 @@ class Remuda:
         await self.gateway.close()
         await self.tasks.close()
         await self._known.write()
+        await self._key_use.write()
         await self.local.close()
         for _, client in self.upstreams:
             await client.close()
@@ -232,6 +236,7 @@ class Remuda:
             readiness=self.unready,
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
+            on_key_used=self._key_use.note,
         )
 
     def unready(self) -> list[str]:

@@ -90,6 +90,31 @@ async def test_keys_reach_what_their_scope_allows(scope, path, status):  # row 5
         assert (await caller.get(path)).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("scope", "path", "noted"),
+    [
+        (Scope.READ, "/v1/models", ["key_read"]),
+        (Scope.READ, "/nothing", ["key_read"]),
+        (Scope.MANAGE, "/v1/models", ["key_manage"]),
+        (Scope.READ, "/livez", []),
+        (None, "/v1/models", []),
+    ],
+)
+async def test_use_of_a_key_is_noted_whatever_it_came_to(scope, path, noted):
+    used: list[str] = []
+    async with client(parts(keyed=True, on_key_used=used.append), scope=scope) as caller:
+        await caller.get(path)
+    assert used == noted
+
+
+async def test_while_no_key_is_needed_none_is_noted():
+    used: list[str] = []
+    async with client(parts(on_key_used=used.append), headers={"x-api-key": "dummy"}) as caller:
+        assert (await caller.get("/v1/models")).status_code == 200
+        assert (await caller.get("/v1/models", headers={"origin": PAGE})).status_code == 403
+    assert used == []
+
+
 async def test_wrong_key_is_told_how_to_give_a_right_one():  # rows 58, 66
     async with client(parts(keyed=True), headers={"x-api-key": "rmd_wrong"}) as caller:
         answer = await caller.get("/v1/models")

@@ -6,6 +6,7 @@ answer, whatever made it, leaves without the standing headers, and nothing unexp
 
 import logging
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,7 +15,7 @@ from remuda.core.faults import BodyTooLarge, Fault, Forbidden, InvalidRequest
 from remuda.core.ids import Ids, accepted_request_id
 from remuda.dialects.kit.access import WEBSOCKET, Access, Policy
 from remuda.dialects.kit.owners import Owners
-from remuda.gateway.authenticate import Gatekeeper, credential_of
+from remuda.gateway.authenticate import Gatekeeper, Headers, credential_of
 from remuda.gateway.face import Refusal
 from remuda.gateway.headers import STANDING_HEADERS, Cors
 
@@ -41,6 +42,7 @@ class Front:
         cors: Cors,
         ids: Ids,
         max_body_bytes: int,
+        on_key_used: Callable[[str], None],
     ) -> None:
         self.app = app
         self._gatekeeper = gatekeeper
@@ -49,6 +51,7 @@ class Front:
         self._cors = cors
         self._ids = ids
         self._max_body_bytes = max_body_bytes
+        self._on_key_used = on_key_used
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket; anything else (start and end of the application) passes through."""
@@ -112,7 +115,21 @@ class Front:
         scope["scheme"] = self._gatekeeper.scheme_of(scope["headers"], peer, scope.get("scheme", "http"))
         if need.scope is not None:
             query = scope["query_string"] if need.takes_query_key else b""
-            state["caller"] = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
+            try:
+                caller = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
+            except Forbidden:
+                self._note_refused(scope["headers"], query)
+                raise
+            state["caller"] = caller
+            if caller.key_id:
+                self._on_key_used(caller.key_id)
+
+    def _note_refused(self, headers: Headers, query: bytes) -> None:
+        """A key was used for what it may not do. While none is needed none is looked at."""
+        credential = credential_of(headers, query)
+        if credential is not None and not self._gatekeeper.is_open:
+            # Known, or the refusal were another one; for the same reason it has not expired.
+            self._on_key_used(self._gatekeeper.ring.caller_of(credential, 0.0).key_id)
 
     def _preflight(self, origin: bytes, names: bytes | None) -> Refusal:
         """Browsers ask without a credential, so this answers before anybody is admitted; it tells nothing but leave.
