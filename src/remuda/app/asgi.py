@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope as AsgiScope
 
 from remuda.app import openapi
 from remuda.core.ids import Ids, request_ids
@@ -54,8 +56,13 @@ class Parts:
 
 def build_app(parts: Parts) -> Front:
     """The application: the front, and behind it every dialect's ordinary routes."""
+    app = inner_app(parts)
+
+    def is_route(scope: AsgiScope) -> bool:
+        return any(route.matches(scope)[0] is not Match.NONE for route in app.router.routes)
+
     return Front(
-        inner_app(parts),
+        app,
         gatekeeper=parts.gatekeeper,
         policy=policy(),
         owners=owners(),
@@ -63,6 +70,7 @@ def build_app(parts: Parts) -> Front:
         ids=parts.ids,
         max_body_bytes=parts.max_body_bytes,
         on_key_used=parts.on_key_used,
+        is_route=is_route,
     )
 
 

@@ -81,7 +81,9 @@ async def test_public_paths_are_public_to_readers_only(path):
         (Scope.MANAGE, "/v1/models", 403),
         (Scope.INFERENCE, "/openapi.json", 200),
         (Scope.MANAGE, "/openapi.json", 403),
-        (Scope.INFERENCE, "/nothing", 403),
+        (Scope.INFERENCE, "/nothing", 404),
+        (Scope.MANAGE, "/nothing", 404),
+        (Scope.MANAGE, "/v1/nothing", 404),
         (Scope.READ, "/nothing", 404),
     ],
 )
@@ -113,6 +115,14 @@ async def test_while_no_key_is_needed_none_is_noted():
         assert (await caller.get("/v1/models")).status_code == 200
         assert (await caller.get("/v1/models", headers={"origin": PAGE})).status_code == 403
     assert used == []
+
+
+async def test_nothing_to_change_is_told_to_who_may_change_nothing():
+    async with client(parts(keyed=True), scope=Scope.READ) as caller:
+        assert (await caller.post("/nothing")).status_code == 404
+        assert (await caller.post("/livez")).status_code == 403
+    async with client(parts(keyed=True)) as caller:
+        assert (await caller.post("/nothing")).status_code == 401
 
 
 async def test_wrong_key_is_told_how_to_give_a_right_one():  # rows 58, 66

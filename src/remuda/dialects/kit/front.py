@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from remuda.core.faults import BodyTooLarge, Fault, Forbidden, InvalidRequest
+from remuda.core.faults import BodyTooLarge, Fault, Forbidden, InvalidRequest, UnknownRoute
 from remuda.core.ids import Ids, accepted_request_id
 from remuda.dialects.kit.access import WEBSOCKET, Access, Policy
 from remuda.dialects.kit.owners import Owners
@@ -43,6 +43,7 @@ class Front:
         ids: Ids,
         max_body_bytes: int,
         on_key_used: Callable[[str], None],
+        is_route: Callable[[Scope], bool],
     ) -> None:
         self.app = app
         self._gatekeeper = gatekeeper
@@ -52,6 +53,7 @@ class Front:
         self._ids = ids
         self._max_body_bytes = max_body_bytes
         self._on_key_used = on_key_used
+        self._is_route = is_route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket; anything else (start and end of the application) passes through."""
@@ -119,6 +121,8 @@ class Front:
                 caller = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
             except Forbidden:
                 self._note_refused(scope["headers"], query)
+                if not self._gatekeeper.is_open and not self._is_route(scope):
+                    raise UnknownRoute from None  # whoever holds a key is told that there is nothing to be refused
                 raise
             state["caller"] = caller
             if caller.key_id:
