@@ -12,12 +12,13 @@ from starlette.types import Scope as AsgiScope
 
 from remuda.app import openapi
 from remuda.core.ids import Ids, request_ids
-from remuda.core.keys import Scope
+from remuda.dialects.console import docs
 from remuda.dialects.console import routes as console
+from remuda.dialects.console.docs import DOCUMENTED, docs_routes
 from remuda.dialects.control import routes as control
 from remuda.dialects.control.routes import Exposition, Readiness
 from remuda.dialects.kit import errors
-from remuda.dialects.kit.access import Access, Policy, Rule
+from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front
 from remuda.dialects.kit.owners import Owners
 from remuda.dialects.openai import errors as openai_errors
@@ -28,7 +29,7 @@ from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.headers import Cors
 
-OWN_RULES: Final = (Rule("/openapi.json", Access(Scope.READ, also=Scope.INFERENCE)),)
+OWN_RULES: Final = (Rule("/openapi.json", DOCUMENTED),)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -81,7 +82,7 @@ def inner_app(parts: Parts) -> FastAPI:
         version=parts.version,
         description=openapi.DESCRIPTION,
         lifespan=parts.lifespan,
-        # The document has a route of its own below; FastAPI's pages for it fetch scripts from foreign hosts.
+        # The document has a route of its own below, and so has its page: FastAPI's fetch scripts from foreign hosts.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -95,6 +96,7 @@ def inner_app(parts: Parts) -> FastAPI:
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
     for router in own_routes:
         app.router.routes.extend(router.routes)
+    app.router.routes.extend(docs_routes())
     _add_document(app)
     errors.install(app, owners())
     return app
@@ -102,7 +104,7 @@ def inner_app(parts: Parts) -> FastAPI:
 
 def policy() -> Policy:
     """What each route needs of its caller."""
-    return Policy((*console.RULES, *control.RULES, *openai.RULES, *OWN_RULES))
+    return Policy((*console.RULES, *docs.RULES, *control.RULES, *openai.RULES, *OWN_RULES))
 
 
 def owners() -> Owners:
