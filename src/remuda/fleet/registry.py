@@ -37,6 +37,8 @@ class Model:
     """Where it comes from, as `/v1/models` says it: `remuda` for local files, else the upstream's name."""
     is_offered: bool = False
     """Whether some source says at present that it can serve it; else it is known from settings or from earlier."""
+    context_length: int | None = None
+    """Tokens per slot, as a replica told last; still known when none is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +193,13 @@ class Fleet:
         self._by_source[source] = change.replicas
         self._offers[source] = frozenset(names)
         models = [self._known(name, source) for name in changed]
+        by_model, sources = self._sorted()
         if WILDCARD in changed:
             models += [self._models[name] for name in self._targets - changed]
         for model in models:
             model.is_offered = any(model.name in offered for offered in self._offers.values())
-            model.replicas = self._replicas_of(model)
+            model.replicas = self._replicas_of(model, by_model)
+            self._describe(model, sources)
             self.wake(model)
         if WILDCARD in changed:
             self._lend_to_expected()
@@ -211,15 +215,28 @@ class Fleet:
             model.owner = source
         return model
 
-    def _replicas_of(self, model: Model) -> tuple[Replica, ...]:
-        name = model.name
-        own = tuple(replica for served in self._by_source.values() for replica in served if replica.model == name)
-        if model.is_offered or name not in self._targets:
-            return own
-        return tuple(self._stand_in(replica, name) for replica in self._wild())
+    def _sorted(self) -> tuple[dict[str, list[Replica]], dict[Replica, str]]:
+        """All replicas by model, and the source of each: made once a change, which may name thousands of models."""
+        by_model: dict[str, list[Replica]] = {}
+        sources: dict[Replica, str] = {}
+        for source, served in self._by_source.items():
+            for replica in served:
+                by_model.setdefault(replica.model, []).append(replica)
+                sources[replica] = source
+        return by_model, sources
 
-    def _wild(self) -> list[Replica]:
-        return [replica for served in self._by_source.values() for replica in served if replica.model == WILDCARD]
+    def _describe(self, model: Model, sources: Mapping[Replica, str]) -> None:
+        """Say of `model` what those replicas tell that may be chosen, else any; where there are none, as before."""
+        told = [replica for replica in model.replicas if replica.is_routable] or model.replicas
+        lengths = [replica.context_length for replica in told if replica.context_length is not None]
+        model.context_length = max(lengths, default=model.context_length)
+        model.owner = next((sources[replica] for replica in told if replica in sources), model.owner)
+
+    def _replicas_of(self, model: Model, by_model: Mapping[str, list[Replica]]) -> tuple[Replica, ...]:
+        own = tuple(by_model.get(model.name, ()))
+        if model.is_offered or model.name not in self._targets:
+            return own
+        return tuple(self._stand_in(replica, model.name) for replica in by_model.get(WILDCARD, ()))
 
     def _stand_in(self, wild: Replica, name: str) -> Replica:
         """`wild` as a replica of the model `name` that an alias names: such a server must not be told the alias."""
@@ -255,7 +272,7 @@ class Fleet:
     def _lend_to_expected(self) -> None:
         """A server that takes any name takes those that are waited for too."""
         for model in self._expected.values():
-            model.replicas = tuple(self._wild())
+            model.replicas = self._models[WILDCARD].replicas
             self.wake(model)
 
     def _expect_no_more(self) -> None:

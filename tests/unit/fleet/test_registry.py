@@ -7,7 +7,7 @@ from remuda.fleet.registry import MAX_EXPECTED, WILDCARD, Asked, Asking, Failed,
 from remuda.fleet.replica import Replica, ReplicaState, Slots
 
 
-def replica(name: str, *, model: str = "m", slots: Slots | None = None) -> Replica:
+def replica(name: str, *, model: str = "m", slots: Slots | None = None, context: int | None = None) -> Replica:
     return Replica(
         name,
         model=model,
@@ -15,6 +15,7 @@ def replica(name: str, *, model: str = "m", slots: Slots | None = None) -> Repli
         engine=OpenAILike(),
         address=parse_address("http://127.0.0.1:1/v1"),
         slots=slots or Slots(1),
+        context_length=context,
     )
 
 
@@ -284,3 +285,30 @@ def test_sources_hear_what_is_wanted() -> None:
     assert model is not None
     fleet.want(model)
     assert wanted == ["m"]
+
+
+def test_a_model_is_described_by_those_who_may_be_chosen_and_stays_described() -> None:
+    fleet = Fleet()
+    one, two = replica("one/m", context=512), replica("two/m", context=128)
+    fleet.apply(Served("one", (one,)))
+    fleet.apply(Served("two", (two,)))
+    model = fleet.find("m")
+    assert model is not None
+    assert (model.owner, model.context_length) == ("one", 512)
+    one.state = ReplicaState.STANDBY
+    fleet.apply(Served("one", (one,)))
+    assert (model.owner, model.context_length) == ("two", 128)
+    two.state = ReplicaState.STANDBY
+    fleet.apply(Served("two", (two,)))
+    assert (model.owner, model.context_length) == ("one", 512)
+    for source in ("one", "two"):
+        fleet.apply(Served(source, ()))
+    assert (model.owner, model.context_length) == ("two", 128), "as the last of them told"
+
+
+def test_thousands_of_models_are_taken_in_at_once() -> None:
+    fleet = Fleet()
+    many = tuple(replica(f"one/m{number}", model=f"m{number}") for number in range(10_000))
+    fleet.apply(Served("one", many))  # looking through all of them for each of them would take minutes
+    fleet.apply(Served("one", many[1:]))
+    assert len(fleet.offered()) == 9_999

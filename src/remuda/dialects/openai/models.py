@@ -29,13 +29,13 @@ def retrieved(fleet: Fleet, name: str) -> ModelObject:
 def shown(model: Model, name: str | None = None) -> ModelObject:
     """`model` under its own name, or under the `name` it was asked for by."""
     is_alias = name is not None and name != model.name and model.name != WILDCARD
-    lengths = [replica.context_length for replica in model.replicas if replica.context_length is not None]
+    active = sum(replica.is_routable for replica in model.replicas)
     return ModelObject(
         id=name or model.name,
         created=model.created_at,
         owned_by=model.owner,
-        context_length=max(lengths, default=None),
-        remuda=ModelStanding(_state(model), len(model.replicas), alias_of=model.name if is_alias else None),
+        context_length=model.context_length,
+        remuda=ModelStanding(_state(model), active, alias_of=model.name if is_alias else None),
     )
 
 
