@@ -42,6 +42,7 @@ _NOT_OFFERED: Final = {
     "moderations": "moderation: no model here is made for it",
     "organization": "OpenAI's organisation management",
     "realtime": "realtime sessions: use /v1/chat/completions with `stream`",
+    "responses/input_tokens": "counting tokens beforehand: the usage of each answer tells them",
     "responses" + BELOW: "kept responses: send the whole conversation with each request to /v1/responses",
     "skills": "skills",
     "threads": "threads: send the whole conversation to /v1/chat/completions instead",

@@ -72,6 +72,13 @@ async def test_rest_of_openais_surface_is_a_clear_501(method, path):
     assert answer.json()["error"]["message"].startswith("this gateway does not offer ")
 
 
+async def test_counting_tokens_is_not_taken_for_a_kept_response():
+    async with client() as caller:
+        answer = await caller.post("/v1/responses/input_tokens", json={"model": "a-model", "input": "x"})
+    assert answer.status_code == 501
+    assert "counting tokens" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v2/models2", "/v1/chat", "/v1/responses/", "/v1/models/", "/v1"])
 async def test_unknown_path_is_a_404_in_openais_words(path):
     async with client() as caller:
