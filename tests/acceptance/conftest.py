@@ -29,6 +29,6 @@ async def gateway(upstream: FakeUpstream, tmp_path: Path) -> AsyncIterator[Runni
     """A gateway in front of one fake upstream with four slots."""
     upstreams = [{"url": upstream.url, "slots": 4, "name": "one"}]
     async with running_gateway(tmp_path, upstreams=upstreams) as running:
-        await running.until(lambda: running.remuda.fleet.find("fake") is not None, "the model is known")
+        await running.until(lambda: running.remuda.fleet.look_up("fake") is not None, "the model is known")
         yield running
         await running.at_rest()

@@ -64,7 +64,7 @@ class Range:
 
     def hurry(self, model: str = "fake", **deadlines: float) -> None:
         """Set a model's deadlines."""
-        found = self.gateway.remuda.fleet.find(model)
+        found = self.gateway.remuda.fleet.look_up(model)
         assert found is not None
         for replica in found.replicas:
             replica.deadlines = replace(replica.deadlines, **deadlines)
@@ -95,8 +95,8 @@ async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ran
         gateway = await enter(gateway_before(one, data_dir=place, upstreams=upstreams))
         fleet = gateway.remuda.fleet
         for name in ("pair", "raw", "sock", *(["tls"] if tls else [])):
-            await gateway.until(lambda name=name: fleet.find(name) is not None, f"{name} is known")
-        pair = fleet.find("pair")
+            await gateway.until(lambda name=name: fleet.look_up(name) is not None, f"{name} is known")
+        pair = fleet.look_up("pair")
         assert pair is not None
         await gateway.until(lambda: len(pair.replicas) == 2, "both of the pair are known")
         yield Range(gateway, one, left, right, raw, sock, tls)

@@ -89,7 +89,7 @@ async def test_refused_requests_are_recorded_too(upstream: FakeUpstream, tmp_pat
         key = Key("key_1", "tests", digest_of(SECRET.encode()), "rmd_a", frozenset({Scope.INFERENCE}), 0.0)
         await create_key(gateway.remuda.store, key)
         await gateway.until(lambda: len(gateway.remuda.gatekeeper.ring) == 1, "the key is known")
-        await gateway.until(lambda: gateway.remuda.fleet.find("fake") is not None, "the model is known")
+        await gateway.until(lambda: gateway.remuda.fleet.look_up("fake") is not None, "the model is known")
         async with caller(gateway) as client:
             bearer = {"Authorization": f"Bearer {SECRET}"}
             for content, headers in (
@@ -150,7 +150,7 @@ async def test_a_server_that_fails(gateway: RunningGateway, upstream: FakeUpstre
 async def content(upstream: FakeUpstream, folder: Path, **journal: Any) -> list[tuple[str | None, str | None]]:
     """Prompts and answers kept of a whole answer and of a stream."""
     async with running_gateway(folder, upstreams=[{"url": upstream.url}], journal=journal) as gateway:
-        await gateway.until(lambda: gateway.remuda.fleet.find("fake") is not None, "the model is known")
+        await gateway.until(lambda: gateway.remuda.fleet.look_up("fake") is not None, "the model is known")
         async with caller(gateway) as client:
             for is_streamed in (False, True):
                 await client.post(CHAT, json={**BODY, "stream": is_streamed})

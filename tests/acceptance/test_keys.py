@@ -135,6 +135,27 @@ def test_a_key_may_do_what_its_scopes_say(closed: Closed) -> None:
         assert answer.status_code == 200
 
 
+def test_any_use_of_a_key_moves_its_last_use(upstream: FakeUpstream, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    scopes = {"listing": "read", "asking": "inference", "refused": "manage"}
+    keys = {name: make_key(data, "--name", name, "--scope", scope) for name, scope in scopes.items()}
+    make_key(data, "--name", "unused")
+
+    def last_uses() -> dict[str, str | None]:
+        listed = json.loads(run_remuda("keys", "list", "--json", "--data", data).stdout)
+        return {entry["name"]: entry["last_used_at"] for entry in listed}
+
+    with remuda_serve(data, "--upstream", upstream.url) as gateway:
+        assert set(last_uses().values()) == {None}
+        for name, wanted in (("listing", 200), ("refused", 403)):
+            answer = httpx.get(f"{gateway.url}/v1/models", headers={"X-API-Key": keys[name]}, trust_env=False)
+            assert answer.status_code == wanted
+        assert status(gateway, keys["asking"]) == 200
+    uses = last_uses()
+    assert uses.pop("unused") is None
+    assert all(uses.values()), uses
+
+
 def test_keys_of_the_environment(upstream: FakeUpstream, tmp_path: Path) -> None:
     secrets = ["a-key-of-my-own-0123", "another-one-of-mine-4"]
     with remuda_serve(tmp_path, "--upstream", upstream.url, API_KEYS=",".join(secrets)) as gateway:

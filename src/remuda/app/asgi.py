@@ -7,15 +7,18 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope as AsgiScope
 
 from remuda.app import openapi
 from remuda.core.ids import Ids, request_ids
-from remuda.core.keys import Scope
+from remuda.dialects.console import docs
 from remuda.dialects.console import routes as console
+from remuda.dialects.console.docs import DOCUMENTED, docs_routes
 from remuda.dialects.control import routes as control
 from remuda.dialects.control.routes import Exposition, Readiness
 from remuda.dialects.kit import errors
-from remuda.dialects.kit.access import Access, Policy, Rule
+from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front
 from remuda.dialects.kit.owners import Owners
 from remuda.dialects.openai import errors as openai_errors
@@ -26,7 +29,7 @@ from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.headers import Cors
 
-OWN_RULES: Final = (Rule("/openapi.json", Access(Scope.READ, also=Scope.INFERENCE)),)
+OWN_RULES: Final = (Rule("/openapi.json", DOCUMENTED),)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -46,20 +49,29 @@ class Parts:
     version: str
     max_body_bytes: int = 32 * 1024 * 1024
     """Longest body of an ordinary request; the lane has its own bound."""
+    on_key_used: Callable[[str], None] = lambda key_id: None
+    """Takes the id of a key that an ordinary request was made with."""
     lifespan: Lifespan | None = None
     """Entered before the first request, left after the last."""
 
 
 def build_app(parts: Parts) -> Front:
     """The application: the front, and behind it every dialect's ordinary routes."""
+    app = inner_app(parts)
+
+    def is_route(scope: AsgiScope) -> bool:
+        return any(route.matches(scope)[0] is not Match.NONE for route in app.router.routes)
+
     return Front(
-        inner_app(parts),
+        app,
         gatekeeper=parts.gatekeeper,
         policy=policy(),
         owners=owners(),
         cors=parts.cors,
         ids=parts.ids,
         max_body_bytes=parts.max_body_bytes,
+        on_key_used=parts.on_key_used,
+        is_route=is_route,
     )
 
 
@@ -70,7 +82,7 @@ def inner_app(parts: Parts) -> FastAPI:
         version=parts.version,
         description=openapi.DESCRIPTION,
         lifespan=parts.lifespan,
-        # The document has a route of its own below; FastAPI's pages for it fetch scripts from foreign hosts.
+        # The document has a route of its own below, and so has its page: FastAPI's fetch scripts from foreign hosts.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -84,6 +96,7 @@ def inner_app(parts: Parts) -> FastAPI:
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
     for router in own_routes:
         app.router.routes.extend(router.routes)
+    app.router.routes.extend(docs_routes())
     _add_document(app)
     errors.install(app, owners())
     return app
@@ -91,7 +104,7 @@ def inner_app(parts: Parts) -> FastAPI:
 
 def policy() -> Policy:
     """What each route needs of its caller."""
-    return Policy((*console.RULES, *control.RULES, *openai.RULES, *OWN_RULES))
+    return Policy((*console.RULES, *docs.RULES, *control.RULES, *openai.RULES, *OWN_RULES))
 
 
 def owners() -> Owners:

@@ -12,10 +12,13 @@ from remuda.dialects.kit.documents import json_of, schemas
 from remuda.dialects.openai import documents as openai
 from remuda.dialects.openai.schemas import ErrorBody
 
+VERSION: Final = "3.0.3"
+"""What document S1 promises (row 77), and what most generators of clients read."""
 DESCRIPTION: Final = (
     "One door to all the language-model servers you own: a gateway and control plane in front of a fleet of "
     "llama.cpp, Ollama and OpenAI-compatible servers."
 )
+NULL: Final = {"type": "null"}
 SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer <key>`."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
@@ -35,6 +38,7 @@ def encoded(app: FastAPI, policy: Policy) -> bytes:
 def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
     """The whole document."""
     made = app.openapi()
+    made["openapi"] = VERSION
     made["servers"] = [{"url": "/", "description": "This gateway"}]
     made["tags"] = list(TAGS)
     components = made.setdefault("components", {})
@@ -49,4 +53,26 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
             operation["responses"]["default"] = {"$ref": "#/components/responses/Refused"}
             needed = policy.need(method.upper(), path)
             operation["security"] = [] if needed.scope is None else [{name: []} for name in SCHEMES]
-    return made
+    whole: dict[str, Any] = as_3_0(made)
+    return whole
+
+
+def as_3_0(schema: Any) -> Any:
+    """`schema`, or a document with schemas in it, in the words of OpenAPI 3.0, which knows no `null` type.
+
+    Covers what our structs and parameters come to: optional values, and lists of required fields that may be empty.
+    """
+    if isinstance(schema, list):
+        return [as_3_0(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: as_3_0(value) for name, value in schema.items() if (name, value) != ("required", [])}
+    kinds = made.get("anyOf")
+    if not isinstance(kinds, list) or NULL not in kinds:
+        return made
+    kinds = [kind for kind in kinds if kind != NULL]
+    if "$ref" in kinds[0]:  # nothing may stand beside a reference, and `nullable` only beside a type
+        kinds[0] = {"type": "object", "allOf": [kinds[0]]}
+    kinds[0] = {**kinds[0], "nullable": True}
+    del made["anyOf"]
+    return {**made, "anyOf": kinds} if len(kinds) > 1 else {**made, **kinds[0]}

@@ -9,6 +9,8 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Final
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -19,9 +21,15 @@ from remuda.app.greeting import LoadBars, base_url, greet
 from remuda.app.settings import Settings
 from remuda.app.wiring import Remuda
 from remuda.core.hosts import Bind
+from remuda.dialects.console.first_model import model_to_try, names_chat
+from remuda.engines.files import ModelFileError, read_header
+from remuda.engines.llamacpp.plan import plan_for
 from remuda.telemetry.logs import configure_logging
 
 log = logging.getLogger(__name__)
+
+GREETING_WAITS_S: Final = 2.0
+"""How long the greeting waits for upstreams to say what they offer: it is to name a model that answers."""
 
 
 def run(settings: Settings) -> int:
@@ -94,7 +102,12 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> bool:
     console = Console(stderr=True)
     with LoadBars(console) as bars:
         async with Remuda.running(settings, on_load=bars.changed) as remuda:
-            server = Server(server_config(settings, remuda), remuda, lambda: _greet(console, settings, sockets, remuda))
+            bound = [Bind(*listener.getsockname()[:2]) for listener in sockets]
+            server = Server(
+                server_config(settings, remuda),
+                remuda,
+                lambda: remuda.tasks.start(say_where(console, settings, bound, remuda), "greeting"),
+            )
             # What lives for the whole run need not be looked at by each collection.
             gc.collect()
             gc.freeze()
@@ -107,7 +120,7 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> bool:
 class Server(uvicorn.Server):
     """uvicorn's server, which says when it is ready and when it begins to end."""
 
-    def __init__(self, config: uvicorn.Config, remuda: Remuda, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, remuda: Remuda, on_ready: Callable[[], object]) -> None:
         super().__init__(config)
         self._remuda = remuda
         self._on_ready = on_ready
@@ -138,17 +151,38 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _greet(console: Console, settings: Settings, sockets: Sequence[socket.socket], remuda: Remuda) -> None:
-    bound = [Bind(*listener.getsockname()[:2]) for listener in sockets]
-    models = remuda.fleet.models()
-    first = next((model.name for model in models if model.replicas), models[0].name if models else None)
-    greet(
-        console,
-        base_url(settings, bound),
-        first,
-        needs_key=not remuda.gatekeeper.is_open,
-        problem=remuda.unservable(),
-    )
+async def say_where(console: Console, settings: Settings, bound: Sequence[Bind], remuda: Remuda) -> None:
+    """Greet whoever started the gateway, with a curl that works: once upstreams have said what they offer."""
+    await remuda.all_asked(GREETING_WAITS_S)
+    url = base_url(settings, bound)
+    model = model_to_try(remuda.fleet.offered(), _chats(remuda))
+    is_any_name_taken = remuda.fleet.look_up("MODEL") is not None
+    problem = None if model or is_any_name_taken else f"no chat model is known, {url}/v1/models lists what is"
+    greet(console, url, model, needs_key=needs_key(remuda, settings), problem=remuda.unservable() or problem)
+
+
+def needs_key(remuda: Remuda, settings: Settings) -> bool:
+    """Whether programs on this machine that connect directly need a key: also where a proxy on it is trusted, since
+    they cannot be told from that proxy."""
+    local = map(ip_address, ("127.0.0.1", "::1"))
+    proxies = [ip_network(network) for network in settings.server.trusted_proxies]
+    return not remuda.gatekeeper.is_open or any(address in proxy for address in local for proxy in proxies)
+
+
+def _chats(remuda: Remuda) -> Callable[[str], bool]:
+    """What is known of each model: of files their own word, of others their name."""
+    files = {state.name: state.model for state in remuda.local.states()}
+
+    def chats(name: str) -> bool:
+        file = files.get(name)
+        if file is None:
+            return names_chat(name)
+        try:
+            return plan_for(file.settings, read_header(file.path)).pooling is None
+        except ModelFileError:
+            return False
+
+    return chats
 
 
 def server_config(settings: Settings, remuda: Remuda) -> uvicorn.Config:

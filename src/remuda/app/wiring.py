@@ -1,15 +1,18 @@
 """The composition root: every object is made here and handed down."""
 
+import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 from typing import Any
 
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
 from remuda.app.exits import CommandError, Exit
+from remuda.app.key_use import KeyUse
+from remuda.app.known_models import KnownModels
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.retention import keep_retention
@@ -25,7 +28,7 @@ from remuda.engines import tiny
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.engines.openai.adapter import OpenAILike
-from remuda.fleet.registry import Fleet
+from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
 from remuda.fleet.sources.upstream import UpstreamSource
@@ -92,6 +95,10 @@ class Remuda:
                 buffered_records=settings.journal.buffer_records, spool_bytes=settings.journal.spool_max_bytes
             ),
         )
+        self._known = KnownModels(store, clock)
+        self._key_use = KeyUse(store, clock)
+        self._unasked: set[str] = set()
+        self._are_asked = asyncio.Event()
         self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
@@ -139,6 +146,9 @@ class Remuda:
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
         self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        await self._known.recall(self.fleet.apply)
+        self.tasks.start(self._known.keep(), "known models")
+        self.tasks.start(self._key_use.keep(), "key use")
         for source, _ in self.upstreams:
             source.begin()
             self.tasks.start(source.run(), f"upstream {source.name}")
@@ -154,6 +164,8 @@ class Remuda:
     async def _close(self) -> None:
         await self.gateway.close()
         await self.tasks.close()
+        await self._known.write()
+        await self._key_use.write()
         await self.local.close()
         for _, client in self.upstreams:
             await client.close()
@@ -233,6 +245,7 @@ class Remuda:
             readiness=self.unready,
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
+            on_key_used=self._key_use.note,
         )
 
     def _metrics_page(self) -> tuple[bytes, str]:
@@ -246,7 +259,7 @@ class Remuda:
             reasons.append("the gateway is shutting down")
         if not self._is_store_up:
             reasons.append("the store does not answer")
-        if not self.fleet.models() and self.fleet.find("any") is None:
+        if not self.fleet.is_offering:
             reasons.append("no model is known")
         if (reason := self.unservable()) is not None:
             reasons.append(reason)
@@ -305,6 +318,23 @@ class Remuda:
         self.fleet.on_wanted(wanted)
         return local
 
+    def _announced(self, change: FleetChange) -> None:
+        self.fleet.apply(change)
+        self._known.note(change)
+        if isinstance(change, Asking):
+            self._unasked.add(change.source)
+        elif isinstance(change, Asked):
+            self._unasked.discard(change.source)
+            if not self._unasked:
+                self._are_asked.set()
+
+    async def all_asked(self, within_s: float) -> None:
+        """Return once every upstream has said what it offers, or has failed to; at the latest after `within_s`."""
+        if self._unasked:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._are_asked.wait()
+
     def _note_use(self, record: RequestRecord) -> None:
         if record.replica.startswith("local/"):
             self.local.used(record.model)
@@ -328,7 +358,7 @@ class Remuda:
             models=upstream.models,
             tls=tls,
             deadlines=Deadlines(upstream.connect_timeout_s, upstream.ttft_timeout_s, upstream.silence_timeout_s),
-            announce=self.fleet.apply,
+            announce=self._announced,
             clock=self.clock,
         )
         return source, client

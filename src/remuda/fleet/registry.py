@@ -3,9 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
-from remuda.core.faults import Fault
+from remuda.core.faults import Fault, UnknownModel
 from remuda.fleet.replica import Replica
 
 
@@ -35,6 +35,10 @@ class Model:
     """Unix time at which it became known."""
     owner: str = "remuda"
     """Where it comes from, as `/v1/models` says it: `remuda` for local files, else the upstream's name."""
+    is_offered: bool = False
+    """Whether some source says at present that it can serve it; else it is known from settings or from earlier."""
+    context_length: int | None = None
+    """Tokens per slot, as a replica told last; still known when none is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +59,77 @@ class Failed:
     fault: Fault
 
 
-FleetChange = Served | Failed
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A source offered these names at some earlier time; what it serves now, it has yet to say."""
+
+    source: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A source has begun to find out what it can serve, and has not said anything yet."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A source has found out for the first time what it can serve, or failed to."""
+
+    source: str
+
+
+FleetChange = Served | Failed | Remembered | Asking | Asked
 
 WILDCARD = "*"
 """The model of replicas whose server does not tell what it serves: any name no other source knows goes there."""
+MAX_EXPECTED: Final = 256
+"""Names nobody knows that are held at once while a source is being asked; more are unknown at once."""
 
 
 class Fleet:
-    """All models by name. Changes only in `apply`, on the event loop, between two requests."""
+    """All models by name. Changes only in `apply`, on the event loop, between two requests.
+
+    What an alias stands for is known from the start, and a name once known stays known. Other names are unknown, but
+    not as long as a source has yet to say its first word: until then such a name is *expected*, and whoever asks for
+    it waits for that word.
+    """
 
     def __init__(self, aliases: Mapping[str, str] | None = None, wall: Callable[[], float] = lambda: 0.0) -> None:
-        self._models: dict[str, Model] = {}
         self._aliases = dict(aliases or {})
+        self._targets = frozenset(self._aliases.values())
+        now = int(wall())
+        self._models = {name: Model(name, created_at=now) for name in self._targets}
+        self._expected: dict[str, Model] = {}
         self._by_source: dict[str, tuple[Replica, ...]] = {}
+        self._offers: dict[str, frozenset[str]] = {}
+        self._stand_ins: dict[tuple[str, str], Replica] = {}
+        self._asking: set[str] = set()
         self._wanted: list[Callable[[str], None]] = []
         self._wall = wall
         self.queued = 0
         """Waiters in all queues; kept by whoever queues them."""
 
     def find(self, name: str) -> Model | None:
-        """The model a client means by `name`: exact, an alias, or, where some server takes any name, that."""
+        """The model that somebody who asks for `name` gets or waits for, as `look_up`; while a source has yet to say
+        its first word, also one that nobody knows. None: there is no such model."""
         model = self._models.get(name)
-        if model is None:
+        if model is not None and model.is_offered:
+            return model
+        model = self.look_up(name)
+        return self._expect(name) if model is None and self._asking else model
+
+    def look_up(self, name: str) -> Model | None:
+        """The model called `name`: exact, an alias, or, where some server takes any name, that."""
+        model = self._models.get(name)
+        if model is None or not model.is_offered:
             target = self._aliases.get(name)
-            model = self._models.get(target) if target is not None else None
-            if model is None and target is None and (wild := self._models.get(WILDCARD)) is not None and wild.replicas:
+            if target is not None:
+                return self._models.get(target)
+            wild = self._models.get(WILDCARD)
+            if wild is not None and wild.replicas and (model is None or not model.replicas):
                 return wild
         return model
 
@@ -87,9 +137,18 @@ class Fleet:
         """Whether some source has said this very name, or configuration makes it an alias of one that was said."""
         return self._aliases.get(name, name) in self._models and name != WILDCARD
 
+    @property
+    def is_offering(self) -> bool:
+        """Whether any source says at present that it can serve something."""
+        return any(model.is_offered for model in self._models.values())
+
     def models(self) -> Sequence[Model]:
         """All models with a name of their own, sorted by it."""
         return [self._models[name] for name in sorted(self._models) if name != WILDCARD]
+
+    def offered(self) -> Sequence[Model]:
+        """Those of `models` that somebody offers at present, and those that aliases stand for."""
+        return [model for model in self.models() if model.is_offered or model.name in self._targets]
 
     def aliases(self) -> Mapping[str, str]:
         """Configured aliases, alias to model."""
@@ -111,18 +170,121 @@ class Fleet:
 
     def apply(self, change: FleetChange) -> None:
         """Take in what a source says; wakes or fails those who wait for it."""
-        if isinstance(change, Failed):
-            self._fail(change)
-            return
-        before = self._by_source.get(change.source, ())
-        self._by_source[change.source] = change.replicas
-        names = {replica.model for replica in (*before, *change.replicas)} | set(change.offered)
-        for name in names:
-            model = self._models.setdefault(name, Model(name, created_at=int(self._wall()), owner=change.source))
-            model.replicas = tuple(
-                replica for served in self._by_source.values() for replica in served if replica.model == name
-            )
+        match change:
+            case Served():
+                self._serve(change)
+            case Failed():
+                self._fail(change)
+            case Remembered(source, names):
+                for name in names:
+                    self._known(name, source)
+            case Asking(source):
+                self._asking.add(source)
+            case Asked(source):
+                self._asking.discard(source)
+                if not self._asking:
+                    self._expect_no_more()
+
+    def _serve(self, change: Served) -> None:
+        source = change.source
+        names = {replica.model for replica in change.replicas} | set(change.offered)
+        changed = names | {replica.model for replica in self._by_source.get(source, ())}
+        changed |= self._offers.get(source, frozenset())
+        self._by_source[source] = change.replicas
+        self._offers[source] = frozenset(names)
+        models = [self._known(name, source) for name in changed]
+        by_model, sources = self._sorted()
+        if WILDCARD in changed:
+            models += [self._models[name] for name in self._targets - changed]
+        for model in models:
+            model.is_offered = any(model.name in offered for offered in self._offers.values())
+            model.replicas = self._replicas_of(model, by_model)
+            self._describe(model, sources)
             self.wake(model)
+        if WILDCARD in changed:
+            self._lend_to_expected()
+
+    def _known(self, name: str, source: str) -> Model:
+        """The model called `name`, known from now on if it was not; those who expected it wait for it from now on."""
+        model = self._models.get(name)
+        if model is None:
+            model = self._expected.pop(name, None) or Model(name, created_at=int(self._wall()))
+            model.owner = source
+            self._models[name] = model
+        elif not model.is_offered and not model.replicas:
+            model.owner = source
+        return model
+
+    def _sorted(self) -> tuple[dict[str, list[Replica]], dict[Replica, str]]:
+        """All replicas by model, and the source of each: made once a change, which may name thousands of models."""
+        by_model: dict[str, list[Replica]] = {}
+        sources: dict[Replica, str] = {}
+        for source, served in self._by_source.items():
+            for replica in served:
+                by_model.setdefault(replica.model, []).append(replica)
+                sources[replica] = source
+        return by_model, sources
+
+    def _describe(self, model: Model, sources: Mapping[Replica, str]) -> None:
+        """Say of `model` what those replicas tell that may be chosen, else any; where there are none, as before."""
+        told = [replica for replica in model.replicas if replica.is_routable] or model.replicas
+        lengths = [replica.context_length for replica in told if replica.context_length is not None]
+        model.context_length = max(lengths, default=model.context_length)
+        model.owner = next((sources[replica] for replica in told if replica in sources), model.owner)
+
+    def _replicas_of(self, model: Model, by_model: Mapping[str, list[Replica]]) -> tuple[Replica, ...]:
+        own = tuple(by_model.get(model.name, ()))
+        if model.is_offered or model.name not in self._targets:
+            return own
+        return tuple(self._stand_in(replica, model.name) for replica in by_model.get(WILDCARD, ()))
+
+    def _stand_in(self, wild: Replica, name: str) -> Replica:
+        """`wild` as a replica of the model `name` that an alias names: such a server must not be told the alias."""
+        replica = self._stand_ins.get((wild.id, name))
+        if replica is None or replica.slots is not wild.slots:
+            replica = Replica(
+                f"{wild.id}/{name}",
+                model=name,
+                upstream_model=name,
+                engine=wild.engine,
+                address=wild.address,
+                slots=wild.slots,
+                headers=wild.headers,
+                context_length=wild.context_length,
+                deadlines=wild.deadlines,
+                tls=wild.tls,
+            )
+            self._stand_ins[wild.id, name] = replica
+        replica.state = wild.state
+        return replica
+
+    # Names that nobody knows yet
+
+    def _expect(self, name: str) -> Model | None:
+        model = self._expected.get(name)
+        if model is None and name != WILDCARD:
+            if len(self._expected) >= MAX_EXPECTED:
+                self._expected = {each.name: each for each in self._expected.values() if each.waiting}
+            if len(self._expected) < MAX_EXPECTED:
+                model = self._expected[name] = Model(name)
+        return model
+
+    def _lend_to_expected(self) -> None:
+        """A server that takes any name takes those that are waited for too."""
+        for model in self._expected.values():
+            model.replicas = self._models[WILDCARD].replicas
+            self.wake(model)
+
+    def _expect_no_more(self) -> None:
+        """All sources have spoken: whoever still waits for a name that none of them said waits in vain."""
+        for model in self._expected.values():
+            while model.waiting and not model.replicas:
+                said = model.name[:200]
+                fault = UnknownModel(f"there is no model called {said!r} here", parameter="model", received=said)
+                model.waiting.popleft().fail(fault)
+        self._expected = {each.name: each for each in self._expected.values() if each.waiting}
+
+    # Those who wait
 
     def wake(self, model: Model) -> None:
         """Let as many waiters try as there are free slots."""
@@ -139,7 +301,7 @@ class Fleet:
         if served is not None and served.waiting:
             self.wake(served)
         if replica.slots.free > 0:
-            for model in self._models.values():
+            for model in (*self._models.values(), *self._expected.values()):
                 if model.waiting and any(other.slots is replica.slots for other in model.replicas):
                     self.wake(model)
 

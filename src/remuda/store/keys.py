@@ -91,6 +91,8 @@ async def revoke_key(store: Store, key_id: str, now: float) -> bool:
 
 async def touch_last_used(store: Store, used: Mapping[str, float]) -> None:
     """Note when keys (by id) were last used, wall clock. An earlier time than is known changes nothing."""
+    if not used:
+        return
     await store.write(lambda connection: write_last_used(connection, used))
 
 

@@ -106,3 +106,12 @@ journal_writers = Table(
 """How far each writing process has come. Its batches are numbered and committed in order, so one number per process
 tells which of them are in the journal: a batch offered twice (a commit whose answer was lost, a spool file that
 outlived its loading) is known by it. Cheaper than a unique key on every row."""
+
+known_models = Table(
+    "known_models",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("last_seen_at", Double, nullable=False),
+)
+"""Names that sources have offered at any time. `last_seen_at`: when the source last said something new."""

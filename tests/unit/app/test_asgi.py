@@ -81,13 +81,48 @@ async def test_public_paths_are_public_to_readers_only(path):
         (Scope.MANAGE, "/v1/models", 403),
         (Scope.INFERENCE, "/openapi.json", 200),
         (Scope.MANAGE, "/openapi.json", 403),
-        (Scope.INFERENCE, "/nothing", 403),
+        (Scope.INFERENCE, "/nothing", 404),
+        (Scope.MANAGE, "/nothing", 404),
+        (Scope.MANAGE, "/v1/nothing", 404),
         (Scope.READ, "/nothing", 404),
     ],
 )
 async def test_keys_reach_what_their_scope_allows(scope, path, status):  # row 58
     async with client(parts(keyed=True), scope=scope) as caller:
         assert (await caller.get(path)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("scope", "path", "noted"),
+    [
+        (Scope.READ, "/v1/models", ["key_read"]),
+        (Scope.READ, "/nothing", ["key_read"]),
+        (Scope.MANAGE, "/v1/models", ["key_manage"]),
+        (Scope.READ, "/livez", []),
+        (None, "/v1/models", []),
+    ],
+)
+async def test_use_of_a_key_is_noted_whatever_it_came_to(scope, path, noted):
+    used: list[str] = []
+    async with client(parts(keyed=True, on_key_used=used.append), scope=scope) as caller:
+        await caller.get(path)
+    assert used == noted
+
+
+async def test_while_no_key_is_needed_none_is_noted():
+    used: list[str] = []
+    async with client(parts(on_key_used=used.append), headers={"x-api-key": "dummy"}) as caller:
+        assert (await caller.get("/v1/models")).status_code == 200
+        assert (await caller.get("/v1/models", headers={"origin": PAGE})).status_code == 403
+    assert used == []
+
+
+async def test_nothing_to_change_is_told_to_who_may_change_nothing():
+    async with client(parts(keyed=True), scope=Scope.READ) as caller:
+        assert (await caller.post("/nothing")).status_code == 404
+        assert (await caller.post("/livez")).status_code == 403
+    async with client(parts(keyed=True)) as caller:
+        assert (await caller.post("/nothing")).status_code == 401
 
 
 async def test_wrong_key_is_told_how_to_give_a_right_one():  # rows 58, 66
@@ -142,6 +177,35 @@ async def test_preflight_is_answered_without_a_key_on_lane_paths_too(path):  # C
         refused = await caller.options(path, headers=asks | {"origin": "https://other.example.org"})
         assert refused.status_code == 403
         assert "access-control-allow-origin" not in refused.headers
+
+
+OPENAI_JS = "authorization, content-type, x-stainless-arch, x-stainless-lang, x-stainless-retry-count"
+USUAL = "authorization, content-type, x-api-key, x-request-id, traceparent"
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        (OPENAI_JS, OPENAI_JS),
+        ("x-stainless-os,x-stainless-runtime", "x-stainless-os,x-stainless-runtime"),
+        (None, USUAL),
+        ("", USUAL),
+        ("two words", USUAL),
+        ("a;b", USUAL),
+        ("a,,b", USUAL),
+        (", ".join(["x-long-name"] * 157), ", ".join(["x-long-name"] * 157)),
+        (", ".join(["x-long-name"] * 158), USUAL),
+    ],
+    ids=["openai", "tight", "nothing", "empty", "words", "separators", "holes", "longest", "too-long"],
+)
+async def test_pages_of_allowed_origins_may_send_the_headers_they_ask_for(asked, allowed):
+    asks = {"origin": PAGE, "access-control-request-method": "POST"}
+    asks |= {} if asked is None else {"access-control-request-headers": asked}
+    async with client(parts(keyed=True, cors=Cors([PAGE]))) as caller:
+        answer = await caller.options("/v1/chat/completions", headers=asks)
+        assert (answer.status_code, answer.headers["access-control-allow-headers"]) == (204, allowed)
+        refused = await caller.options("/v1/chat/completions", headers=asks | {"origin": "https://other.example.org"})
+        assert "access-control-allow-headers" not in refused.headers
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/models", "/v1/models/none", "/openapi.json", "/nothing"])

@@ -1,13 +1,13 @@
 """The fleet: what sources announce, what names mean, and who is woken."""
 
 from remuda.core.address import parse_address
-from remuda.core.faults import EngineDown, Fault
+from remuda.core.faults import EngineDown, Fault, UnknownModel
 from remuda.engines.openai.adapter import OpenAILike
-from remuda.fleet.registry import WILDCARD, Failed, Fleet, Model, Served
+from remuda.fleet.registry import MAX_EXPECTED, WILDCARD, Asked, Asking, Failed, Fleet, Model, Remembered, Served
 from remuda.fleet.replica import Replica, ReplicaState, Slots
 
 
-def replica(name: str, *, model: str = "m", slots: Slots | None = None) -> Replica:
+def replica(name: str, *, model: str = "m", slots: Slots | None = None, context: int | None = None) -> Replica:
     return Replica(
         name,
         model=model,
@@ -15,6 +15,7 @@ def replica(name: str, *, model: str = "m", slots: Slots | None = None) -> Repli
         engine=OpenAILike(),
         address=parse_address("http://127.0.0.1:1/v1"),
         slots=slots or Slots(1),
+        context_length=context,
     )
 
 
@@ -40,14 +41,23 @@ def waiting(fleet: Fleet, model: Model, *waiters: Waiter) -> None:
 
 def test_names() -> None:
     fleet = Fleet({"alias": "m", "nowhere": "none"})
-    assert fleet.find("m") is None
+    before = fleet.find("m")
     fleet.apply(Served("s", (replica("s/m"),), offered=("m", "offered")))
     model = fleet.find("m")
     assert model is not None
+    assert model is before, "who waits for it since the start gets it"
     assert fleet.find("alias") is model
-    assert fleet.find("nowhere") is None
     assert fleet.find("other") is None
-    assert [each.name for each in fleet.models()] == ["m", "offered"]
+    assert [each.name for each in fleet.models()] == ["m", "none", "offered"]
+
+
+def test_what_an_alias_stands_for_is_known_from_the_start() -> None:
+    fleet = Fleet({"nowhere": "none"}, lambda: 5.0)
+    model = fleet.find("nowhere")
+    assert model is not None
+    assert (model.name, model.replicas, model.is_offered, model.created_at) == ("none", (), False, 5)
+    assert fleet.knows("nowhere")
+    assert not fleet.is_offering
 
 
 def test_a_name_once_known_stays_known() -> None:
@@ -67,10 +77,109 @@ def test_the_wildcard_takes_what_nobody_else_knows() -> None:
     assert wild is not None
     assert known is not None
     assert (wild.name, known.name) == (WILDCARD, "m")
-    assert fleet.find("nowhere") is None, "an alias says whom it means"
-    assert [each.name for each in fleet.models()] == ["m"]
+    assert [each.name for each in fleet.models()] == ["m", "none"]
     fleet.apply(Served("s", ()))
     assert fleet.find("anything") is None
+
+
+def test_behind_an_alias_the_wildcard_is_told_the_models_name() -> None:
+    fleet = Fleet({"short": "long", "other": "m"})
+    wild = replica("s", model=WILDCARD)
+    fleet.apply(Served("t", (replica("t/m"),)))
+    fleet.apply(Served("s", (wild,)))
+    model, other = fleet.find("short"), fleet.find("other")
+    assert model is not None
+    assert other is not None
+    [stand_in] = model.replicas
+    assert (stand_in.id, stand_in.upstream_model, stand_in.state) == ("s/long", "long", ReplicaState.ACTIVE)
+    assert stand_in.slots is wild.slots
+    assert [each.id for each in other.replicas] == ["t/m"], "somebody knows it"
+    wild.state = ReplicaState.STANDBY
+    fleet.apply(Served("s", (wild,)))
+    assert model.replicas == (stand_in,)
+    assert stand_in.state is ReplicaState.STANDBY
+    fleet.apply(Served("t", (replica("t/long", model="long"),)))
+    assert [each.id for each in model.replicas] == ["t/long"]
+    fleet.apply(Served("t", ()))
+    assert model.replicas == (stand_in,)
+    fleet.apply(Served("s", ()))
+    assert model.replicas == ()
+
+
+def test_names_of_earlier_times_are_known_and_yet_not_offered() -> None:
+    fleet = Fleet({"short": "m", "old": "elsewhere"})
+    fleet.apply(Remembered("one", ("m", "old")))
+    model = fleet.find("m")
+    assert model is not None
+    assert (model.owner, model.replicas, model.is_offered) == ("one", (), False)
+    aliased = fleet.find("old")
+    assert aliased is not None
+    assert aliased.name == "elsewhere", "what settings say comes before what was once offered"
+    fleet.apply(Served("two", (replica("two/m"),)))
+    assert (model.owner, model.is_offered, fleet.is_offering) == ("two", True, True)
+    assert fleet.find("short") is model
+
+
+def test_the_wildcard_takes_what_was_once_offered_and_is_no_longer() -> None:
+    fleet = Fleet()
+    fleet.apply(Remembered("one", ("m",)))
+    fleet.apply(Served("s", (replica("s", model=WILDCARD),)))
+    wild = fleet.find("m")
+    assert wild is not None
+    assert wild.name == WILDCARD
+
+
+def test_a_name_nobody_knows_is_expected_until_every_source_has_spoken() -> None:
+    fleet = Fleet()
+    for source in ("one", "two"):
+        fleet.apply(Asking(source))
+    there, never = fleet.find("there"), fleet.find("never")
+    assert there is not None
+    assert never is not None
+    assert fleet.find("never") is never
+    assert fleet.look_up("never") is None
+    assert not fleet.knows("never")
+    assert list(fleet.models()) == []
+    glad, sad = Waiter(), Waiter()
+    waiting(fleet, there, glad)
+    waiting(fleet, never, sad)
+    fleet.apply(Asked("one"))
+    fleet.apply(Served("two", (replica("two/there", model="there"),)))
+    assert (glad.woken, sad.fault) == (1, None)
+    assert fleet.find("there") is there
+    fleet.apply(Asked("two"))
+    assert isinstance(sad.fault, UnknownModel)
+    assert (sad.fault.parameter, sad.fault.received) == ("model", "never")
+    assert fleet.find("never") is None
+
+
+def test_so_many_names_are_expected_and_no_more() -> None:
+    fleet = Fleet()
+    fleet.apply(Asking("one"))
+    held = [fleet.find(f"m{number}") for number in range(MAX_EXPECTED)]
+    for model in held:
+        assert model is not None
+        waiting(fleet, model, Waiter())
+    assert fleet.find("one more") is None
+    model = held[0]
+    assert model is not None
+    model.waiting.clear()
+    assert fleet.find("one more") is not None, "nobody waits for the other any more"
+
+
+def test_a_slot_that_comes_free_goes_to_who_expected_a_name_that_the_wildcard_takes() -> None:
+    fleet = Fleet()
+    fleet.apply(Asking("one"))
+    model = fleet.find("m")
+    assert model is not None
+    first, second = Waiter(), Waiter()
+    waiting(fleet, model, first, second)
+    wild = replica("one", model=WILDCARD)
+    fleet.apply(Served("one", (wild,)))
+    fleet.apply(Asked("one"))
+    assert (first.woken, second.woken, second.fault) == (1, 0, None)
+    fleet.freed(wild)
+    assert second.woken == 1
 
 
 def test_each_source_replaces_only_what_it_said_itself() -> None:
@@ -176,3 +285,30 @@ def test_sources_hear_what_is_wanted() -> None:
     assert model is not None
     fleet.want(model)
     assert wanted == ["m"]
+
+
+def test_a_model_is_described_by_those_who_may_be_chosen_and_stays_described() -> None:
+    fleet = Fleet()
+    one, two = replica("one/m", context=512), replica("two/m", context=128)
+    fleet.apply(Served("one", (one,)))
+    fleet.apply(Served("two", (two,)))
+    model = fleet.find("m")
+    assert model is not None
+    assert (model.owner, model.context_length) == ("one", 512)
+    one.state = ReplicaState.STANDBY
+    fleet.apply(Served("one", (one,)))
+    assert (model.owner, model.context_length) == ("two", 128)
+    two.state = ReplicaState.STANDBY
+    fleet.apply(Served("two", (two,)))
+    assert (model.owner, model.context_length) == ("one", 512)
+    for source in ("one", "two"):
+        fleet.apply(Served(source, ()))
+    assert (model.owner, model.context_length) == ("two", 128), "as the last of them told"
+
+
+def test_thousands_of_models_are_taken_in_at_once() -> None:
+    fleet = Fleet()
+    many = tuple(replica(f"one/m{number}", model=f"m{number}") for number in range(10_000))
+    fleet.apply(Served("one", many))  # looking through all of them for each of them would take minutes
+    fleet.apply(Served("one", many[1:]))
+    assert len(fleet.offered()) == 9_999

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from remuda.app.checks.finding import Finding, ok, warn
 from remuda.app.settings import Settings
 from remuda.core.hosts import is_loopback
+from remuda.engines import tiny
+from remuda.engines.files import ModelFileError, offered_models
 
 SHORT_KEY_CHARS = 16
 """Below this a key of the operator's own choice can be guessed."""
@@ -17,7 +19,7 @@ def check_origin(settings: Settings) -> Finding:
 
 def check_rules(settings: Settings) -> list[Finding]:
     """What the operator should know before others do."""
-    return [*_keys(settings), *_clear_text(settings), *_origins(settings)]
+    return [*_keys(settings), *_clear_text(settings), *_origins(settings), *_aliases(settings)]
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
@@ -42,3 +44,20 @@ def _origins(settings: Settings) -> Iterator[Finding]:
     if "*" in settings.server.cors_origins:
         advice = "name the origins you trust in server.cors_origins"
         yield warn("cors", "every web page in a browser near the gateway may call it", advice)
+
+
+def _aliases(settings: Settings) -> Iterator[Finding]:
+    """An upstream whose models the settings do not name may have any."""
+    if not settings.models.aliases or not all(upstream.models for upstream in settings.upstreams):
+        return
+    named = {name for upstream in settings.upstreams for name in upstream.models}
+    if settings.offers_tiny_models:
+        named |= {tiny.CHAT_NAME, tiny.EMBED_NAME}
+    try:
+        named |= {model.name for model in offered_models(settings.models.paths).models}
+    except ModelFileError:
+        return  # said of the files themselves
+    for alias, model in settings.models.aliases.items():
+        if model not in named:
+            advice = "correct models.aliases: requests for it would wait in vain"
+            yield warn("alias", f"{alias} stands for {model}, which nothing in these settings offers", advice)

@@ -1,32 +1,73 @@
-"""The store: does it open, and do the times in it make sense?"""
+"""The store: does it open, do the times in it make sense, and does it hold the key that a foreign bind needs?"""
 
 from pathlib import Path
+from typing import NamedTuple
 
-from remuda.app.checks.finding import Finding, fail, ok
+from remuda.app.checks.finding import Finding, fail, ok, warn
 from remuda.app.exits import CommandError
 from remuda.app.settings import Settings
 from remuda.app.stores import opened_store
 from remuda.core.keys import Key
+from remuda.store.database import store_at
+from remuda.store.errors import StoreError
 from remuda.store.keys import list_keys
 
 
-async def check_store(settings: Settings) -> tuple[list[Finding], float | None]:
-    """Whether the store opens, and the latest time that stands in it. An older store is brought up to date by it.
+class Stored(NamedTuple):
+    """What a look into the store has told."""
+
+    finding: Finding
+    latest_s: float | None = None
+    """The latest time that stands in it."""
+    keys: int | None = None
+    """Keys in it that are not revoked; None where it does not open."""
+
+
+async def check_store(settings: Settings) -> Stored:
+    """Whether the store opens. An older store is brought up to date by it.
 
     One that does not exist yet is not made.
     """
     file = _file(settings)
     if file is not None and not file.exists():
-        return [ok("store", f"{file} will be made on first use")], None
+        return Stored(ok("store", f"{file} will be made on first use"), keys=0)
     try:
         async with opened_store(settings) as store:
             keys = await list_keys(store)
     except CommandError as error:
         advice = "see that it is reachable and may be written, or restore a backup: remuda restore FILE"
-        return [fail("store", error.message, advice)], None
+        return Stored(fail("store", error.message, advice))
     usable = sum(key.revoked_at is None for key in keys)
     where = str(file) if file else "the database"
-    return [ok("store", f"{where} is open and up to date, {usable} key{'' if usable == 1 else 's'}")], _latest(keys)
+    said = f"{where} is open and up to date, {usable} key{'' if usable == 1 else 's'}"
+    return Stored(ok("store", said), _latest(keys), usable)
+
+
+async def keys_at_hand(settings: Settings) -> int | None:
+    """Keys in the store that are not revoked, read as it is; None where it is on a server, or is no store."""
+    file = _file(settings)
+    if file is None:
+        return None
+    if not file.exists():
+        return 0
+    try:
+        store = store_at(settings.store_url)
+        try:
+            return sum(key.revoked_at is None for key in await list_keys(store))
+        finally:
+            await store.close()
+    except StoreError:
+        return None
+
+
+def check_door(settings: Settings, stored_keys: int | None) -> list[Finding]:
+    """Whether the gateway would start where others than this machine's programs reach it: not without a key."""
+    if settings.server.is_local or settings.auth.api_keys or stored_keys:
+        return []
+    advice = "make one (remuda keys create), set API_KEYS, or listen on 127.0.0.1 alone"
+    if stored_keys is None:
+        return [warn("keys", "listening beyond this machine needs an API key, and the store was not asked", advice)]
+    return [fail("keys", "listening beyond this machine needs an API key first, and there is none", advice)]
 
 
 def _file(settings: Settings) -> Path | None:

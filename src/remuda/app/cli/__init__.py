@@ -4,7 +4,6 @@ Importing this must stay cheap, since `remuda --help` waits for it: a subcommand
 What goes wrong is one clear line on stderr and an exit code (`remuda.app.exits`), never a traceback.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -18,6 +17,7 @@ from remuda.app.cli.check import check
 from remuda.app.cli.doctor import doctor
 from remuda.app.cli.keys import keys
 from remuda.app.cli.models import models
+from remuda.app.cli.output import leave_stdout
 from remuda.app.cli.routes import routes
 from remuda.app.cli.serve import serve
 from remuda.app.cli.version import version
@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else Exit.OK
     except BrokenPipeError:
-        # The reader has left (`remuda models | head`). Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Somebody left before they had read what cannot be said again: the secret of a new key, say.
+        leave_stdout()
         return Exit.CHECK_FAILED
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED

@@ -26,9 +26,12 @@ def check(
     Exit code 0: the gateway can be started with them. 1: it cannot; every reason is named. Nothing is started or
     asked over the network; for that see: remuda doctor.
     """
+    import asyncio
+
     from remuda.app.checks.files import check_files
     from remuda.app.checks.finding import fail
     from remuda.app.checks.rules import check_origin, check_rules
+    from remuda.app.checks.stored import check_door, keys_at_hand
     from remuda.app.settings import SettingsError
 
     try:
@@ -41,7 +44,8 @@ def check(
             for problem in error.problems:
                 typer.echo(f"remuda: {problem}", err=True)
         raise typer.Exit(Exit.CHECK_FAILED) from None
-    findings = [check_origin(settings), *check_files(settings), *check_rules(settings)]
+    door = check_door(settings, asyncio.run(keys_at_hand(settings)))
+    findings = [check_origin(settings), *check_files(settings), *door, *check_rules(settings)]
     if as_json:
         answer: dict[str, Any] = {
             "is_ok": not is_failed(findings),

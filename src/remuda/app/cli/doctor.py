@@ -43,18 +43,19 @@ async def _examine(settings: "Settings") -> "list[Finding]":
     from remuda.app.checks.machine import check_clock, check_engine
     from remuda.app.checks.rules import check_origin, check_rules
     from remuda.app.checks.servers import check_ports, check_upstreams
-    from remuda.app.checks.stored import check_store
+    from remuda.app.checks.stored import check_door, check_store
     from remuda.core.clock import SystemClock
 
-    stored, latest = await check_store(settings)
+    stored = await check_store(settings)
     return [
         check_origin(settings),
         *check_data_dir(settings),
-        *stored,
+        stored.finding,
+        *check_door(settings, stored.keys),
         check_engine(settings),
         *check_files(settings),
         *await check_ports(settings),
-        check_clock(SystemClock.wall(), latest),
+        check_clock(SystemClock.wall(), stored.latest_s),
         *await check_upstreams(settings),
         *check_rules(settings),
     ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,11 @@ import typer
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if isinstance(value, list):
+        _list(text)
+    else:
+        typer.echo(text)
 
 
 def print_columns(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -19,7 +24,7 @@ def print_columns(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None
     table = [list(headers), *([safe(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headers))]
     for row in table:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        _list("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def safe(text: str) -> str:
@@ -35,3 +40,16 @@ def coloured(text: str, colour: str, environ: Mapping[str, str] = os.environ) ->
 def iso_time(wall_s: float | None) -> str | None:
     """Wall-clock seconds as `2026-11-20T23:34:43Z`."""
     return None if wall_s is None else datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _list(text: str) -> None:
+    """Part of a list: its reader may have seen enough (`remuda routes | head`), and that is no failure."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        leave_stdout()
+
+
+def leave_stdout() -> None:
+    """Nobody reads stdout any more. Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -36,7 +36,8 @@ PLACES: Final = (
     ("/v1/embeddings", "embeddings"),
     ("/v1/responses", "OpenAI's Responses API"),
     ("/v1/models", "the models, as OpenAI lists them"),
-    ("/openapi.json", "every route, described"),
+    ("/docs", "every route, to read and to try"),
+    ("/openapi.json", "every route, described for programs"),
     ("/health", "how the gateway is"),
     ("/readyz", "whether requests should be sent here"),
     ("/metrics", "metrics for Prometheus"),
@@ -53,6 +54,8 @@ class Standing:
     models: Sequence[str]
     base_url: str
     """As the reader's own browser reached it."""
+    model: str | None = None
+    """The one to try first."""
 
 
 def page(standing: Standing) -> str:
@@ -92,12 +95,12 @@ def page(standing: Standing) -> str:
 
 def curl(standing: Standing) -> str:
     """A first request, ready to paste."""
-    model = next((name for name in standing.models if "embed" not in name), "MODEL")
+    model = _quoted(standing.model or "MODEL")
     lines = [
         f"curl {standing.base_url}/v1/chat/completions",
         "-H 'content-type: application/json'",
         *(["-H 'authorization: Bearer YOUR_KEY'"] if standing.needs_key else []),
-        f"""-d '{{"model": "{_quoted(model)}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'""",
+        f"""-d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'""",
     ]
     return " \\\n  ".join(lines)
 

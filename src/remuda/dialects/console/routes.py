@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from remuda.dialects.console.first_model import model_to_try
 from remuda.dialects.console.page import CONTENT_SECURITY, Standing, page
 from remuda.dialects.console.schemas import Info
 from remuda.dialects.kit.access import PUBLIC, Rule
@@ -28,8 +29,9 @@ def router(fleet: Fleet, needs_key: Callable[[], bool], version: str) -> APIRout
         if "ollama" in request.headers.get("user-agent", "").lower():
             return Response("Ollama is running", media_type="text/plain", headers=_HEADERS)
         if prefers_html(request.headers.get("accept", "")):
-            names = [model.name for model in fleet.models()]
-            content = page(Standing(version, needs_key(), names, base_url(request)))
+            models = fleet.offered()
+            names = [model.name for model in models]
+            content = page(Standing(version, needs_key(), names, base_url(request), model_to_try(models)))
             headers = {**_HEADERS, "content-security-policy": CONTENT_SECURITY, "referrer-policy": "no-referrer"}
             return Response(content, media_type="text/html", headers=headers)
         info = Info(version=version, needs_key=needs_key())

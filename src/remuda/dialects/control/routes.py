@@ -75,7 +75,7 @@ def health_of(fleet: Fleet, reasons: list[str], version: str) -> Health:
         version=version,
         model_loaded=bool(active),
         backend=", ".join(sorted({replica.engine.kind for replica in active})),
-        available_models=[model.name for model in fleet.models()],
+        available_models=[model.name for model in fleet.offered()],
         reasons=reasons,
     )
 

@@ -5,20 +5,26 @@ answer, whatever made it, leaves without the standing headers, and nothing unexp
 """
 
 import logging
+import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from remuda.core.faults import BodyTooLarge, Fault, Forbidden
+from remuda.core.faults import BodyTooLarge, Fault, Forbidden, InvalidRequest, UnknownRoute
 from remuda.core.ids import Ids, accepted_request_id
 from remuda.dialects.kit.access import WEBSOCKET, Access, Policy
 from remuda.dialects.kit.owners import Owners
-from remuda.gateway.authenticate import Gatekeeper, credential_of
+from remuda.gateway.authenticate import Gatekeeper, Headers, credential_of
 from remuda.gateway.face import Refusal
 from remuda.gateway.headers import STANDING_HEADERS, Cors
 
 log = logging.getLogger(__name__)
 
+MAX_ASKED_BYTES: Final = 2048
+"""How long a list of header names a page may ask leave for: browsers send names alone, a score of them at most."""
+_NAMES: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
+"""Header names as a list, and nothing that could be anything else."""
 POLICY_VIOLATION: Final = 1008
 """WebSocket close code; before the handshake is accepted a server makes an HTTP 403 of any code."""
 
@@ -36,6 +42,8 @@ class Front:
         cors: Cors,
         ids: Ids,
         max_body_bytes: int,
+        on_key_used: Callable[[str], None],
+        is_route: Callable[[Scope], bool],
     ) -> None:
         self.app = app
         self._gatekeeper = gatekeeper
@@ -44,6 +52,8 @@ class Front:
         self._cors = cors
         self._ids = ids
         self._max_body_bytes = max_body_bytes
+        self._on_key_used = on_key_used
+        self._is_route = is_route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket; anything else (start and end of the application) passes through."""
@@ -59,8 +69,9 @@ class Front:
         method, path = scope["method"], scope["path"]
         answer = _Answer(send, self._headers(head), is_head=method == "HEAD")
         try:
+            head.check_hosts(scope.get("http_version", "1.1"))
             if method == "OPTIONS" and head.origin is not None and head.is_preflight:
-                await answer.refuse(self._preflight(head.origin))
+                await answer.refuse(self._preflight(head.origin, head.asked_names))
                 return
             self._admit(scope, head, self._policy.need(method, path))
             if head.length > self._max_body_bytes:
@@ -78,6 +89,7 @@ class Front:
         head = _Head(scope, self._ids)
         headers = self._headers(head)
         try:
+            head.check_hosts(scope.get("http_version", "1.1"))
             need = self._policy.need(WEBSOCKET, scope["path"])
             self._admit(scope, head, need._replace(takes_query_key=True))
         except Fault as fault:
@@ -105,39 +117,74 @@ class Front:
         scope["scheme"] = self._gatekeeper.scheme_of(scope["headers"], peer, scope.get("scheme", "http"))
         if need.scope is not None:
             query = scope["query_string"] if need.takes_query_key else b""
-            state["caller"] = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
+            try:
+                caller = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
+            except Forbidden:
+                self._note_refused(scope["headers"], query)
+                if not self._gatekeeper.is_open and not self._is_route(scope):
+                    raise UnknownRoute from None  # whoever holds a key is told that there is nothing to be refused
+                raise
+            state["caller"] = caller
+            if caller.key_id:
+                self._on_key_used(caller.key_id)
 
-    def _preflight(self, origin: bytes) -> Refusal:
-        """Browsers ask without a credential, so this answers before anybody is admitted; it tells nothing but leave."""
+    def _note_refused(self, headers: Headers, query: bytes) -> None:
+        """A key was used for what it may not do. While none is needed none is looked at."""
+        credential = credential_of(dict(headers), query)
+        if credential is not None and not self._gatekeeper.is_open:
+            # Known, or the refusal were another one; for the same reason it has not expired.
+            self._on_key_used(self._gatekeeper.ring.caller_of(credential, 0.0).key_id)
+
+    def _preflight(self, origin: bytes, names: bytes | None) -> Refusal:
+        """Browsers ask without a credential, so this answers before anybody is admitted; it tells nothing but leave.
+
+        A page that may call may send what headers it likes (OpenAI's own client adds a dozen): the names it asks for
+        are said back, where they are names.
+        """
         if not self._cors.allows(origin):
             raise Forbidden(
                 "pages of this origin may not call this gateway: the setting server.cors_origins says which"
             )
-        return Refusal(204, tuple(self._cors.preflight()), b"")
+        headers = dict(self._cors.preflight())
+        if names is not None and len(names) <= MAX_ASKED_BYTES and _NAMES.fullmatch(names):
+            headers[b"access-control-allow-headers"] = names
+        return Refusal(204, tuple(headers.items()), b"")
 
 
 class _Head:
     """What the front reads of a request's head, in one pass."""
 
-    __slots__ = ("id", "is_preflight", "length", "origin")
+    __slots__ = ("asked_names", "hosts", "id", "is_preflight", "length", "origin")
 
     def __init__(self, scope: Scope, ids: Ids) -> None:
         self.origin: bytes | None = None
         self.is_preflight = False
+        self.asked_names: bytes | None = None
         self.length = 0
+        self.hosts = 0
         given: str | None = None
         for name, value in scope["headers"]:
             if name == b"x-request-id":
                 given = accepted_request_id(
                     value, credential_of(dict(scope["headers"]), scope.get("query_string", b""))
                 )
+            elif name == b"host":
+                self.hosts += 1
             elif name == b"origin":
                 self.origin = value
             elif name == b"access-control-request-method":
                 self.is_preflight = True
+            elif name == b"access-control-request-headers":
+                self.asked_names = value if self.asked_names is None else self.asked_names + b", " + value
             elif name == b"content-length" and value.isdigit():
                 self.length = int(value)
         self.id = given or ids()
+
+    def check_hosts(self, version: str) -> None:
+        """One Host, or in HTTP/1.0 perhaps none (RFC 9112, 3.2): whoever checks where a request was meant for must not
+        read another name than the next one."""
+        if self.hosts > 1 or (self.hosts == 0 and version == "1.1"):
+            raise InvalidRequest("a request names the host it is meant for in one Host header")
 
 
 class _Answer:

@@ -7,6 +7,7 @@ import msgspec
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import Fault, InvalidJson, InvalidRequest
+from remuda.dialects.kit.errors import SHOWN_CHARS
 from remuda.dialects.openai.errors import refusal, stream_error
 from remuda.dialects.openai.schemas import ChatBody, CompletionBody, EmbeddingBody, RerankBody, ResponseBody
 from remuda.gateway.face import LaneRoute, Refusal
@@ -15,6 +16,17 @@ MAX_CHOICES: Final = 128
 """OpenAI's own bound on `n`."""
 MAX_MODEL_NAME: Final = 256
 
+MAX_SHOWN_BYTES: Final = 4096
+"""Of a wrong value longer than this only the beginning is looked at."""
+
+_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENTRIES: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""Escapes in JSON: whole surrogate pairs, halves, and all others."""
 _DECODERS: Final[dict[Operation, msgspec.json.Decoder[Any]]] = {
     Operation.CHAT: msgspec.json.Decoder(ChatBody),
     Operation.COMPLETION: msgspec.json.Decoder(CompletionBody),
@@ -38,12 +50,15 @@ class OpenAIFace:
         try:
             fields = _DECODERS[operation].decode(body)
         except msgspec.ValidationError as error:
-            raise invalid(str(error)) from error
+            raise invalid(str(error), body) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidJson(f"the request body is not valid JSON: {str(error)[:200]}") from error
+            raise malformed(error, body) from error
         if not fields.model or len(fields.model) > MAX_MODEL_NAME:
             raise InvalidRequest(
-                f"'model' is a name of 1 to {MAX_MODEL_NAME} characters", parameter="model", expected="string"
+                f"'model' is a name of 1 to {MAX_MODEL_NAME} characters",
+                parameter="model",
+                received=fields.model[:SHOWN_CHARS],
+                expected="string",
             )
         if operation in _NEVER_STREAMED:
             return Ask(operation, fields.model, False, False, 1, body)
@@ -69,8 +84,8 @@ class OpenAIFace:
         return stream_error(fault, request_id)
 
 
-def invalid(message: str) -> InvalidRequest:
-    """A validation error of msgspec as a fault that names the parameter, what came and what was expected."""
+def invalid(message: str, body: bytes) -> InvalidRequest:
+    """A validation error of msgspec in `body` as a fault that names the parameter, what came and what was expected."""
     missing = _MISSING.search(message)
     where = _WHERE.match(message)
     path = (where["path"] or "").lstrip(".") if where else ""
@@ -82,9 +97,41 @@ def invalid(message: str) -> InvalidRequest:
         return InvalidRequest(
             f"'{path}' must be {expected['expected']}, not {expected['got']}",
             parameter=path,
+            received=value_at(body, path),
             expected=expected["expected"],
         )
-    return InvalidRequest(where["what"] if where else message, parameter=path or None)
+    return InvalidRequest(where["what"] if where else message, parameter=path or None, received=value_at(body, path))
+
+
+def value_at(body: bytes, path: str) -> str | int | float | bool | None:
+    """What `body` holds at `path` (`stream_options.include_usage`, `input[1]`), as it may be said back: a plain value,
+    of a text its beginning. None for lists and objects."""
+    if not path:
+        return None
+    raw = body
+    try:
+        for name, index in _STEP.findall(path):
+            raw = bytes(_FIELDS.decode(raw)[name] if name else _ENTRIES.decode(raw)[int(index)])
+        if len(raw) > MAX_SHOWN_BYTES:
+            return raw[1 : 1 + SHOWN_CHARS].decode("utf-8", "ignore") if raw[:1] == b'"' else None
+        value = msgspec.json.decode(raw)
+    except (KeyError, IndexError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if isinstance(value, str):
+        return value[:SHOWN_CHARS]
+    return value if isinstance(value, bool | int | float) else None
+
+
+def malformed(error: Exception, body: bytes) -> InvalidJson:
+    """What is wrong with a body that could not be decoded."""
+    for escape in _ESCAPE.finditer(body):
+        if escape["half"]:
+            # Python's and JavaScript's own encoders write such halves; the decoder calls the body cut off.
+            return InvalidJson(
+                f"the request body holds half a surrogate pair ({escape[0].decode()}, byte {escape.start()}): "
+                "a character beyond \\uffff is written as two of them, one after the other"
+            )
+    return InvalidJson(f"the request body is not valid JSON: {str(error)[:200]}")
 
 
 def lane_routes(face: OpenAIFace) -> list[LaneRoute]:

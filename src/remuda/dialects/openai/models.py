@@ -7,8 +7,8 @@ from remuda.fleet.replica import ReplicaState
 
 
 def listed(fleet: Fleet) -> ModelList:
-    """Every model and every alias of one, sorted by name."""
-    known = {model.name: model for model in fleet.models()}
+    """Every model that is offered and every alias, sorted by name; names of earlier times are known, but not listed."""
+    known = {model.name: model for model in fleet.offered()}
     entries = [shown(model) for model in known.values()]
     entries += [
         shown(known[target], alias)
@@ -20,7 +20,7 @@ def listed(fleet: Fleet) -> ModelList:
 
 def retrieved(fleet: Fleet, name: str) -> ModelObject:
     """The model a client means by `name`; raises UnknownModel."""
-    model = fleet.find(name)
+    model = fleet.look_up(name)
     if model is None:
         raise UnknownModel(f"the model '{name[:200]}' does not exist here", parameter="model")
     return shown(model, name)
@@ -29,13 +29,13 @@ def retrieved(fleet: Fleet, name: str) -> ModelObject:
 def shown(model: Model, name: str | None = None) -> ModelObject:
     """`model` under its own name, or under the `name` it was asked for by."""
     is_alias = name is not None and name != model.name and model.name != WILDCARD
-    lengths = [replica.context_length for replica in model.replicas if replica.context_length is not None]
+    active = sum(replica.is_routable for replica in model.replicas)
     return ModelObject(
         id=name or model.name,
         created=model.created_at,
         owned_by=model.owner,
-        context_length=max(lengths, default=None),
-        remuda=ModelStanding(_state(model), len(model.replicas), alias_of=model.name if is_alias else None),
+        context_length=model.context_length,
+        remuda=ModelStanding(_state(model), active, alias_of=model.name if is_alias else None),
     )
 
 

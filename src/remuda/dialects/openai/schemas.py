@@ -61,6 +61,7 @@ class ModelStanding(msgspec.Struct, omit_defaults=True):
     state: str
     """`active` where a replica may be chosen now, else `draining` or `standby`."""
     replicas: int
+    """How many may be chosen now: none of a model that is to be loaded first, or whose servers do not answer."""
     alias_of: str | None = None
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from remuda.core.address import Address
 from remuda.core.clock import Clock
 from remuda.engines.protocol import Engine
-from remuda.fleet.registry import WILDCARD, FleetChange, Served
+from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState, Slots
 from remuda.outbound.http import NotJson, OutboundClient, OutboundError
 
@@ -53,11 +53,15 @@ class UpstreamSource:
         self._clock = clock
         self._replicas: dict[str, Replica] = {}
         self._failures = 0
+        self._is_asking = False
 
     def begin(self) -> None:
-        """Announce what configuration names, before the server has been asked."""
+        """Announce what configuration names, before the server has been asked, or else that it is being asked."""
         if self._configured:
             self._serve(self._configured, ReplicaState.ACTIVE)
+        else:
+            self._is_asking = True
+            self._announce(Asking(self.name))
 
     async def run(self) -> None:
         """Ask for ever. Survives every answer and every failure to get one."""
@@ -67,6 +71,12 @@ class UpstreamSource:
 
     async def ask(self) -> None:
         """Ask the server once what it offers, and announce it."""
+        await self._ask()
+        if self._is_asking:
+            self._is_asking = False
+            self._announce(Asked(self.name))
+
+    async def _ask(self) -> None:
         try:
             offered = names_in(await self._client.get_json("/models"))
         except NotJson as error:

@@ -6,6 +6,7 @@ import pytest
 
 from remuda.app.checks.rules import check_rules
 from remuda.app.settings import Settings
+from remuda.engines import tiny
 
 
 def said(**values: Any) -> list[str]:
@@ -39,3 +40,17 @@ def test_what_the_operator_should_know() -> None:
         "the key of h:80 travels in clear",
         "every web page in a browser near the gateway may call it",
     ]
+
+
+def test_an_alias_that_nothing_can_answer() -> None:
+    assert said(models={"aliases": {"short": "remuda-tiny", "gone": "big"}}) == [
+        "gone stands for big, which nothing in these settings offers"
+    ]
+    aliases = {"aliases": {"short": "big"}}
+    assert said(models=aliases, upstreams=[{"url": "http://h", "models": ["small"]}]) != []
+    assert said(models=aliases, upstreams=[{"url": "http://h", "models": ["big"]}]) == []
+    assert said(models=aliases, upstreams=[{"url": "http://h"}]) == [], "it may list it"
+    assert said(models={**aliases, "paths": ["/nowhere.gguf"]}) == [], "that is said of the file"
+    assert said(models={"aliases": {"short": "remuda-tiny"}, "paths": [tiny.EMBED]}) != [], (
+        "not with models of one's own"
+    )

@@ -61,3 +61,14 @@ def test_where_each_value_is_from(
     assert main(["check", "--origins", "--json"]) == Exit.OK
     answer = json.loads(capsys.readouterr().out)
     assert {"setting": "server.port", "value": "5", "origin": "REMUDA_SERVER__PORT"} in answer["settings"]
+
+
+def test_what_serve_refuses_is_refused_here(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REMUDA_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("REMUDA_SERVER__HOST", "0.0.0.0")
+    assert main(["check"]) == Exit.CHECK_FAILED
+    assert "fail  keys: listening beyond this machine needs an API key first" in capsys.readouterr().out
+    assert main(["keys", "create"]) == Exit.OK
+    assert main(["check"]) == Exit.OK

@@ -1,6 +1,7 @@
 """The `remuda` command as a whole: exit codes, errors, and what starting it costs."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -100,3 +101,30 @@ def test_ctrl_c_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr(cli, "app", raising(KeyboardInterrupt()))
     assert cli.main([]) == Exit.INTERRUPTED
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes break in their own way elsewhere")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["routes"], Exit.OK),
+        (["routes", "--json"], Exit.OK),
+        (["models"], Exit.OK),
+        (["keys", "list", "--json"], Exit.OK),
+        (["keys", "create"], Exit.CHECK_FAILED),
+    ],
+)
+def test_a_reader_who_has_seen_enough_of_a_list_may_leave(tmp_path: Path, arguments: list[str], code: Exit) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    variables = {**os.environ, "REMUDA_DATA_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "remuda", *arguments],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=variables,
+    )
+    os.close(writing)
+    assert done.returncode == code, done.stderr
+    assert b"Broken" not in done.stderr

@@ -45,3 +45,14 @@ def test_wrong_settings_are_findings_too(capsys: pytest.CaptureFixture[str], tmp
         "fail  settings: remuda.yaml:1: a: unknown key",
         "fail  settings: remuda.yaml:2: b: unknown key",
     ]
+
+
+def test_what_serve_refuses_is_refused_here(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REMUDA_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("REMUDA_SERVER__HOST", "0.0.0.0")
+    assert main(["doctor"]) == Exit.CHECK_FAILED
+    assert "fail  keys: listening beyond this machine needs an API key first" in capsys.readouterr().out
+    assert main(["keys", "create"]) == Exit.OK
+    assert main(["doctor"]) == Exit.OK

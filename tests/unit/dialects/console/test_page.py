@@ -32,7 +32,8 @@ def test_names_are_escaped():
 def test_curl_can_be_pasted():
     assert curl(STANDING).splitlines()[0] == "curl http://127.0.0.1:7368/v1/chat/completions \\"
     assert "authorization" not in curl(STANDING)
-    needing = Standing("1", True, ["my-embed", 'it\'s "odd"'], "http://h")
+    assert '"model": "MODEL"' in curl(STANDING)
+    needing = Standing("1", True, [], "http://h", 'it\'s "odd"')
     assert "-H 'authorization: Bearer YOUR_KEY'" in curl(needing)
     assert """{"model": "it'\\''s \\"odd\\"", """ in curl(needing)
 

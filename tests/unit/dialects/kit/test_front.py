@@ -107,3 +107,32 @@ async def test_head_of_an_endless_answer_ends():
     start, body = await answers_to(request("HEAD"), stream)
     assert start["status"] == 200
     assert body == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+@pytest.mark.parametrize(
+    ("version", "hosts", "status"),
+    [
+        ("1.1", [], 400),
+        ("1.1", [b"localhost", b"localhost"], 400),
+        ("1.1", [b"localhost", b"example.org"], 400),
+        ("1.1", [b"localhost"], 200),
+        ("1.0", [], 200),
+        ("1.0", [b"localhost", b"localhost"], 400),
+    ],
+)
+@pytest.mark.parametrize("path", ["/livez", "/v1/models"])
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_a_request_names_one_host(version: str, hosts: list[bytes], status: int, path: str, *, keyed: bool):
+    async def answer(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    headers = [(b"host", host) for host in hosts] + [(b"authorization", b"Bearer rmd_read")]
+    scope = {**request(), "path": path, "http_version": version, "headers": headers}
+    start, *_ = await answers_to(scope, answer, keyed=keyed)
+    assert start["status"] == status
+
+
+async def test_a_websocket_names_one_host():
+    scope = {**websocket(b"api_key=rmd_manage"), "headers": [HOST, HOST]}
+    assert await answers_to(scope, greet) == [{"type": "websocket.close", "code": 1008, "reason": "invalid_request"}]

@@ -63,23 +63,54 @@ def test_what_can_be_embedded(given: Any):
 
 
 @pytest.mark.parametrize(
-    ("fields", "parameter"),
+    ("fields", "parameter", "received", "expected"),
     [
-        ({"model": 3}, "model"),
-        ({"model": ""}, "model"),
-        ({"model": "x" * 257}, "model"),
-        ({"stream": "yes"}, "stream"),
-        ({"n": 0}, "n"),
-        ({"n": 129}, "n"),
-        ({"n": 1.5}, "n"),
-        ({"messages": "hello"}, "messages"),
-        ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
+        ({"model": 5}, "model", 5, "str"),
+        ({"model": 1.5}, "model", 1.5, "str"),
+        ({"model": True}, "model", True, "str"),
+        ({"model": None}, "model", None, "str"),
+        ({"model": ["m"]}, "model", None, "str"),
+        ({"model": ""}, "model", "", "string"),
+        ({"model": "x" * 257}, "model", "x" * 200, "string"),
+        ({"stream": "yes"}, "stream", "yes", "bool | null"),
+        ({"stream": "y" * 300}, "stream", "y" * 200, "bool | null"),
+        ({"stream": "ä" * 5000}, "stream", "\\u00e4" * 33 + "\\u", "bool | null"),
+        ({"n": 0}, "n", 0, "integer"),
+        ({"n": 129}, "n", 129, "integer"),
+        ({"n": 1.5}, "n", 1.5, "int | null"),
+        ({"n": "2"}, "n", "2", "int | null"),
+        ({"messages": "hello"}, "messages", "hello", "array"),
+        ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage", 1, "bool | null"),
+        ({"stream_options": 3}, "stream_options", 3, "object | null"),
     ],
 )
-def test_what_is_wrong_is_named(fields: dict[str, Any], parameter: str):
-    with pytest.raises(InvalidRequest) as fault:
+def test_what_is_wrong_is_named_and_said_back(fields: dict[str, Any], parameter: str, received: Any, expected: str):
+    with pytest.raises(InvalidRequest) as caught:
         read(**fields)
-    assert fault.value.parameter == parameter
+    fault = caught.value
+    assert (fault.parameter, fault.received, fault.expected) == (parameter, received, expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path", "received"),
+    [(None, "input[1]", None), ({"a": 2}, "input[1]", None), ([2.5], "input[1][0]", 2.5)],
+)
+def test_inside_a_list_the_entry_is_named(wrong: Any, path: str, received: Any):
+    with pytest.raises(InvalidRequest) as caught:
+        read(Operation.EMBEDDING, input=["a", wrong])
+    assert (caught.value.parameter, caught.value.received) == (path, received)
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "a\\udc00b", "\\ud800\\ud800", "\\\\\\udbff", "\\ud83e\\udd99\\uDC00"])
+def test_half_a_character_is_called_that(text: str):
+    with pytest.raises(InvalidJson, match=r"half a surrogate pair \(\\u[dD][0-9a-fC]+, byte \d+\)"):
+        FACE.read(Operation.CHAT, f'{{"model": "m", "messages": ["{text}"]}}'.encode())
+
+
+def test_whole_characters_and_backslashes_are_not_taken_for_halves():
+    with pytest.raises(InvalidJson, match="not valid JSON"):
+        FACE.read(Operation.CHAT, b'{"model": "m", "messages": ["\\ud83e\\udd99 \\\\ud800"')
+    assert FACE.read(Operation.CHAT, b'{"model": "m", "messages": ["\\ud83e\\udd99 \\\\ud800"]}').model == "m"
 
 
 @pytest.mark.parametrize(

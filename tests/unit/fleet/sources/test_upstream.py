@@ -6,7 +6,7 @@ import pytest
 
 from remuda.core.address import Address
 from remuda.engines.openai.adapter import OpenAILike
-from remuda.fleet.registry import WILDCARD, FleetChange, Served
+from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
 from remuda.fleet.replica import Deadlines, ReplicaState
 from remuda.fleet.sources.upstream import ASK_AGAIN_S, ASK_EVERY_S, UpstreamSource, names_in
 from remuda.outbound.http import NotJson, OutboundError
@@ -105,6 +105,27 @@ async def test_it_is_on_standby_after_two_failures_and_active_again_with_an_answ
     assert watched.last == {"box/a": ReplicaState.STANDBY}
     await watched.source.ask()
     assert watched.last == {"box/a": ReplicaState.ACTIVE}
+
+
+@pytest.mark.parametrize("answer", [offering("a"), NotJson("it answers 404"), OutboundError("away")])
+async def test_it_says_when_it_has_been_asked_for_the_first_time_whatever_came_of_it(answer: Any):
+    watched = Watched(answer)
+    watched.source.begin()
+    assert watched.said == [Asking("box")]
+    await watched.source.ask()
+    assert watched.said[-1] == Asked("box")
+    assert isinstance(watched.said[1], Served | Asked), "what it offers comes first"
+    said = len(watched.said)
+    await watched.source.ask()
+    assert watched.said.count(Asked("box")) == 1
+    assert len(watched.said) <= said + 1
+
+
+async def test_where_settings_name_its_models_nobody_waits_for_its_word():
+    watched = Watched(OutboundError("away"), models=("mine",))
+    watched.source.begin()
+    await watched.source.ask()
+    assert [type(change) for change in watched.said] == [Served]
 
 
 async def test_it_is_asked_more_often_while_it_is_away():
