@@ -32,3 +32,5 @@ class Ask(msgspec.Struct, eq=False):
     """How many answers are asked for (`n`)."""
     body: bytes
     """The request's JSON, decompressed, otherwise untouched."""
+    prompts: int = 1
+    """How many prompts a text completion holds: each gets `choices` answers."""

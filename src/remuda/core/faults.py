@@ -74,6 +74,8 @@ class Forbidden(Fault):
     """The API key may not do this."""
 
     code = "permission_denied"
+    key_id = ""
+    """Whose request it was, where it is a known key that lacks a scope."""
 
 
 class ForeignOrigin(Forbidden):

@@ -49,6 +49,6 @@ class RequestRecord(NamedTuple):
     finish_reason: str
     """The engine's word (stop, length, tool_calls ...); empty where the answer did not get that far."""
     prompt_text: str | None = None
-    """The request's JSON as text, within `journal.content_max_chars`; none where content is not kept."""
+    """What was asked, its last `journal.content_max_chars` characters; none where content is not kept."""
     answer_text: str | None = None
-    """The answer, likewise: its text where it was streamed, its JSON where it was sent whole."""
+    """What was answered, its first `journal.content_max_chars` characters."""

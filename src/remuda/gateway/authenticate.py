@@ -111,7 +111,9 @@ class Gatekeeper:
             raise MissingCredential
         caller = self._ring.caller_of(credential, self._wall())
         if scope not in caller.scopes and not caller.may(scope) and (also is None or not caller.may(also)):
-            raise Forbidden(f"the API key lacks the scope '{scope}' that this needs")
+            fault = Forbidden(f"the API key lacks the scope '{scope}' that this needs")
+            fault.key_id = caller.key_id
+            raise fault
         return caller
 
     def client_of(self, headers: Headers, peer: tuple[str, int] | None) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from remuda.core.faults import (
     ClientGone,
     Fault,
+    Forbidden,
     Unavailable,
     UpstreamFailed,
 )
@@ -137,6 +138,8 @@ class Pipeline:
 
     def _say(self, fault: Fault, exchange: Exchange) -> None:
         """Tell the client what went wrong, in the place where its answer stands."""
+        if isinstance(fault, Forbidden):
+            exchange.caller_id = fault.key_id
         if isinstance(fault, ClientGone) or exchange.disconnected:
             exchange.failed(fault if isinstance(fault, ClientGone) else ClientGone(), LEFT)
         elif not exchange.head_sent:

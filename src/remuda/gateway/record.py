@@ -6,6 +6,7 @@ from typing import Final
 from remuda.core.ask import Ask
 from remuda.core.record import RequestRecord
 from remuda.gateway.exchange import Exchange
+from remuda.wire.texts import prompt_text
 
 Sink = Callable[[Sequence[RequestRecord]], None]
 """Takes finished records: the journal, the metrics. Synchronous, quick, never raises, keeps its hands off the list."""
@@ -43,9 +44,10 @@ class Recorder:
         """Whether prompt and answer text go into records."""
 
     def capture_prompt(self, exchange: Exchange, ask: Ask) -> None:
-        """Keep the request's text, within the bound."""
+        """Keep what the request asks, within the bound: the end of it, where the newest message stands."""
         if self.keeps_content:
-            exchange.prompt_text = ask.body.decode("utf-8", "replace")[: self._content_chars]
+            chars = self._content_chars
+            exchange.prompt_text = prompt_text(ask.operation, ask.body)[-chars if chars else None :]
             exchange.text = []
 
     def close(self, exchange: Exchange) -> None:

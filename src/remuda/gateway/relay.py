@@ -22,6 +22,7 @@ from remuda.gateway.scan import StreamScan
 from remuda.gateway.upstream import UpstreamConnection
 from remuda.wire.answers import facts_of_whole
 from remuda.wire.fold import Fold, fold_for
+from remuda.wire.texts import answer_text
 
 GATHERED_BYTES: Final = 1024 * 1024
 """A whole answer up to this size is gathered before any of it is sent: until then another replica can be tried."""
@@ -71,7 +72,7 @@ def send_whole(answer: UpstreamConnection, body: bytes, exchange: Exchange, now:
     facts = facts_of_whole(body)
     exchange.usage, exchange.finish_reason = facts.usage, facts.finish_reason
     if exchange.text is not None:
-        exchange.text.append(body.decode("utf-8", "replace"))
+        exchange.text.append(answer_text(body))
     exchange.answer(answer.status, answer.header_lines + overhead(exchange, now), body)
 
 
@@ -218,7 +219,7 @@ class Folding(_Waiting):
         exchange.status = 200
         exchange.usage, exchange.finish_reason = usage, finish_reason
         if exchange.text is not None:
-            exchange.text.append(body.decode("utf-8", "replace"))
+            exchange.text.append(answer_text(body))
         exchange.answer(200, JSON + overhead(exchange, self._monotonic()), body)
 
 

@@ -5,11 +5,11 @@ few byte searches; only reads that hold usage, a finish, an error, progress or h
 JSON strings a quote is escaped, so `"usage"` in a model's own text never matches.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from remuda.core.ask import Ask
+from remuda.core.ask import Ask, Operation
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.wire.answers import ChunkFacts, facts_of_chunk
 from remuda.wire.fold import UsageSum, usage_json
@@ -22,15 +22,24 @@ _UNFINISHED: Final = (b'"finish_reason":null}]}\n\n', b'"finish_reason":null}],"
 """How most servers end an event that is neither the last of its choice nor one with usage: seen at a glance."""
 
 
+_FINAL_EVENTS: Final = {b"event: response.completed": "stop", b"event: response.incomplete": "length"}
+"""The first lines of the responses API's last events, which repeat the whole answer and may be too long to look at."""
+
+
 class StreamScan:
     """Looks through one stream of server-sent events, read by read."""
 
     __slots__ = (
+        "_blind_finish",
+        "_choices",
         "_counted",
         "_drops_progress",
         "_drops_usage",
+        "_has_choices",
         "_is_blind",
         "_is_plain",
+        "_owed",
+        "_runs",
         "_splitter",
         "_sum",
         "_text",
@@ -51,11 +60,19 @@ class StreamScan:
         self._text = text
         self._splitter = EventSplitter()
         self._usage: Usage | None = None
-        self._sum = UsageSum(ask.choices)
+        self._sum: UsageSum | None = None
+        self._choices = ask.choices
+        self._has_choices = ask.operation is not Operation.RESPONSE
+        self._owed: dict[str, Any] | None = None
+        """The event with the usage that the client asked for, where the engine has told the usage elsewhere."""
+        self._runs = False
+        """The engine tells a running total with every event."""
         self._was_in_progress = False
         self._counted = 0
-        self._unfinished = max(1, ask.choices)
+        self._unfinished = max(1, ask.choices * ask.prompts)
         """Choices whose finish reason has not come yet."""
+        self._blind_finish = ""
+        """The finish reason that the long event under way stands for."""
         self._is_blind = False
         """In the middle of an event too long to be looked at."""
         self._is_plain = False
@@ -108,14 +125,17 @@ class StreamScan:
             return rest
         data = data_of(rest)
         if not data or (data != b"[DONE]" and not is_json(data)):
-            return b""
-        return self._event(rest.rstrip(b"\r\n") + b"\n\n")
+            return self._debt() if self.is_complete else b""
+        last = self._event(rest.rstrip(b"\r\n") + b"\n\n")
+        return last + self._debt() if self.is_complete else last
 
     def _look(self, data: bytes) -> bytes:
         splitter = self._splitter
         events = splitter.feed(data)
         if self._is_blind and events:
             self._is_blind = False
+            if self._blind_finish:
+                self.is_complete, self.finish_reason = True, self._blind_finish
             kept = events[0] + b"".join(map(self._event, events[1:]))
         else:
             kept = b"".join(map(self._event, events))
@@ -123,6 +143,8 @@ class StreamScan:
         if not carry:
             return data if kept == data else kept
         if self._is_blind or len(carry) > CARRIED_BYTES:
+            if not self._is_blind:
+                self._blind_finish = _FINAL_EVENTS.get(carry.partition(b"\n")[0].strip(), "")
             self._is_blind = self.saw_content = True
             kept += splitter.shed()
         return kept
@@ -138,7 +160,7 @@ class StreamScan:
             if self.saw_error:
                 return b""  # some servers say it even then
             self.is_complete = self.is_done = True
-            return event
+            return self._debt() + event
         facts = facts_of_chunk(data)
         if facts.is_progress and self._drops_progress:
             return self._without_progress(event, data)
@@ -146,14 +168,35 @@ class StreamScan:
         if facts.usage is not None:
             # llama.cpp reports once per choice; the client is told once, when the last choice is through.
             is_early = self._unfinished > 0 and bool(self.finish_reason)
-            if facts.is_usage_only and (self._drops_usage or is_early):
-                return b""
-            if self._sum.reports > 1 and (facts.is_usage_only or facts.finished):
-                # Clients believe the last report, so it counts those before it too.
-                return event_of(
-                    msgspec.json.encode({**msgspec.json.decode(data), "usage": usage_json(self._sum.total)})
-                )
+            if facts.is_usage_only:
+                if self._drops_usage or is_early:
+                    return b""
+                self._owed = None
+                if self._sum is not None and self._sum.reports > 1:
+                    # Clients believe the last report, so it counts those before it too.
+                    return event_of(
+                        msgspec.json.encode({**msgspec.json.decode(data), "usage": usage_json(self._sum.total)})
+                    )
+            elif facts.finished and self._has_choices and not self._runs:
+                return self._without_usage(data)
         return event
+
+    def _without_usage(self, data: bytes) -> bytes:
+        """A finish that came with usage (llama.cpp's text completions have it there, once per choice), without it: the
+        API tells it in an event of its own, once, and only to who asked."""
+        chunk = msgspec.json.decode(data)
+        del chunk["usage"]
+        if not self._drops_usage:
+            self._owed = {**chunk, "choices": []}
+        return event_of(msgspec.json.encode(chunk))
+
+    def _debt(self) -> bytes:
+        """The event with the usage, where it is still owed."""
+        owed, self._owed = self._owed, None
+        if owed is None:
+            return b""
+        owed.pop("timings", None)
+        return event_of(msgspec.json.encode({**owed, "usage": usage_json(self.usage)}))
 
     def _without_progress(self, event: bytes, data: bytes) -> bytes:
         """Nothing, but for the one `response.in_progress` event that the responses API itself has."""
@@ -167,10 +210,13 @@ class StreamScan:
     def _note(self, facts: ChunkFacts) -> None:
         if facts.usage is not None:
             if facts.is_usage_only or facts.finished:
+                if self._sum is None:
+                    self._sum = UsageSum(self._choices)
                 self._sum.add(facts.usage, is_alone=facts.is_usage_only)
                 self._usage = self._sum.total
             else:
                 self._usage = facts.usage  # a running total, in every event
+                self._runs = True
         if facts.finished:
             self.finish_reason = facts.finish_reason
             self._unfinished -= facts.finished

@@ -1,4 +1,4 @@
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -9,7 +9,7 @@ from remuda.core.usage import Usage
 from remuda.gateway.record import BATCH, Recorder
 from tests.unit.gateway.test_exchange import begun
 
-ASK = Ask(Operation.CHAT, "m", False, False, 1, b'{"text":"\xff of a prompt"}')
+ASK = Ask(Operation.CHAT, "m", False, False, 1, b'{"messages":[{"role":"user","content":"the start of a prompt"}]}')
 
 
 def recorded(content_chars: int | None = 0, fault: Any = None) -> RequestRecord:
@@ -45,7 +45,7 @@ def test_text_is_kept_within_bounds(chars: int | None, kept: str | None) -> None
     record = recorded(chars)
     assert record.answer_text == kept
     assert (record.prompt_text is None) is (kept is None)
-    assert len(cast(str, record.prompt_text or "")) <= (chars if chars is not None else 100)
+    assert record.prompt_text == {0: None, 4: "ompt", None: "user: the start of a prompt"}[chars]
 
 
 def test_every_value_stands_in_its_field() -> None:

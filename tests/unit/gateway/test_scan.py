@@ -122,6 +122,53 @@ def test_what_is_over() -> None:
     assert not broken.is_done
 
 
+FINISH = (
+    b'data: {"id":"c","choices":[{"index":%d,"text":"","finish_reason":"stop"}],"timings":{},' + usage(2) + b"}\n\n"
+)
+"""How llama.cpp ends each choice of a text completion."""
+
+
+def completed(*pieces: bytes, wants_usage: bool, prompts: int = 1) -> tuple[bytes, StreamScan]:
+    made = StreamScan(
+        Ask(Operation.COMPLETION, "m", True, wants_usage, 1, b"{}", prompts), drops_progress=True, text=None
+    )
+    return b"".join(map(made.feed, pieces)) + made.rest(), made
+
+
+def test_usage_on_a_finish_is_told_once_and_only_to_who_asked() -> None:
+    ends = (FINISH % 0, FINISH % 1)
+    silent, made = completed(SOME, *ends, DONE, wants_usage=False, prompts=2)
+    assert b"usage" not in silent
+    assert silent.endswith(DONE)
+    assert made.usage.completion_tokens == 4
+    for end in (DONE, b""):
+        told, _ = completed(SOME, *ends, end, wants_usage=True, prompts=2)
+        assert told.count(b'"usage"') == 1
+        assert b'"choices":[],"usage":{"prompt_tokens":6,"completion_tokens":4' in told
+        assert told.endswith(b"}\n\n" + end)
+
+
+def test_usage_that_the_engine_tells_by_itself_is_not_told_twice() -> None:
+    told, _ = completed(SOME, FINISH % 0, ALONE, DONE, wants_usage=True)
+    assert told.count(b'"usage"') == 1
+
+
+def test_each_prompt_has_its_end() -> None:
+    assert not completed(SOME, FINISH % 0, SOME, wants_usage=False, prompts=2)[1].is_complete
+    assert completed(SOME, FINISH % 0, FINISH % 1, wants_usage=False, prompts=2)[1].is_complete
+
+
+@pytest.mark.parametrize(("word", "finish"), [(b"completed", "stop"), (b"incomplete", "length"), (b"failed", "")])
+def test_a_last_event_too_long_to_look_at_is_an_end(monkeypatch: pytest.MonkeyPatch, word: bytes, finish: str) -> None:
+    monkeypatch.setattr(scan, "CARRIED_BYTES", 100)
+    made = StreamScan(ask(operation=Operation.RESPONSE), drops_progress=True, text=None)
+    event = b'event: response.%b\ndata: {"type":"response.%b","x":"' % (word, word) + b"x" * 500
+    made.feed(event)
+    assert not made.is_complete
+    made.feed(b'"}\n\n')
+    assert (made.is_complete, made.finish_reason) == (bool(finish), finish)
+
+
 def test_text_is_captured() -> None:
     text: list[str] = []
     made = StreamScan(ask(), drops_progress=True, text=text)

@@ -34,6 +34,7 @@ _DECODERS: Final[dict[Operation, msgspec.json.Decoder[Any]]] = {
     Operation.RESPONSE: msgspec.json.Decoder(ResponseBody),
     Operation.RERANK: msgspec.json.Decoder(RerankBody),
 }
+_decode_parts: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _NEVER_STREAMED: Final = frozenset({Operation.EMBEDDING, Operation.RERANK})
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
@@ -73,7 +74,8 @@ class OpenAIFace:
             return Ask(operation, fields.model, False, False, choices, body)
         options = fields.stream_options
         wants_usage = operation is Operation.RESPONSE or (options is not None and bool(options.include_usage))
-        return Ask(operation, fields.model, True, wants_usage, choices, body)
+        prompts = _prompts_in(fields.prompt) if operation is Operation.COMPLETION else 1
+        return Ask(operation, fields.model, True, wants_usage, choices, body, prompts)
 
     def refusal(self, fault: Fault, request_id: str) -> Refusal:
         """The answer that says `fault`."""
@@ -82,6 +84,15 @@ class OpenAIFace:
     def stream_error(self, fault: Fault, request_id: str) -> bytes:
         """The event that says `fault`."""
         return stream_error(fault, request_id)
+
+
+def _prompts_in(prompt: msgspec.Raw) -> int:
+    """How many prompts the `prompt` of a text completion holds: a text or a list of tokens is one, of others each."""
+    if bytes(memoryview(prompt)[:1]) != b"[":
+        return 1
+    parts = _decode_parts(prompt)
+    is_list_of_prompts = all(bytes(memoryview(part)[:1]) in (b'"', b"[") for part in parts)
+    return max(1, len(parts)) if is_list_of_prompts else 1
 
 
 def invalid(message: str, body: bytes) -> InvalidRequest:

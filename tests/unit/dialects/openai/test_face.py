@@ -131,3 +131,11 @@ def test_v2_is_the_same_as_v1():
     routes = {route.path: route.operation for route in lane_routes(FACE)}
     assert len(routes) == 2 * len(Operation)
     assert all(routes[path.replace("/v1/", "/v2/")] is operation for path, operation in routes.items())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "prompts"),
+    [("x", 1), (["a", "b"], 2), ([1, 2, 3], 1), ([[1, 2], [3]], 2), ([], 1), ([1, "mixed"], 1), ({"odd": 1}, 1)],
+)
+def test_prompts_of_a_streamed_completion_are_counted(prompt: Any, prompts: int):
+    assert read(Operation.COMPLETION, prompt=prompt, stream=True).prompts == prompts
