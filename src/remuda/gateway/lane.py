@@ -355,11 +355,13 @@ class LaneProtocol(HttpToolsProtocol):
 
     def _begin(self, route: LaneRoute, *, is_busy: bool) -> None:
         lane, parser, headers = self._lane, self.parser, self.headers
-        is_http10 = parser.get_http_version() != "1.1"
-        keep_alive = parser.should_keep_alive() and not is_http10
-        exchange = Exchange(self, self.transport, route, headers, self.client, keep_alive, is_http10)
+        fields = dict(headers)
+        keep_alive = parser.should_keep_alive()
+        # A connection that stays open without a word about it is HTTP/1.1; the parser makes a text of its version.
+        is_http10 = (not keep_alive or b"connection" in fields) and parser.get_http_version() != "1.1"
+        exchange = Exchange(self, self.transport, route, headers, self.client, keep_alive and not is_http10, is_http10)
+        exchange.fields = fields
         self._incoming = exchange
-        fields = exchange.fields = dict(headers)
         length = fields.get(b"content-length")
         # A usual head needs no second look: each name once, a host, a body that is small.
         if (

@@ -15,7 +15,9 @@ _JSON_TYPES: Final = (b"application/json", b"text/json", b"application/octet-str
 
 def read_ask(exchange: Exchange, max_decompressed_bytes: int) -> Ask:
     """The ask; raises UnsupportedMedia, BodyTooLarge, InvalidRequest."""
-    body = bytes(exchange.body)
+    body = exchange.body
+    if isinstance(body, bytearray):
+        body = bytes(body)
     exchange.body = b""
     fields, route = exchange.fields, exchange.route
     content_type = fields.get(b"content-type")
