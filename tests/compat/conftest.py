@@ -35,10 +35,15 @@ class Served:
         return self.process.metric("remuda_queue_depth")
 
     def busy(self) -> list[dict[str, Any]]:
-        """The slots that the engines say are at work."""
-        return [
-            slot for path in self.process.sockets() for slot in _asked(path, "/slots").json() if slot["is_processing"]
-        ]
+        """The slots that the engines say are at work, and engines that are still loading."""
+        busy: list[dict[str, Any]] = []
+        for answer in (_asked(path, "/slots") for path in self.process.sockets()):
+            if answer.status_code == 503:
+                busy.append({"is_loading": True})  # one that somebody asked for and left is still being loaded
+            else:
+                assert answer.status_code == 200, answer.text + self.process.output
+                busy += [slot for slot in answer.json() if slot["is_processing"]]
+        return busy
 
     def engine(self, model: str) -> Path:
         """The socket of the engine that serves `model`."""
