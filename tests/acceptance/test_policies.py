@@ -1,0 +1,70 @@
+"""Who gets a request, where the settings say more than the default: seen from the servers' side."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from remuda.testing.upstream import FakeUpstream
+from tests.fixtures.gateway import RunningGateway, running_gateway
+
+MODELS = ["fake", "other"]
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[tuple[FakeUpstream, FakeUpstream]]:
+    async with FakeUpstream(models=MODELS) as one, FakeUpstream(models=MODELS) as two:
+        yield one, two
+
+
+Pair = tuple[FakeUpstream, FakeUpstream]
+
+
+def servers(pair: Pair, **of_first: Any) -> list[dict[str, Any]]:
+    """Both as upstreams whose models are named, so that they are known before they are asked."""
+    one, two = pair
+    return [
+        {"url": one.url, "name": "one", "models": MODELS, **of_first},
+        {"url": two.url, "name": "two", "models": MODELS},
+    ]
+
+
+async def ask(gateway: RunningGateway, times: int, model: str = "fake", **headers: str) -> list[str]:
+    """The names of the servers that answer these requests, one after the other."""
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+    answered = []
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=60, trust_env=False, headers=headers) as client:
+        for _ in range(times):
+            answer = await client.post("/v1/chat/completions", json=body)
+            assert answer.status_code == 200
+            answered.append(answer.headers["x-remuda-replica"].partition("/")[0])
+    return answered
+
+
+async def test_by_weight_where_the_model_has_that_policy(pair: Pair, tmp_path: Path) -> None:
+    routing = {"policies": {"fake": "weighted"}}
+    async with running_gateway(tmp_path, upstreams=servers(pair, weight=3), routing=routing) as gateway:
+        assert sorted(await ask(gateway, 8)) == ["one"] * 6 + ["two"] * 2
+        assert sorted(await ask(gateway, 8, "other")) == ["one"] * 4 + ["two"] * 4
+        await gateway.at_rest()
+
+
+async def test_in_turn(pair: Pair, tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, upstreams=servers(pair), routing={"policy": "round_robin"}) as gateway:
+        answered = await ask(gateway, 4)
+        assert answered[:2] == answered[2:]
+        assert set(answered) == {"one", "two"}
+        await gateway.at_rest()
+
+
+async def test_the_one_that_begins_its_answers_soonest(pair: Pair, tmp_path: Path) -> None:
+    pair[0].behave(ttft_s=0.05)
+    async with running_gateway(tmp_path, upstreams=servers(pair), routing={"policy": "lowest_latency"}) as gateway:
+        while {seen for fake in pair for seen in [len(fake.seen) > 0]} != {True}:
+            await ask(gateway, 1)  # until both are known
+        gateway.remuda.recorder.flush()
+        answered = await ask(gateway, 40)
+        assert answered.count("two") > 30, "but for what is tried by chance"
+        await gateway.at_rest()
