@@ -31,7 +31,9 @@ def servers(pair: Pair, **of_first: Any) -> list[dict[str, Any]]:
     ]
 
 
-async def ask(gateway: RunningGateway, times: int, model: str = "fake", **headers: str) -> list[str]:
+async def ask(
+    gateway: RunningGateway, times: int, model: str = "fake", headers: dict[str, str] | None = None
+) -> list[str]:
     """The names of the servers that answer these requests, one after the other."""
     body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
     answered = []
@@ -67,4 +69,14 @@ async def test_the_one_that_begins_its_answers_soonest(pair: Pair, tmp_path: Pat
         gateway.remuda.recorder.flush()
         answered = await ask(gateway, 40)
         assert answered.count("two") > 30, "but for what is tried by chance"
+        await gateway.at_rest()
+
+
+async def test_a_session_stays_where_it_is(pair: Pair, tmp_path: Path) -> None:
+    routing = {"policy": "round_robin", "affinity_header": "X-Session-Id"}
+    async with running_gateway(tmp_path, upstreams=servers(pair), routing=routing) as gateway:
+        homes = {number: await ask(gateway, 3, headers={"x-session-id": f"s{number}"}) for number in range(10)}
+        assert all(len(set(answered)) == 1 for answered in homes.values())
+        assert len({answered[0] for answered in homes.values()}) == 2, "sessions are spread"
+        assert len(set(await ask(gateway, 2))) == 2, "without a session it is the policy's to say"
         await gateway.at_rest()

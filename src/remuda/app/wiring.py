@@ -231,13 +231,16 @@ class Remuda:
         """What the settings say of who gets a request, None where that is the default; may add to `sinks`."""
         routing = self.settings.routing
         names = {routing.policy, *routing.policies.values()}
-        if names == {"least_active"}:
+        header = routing.affinity_header
+        if names == {"least_active"} and header is None:
             return None
         policies = Policies(self.clock.monotonic, system_chance)
         if "lowest_latency" in names:
             sinks.append(policies.learn)
         by_model = {model: policies.named(name) for model, name in routing.policies.items()}
-        return Chooser(policies.named(routing.policy), by_model)
+        return Chooser(
+            policies.named(routing.policy), by_model, affinity_header=header.lower().encode() if header else None
+        )
 
     def _lane(self) -> Lane:
         server = self.settings.server

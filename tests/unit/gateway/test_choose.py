@@ -7,9 +7,10 @@ import pytest
 
 from remuda.core.ask import Ask, Operation
 from remuda.fleet.policies.named import AskPolicy
+from remuda.fleet.policies.session_affinity import home_of
 from remuda.fleet.registry import WILDCARD, Model
-from remuda.fleet.replica import Replica
-from remuda.gateway.choose import Chooser
+from remuda.fleet.replica import Replica, ReplicaState
+from remuda.gateway.choose import MAX_SESSION_BYTES, Chooser
 from remuda.gateway.exchange import NO_FIELDS, Exchange
 from tests.unit.fleet.samples import replica
 
@@ -57,3 +58,53 @@ def test_the_policy_is_told_the_models_turn() -> None:
 
     Chooser(choose, {}).choose([replica()], Model("m", turn=7), ASK, asked())
     assert told == [7]
+
+
+HERD = tuple(replica(name) for name in "abcd")
+HOME = home_of(b"s", HERD)
+REST = [each for each in HERD if each is not HOME]
+
+
+@pytest.mark.parametrize(
+    ("header", "fields", "candidates", "is_home"),
+    [
+        (b"x-session", {b"x-session": b"s"}, HERD, True),
+        (b"x-session", {b"x-session": b"s"}, REST, False),  # it is full, or has been tried
+        (b"x-session", {b"x-session": b""}, HERD, False),
+        (b"x-session", {b"x-other": b"s"}, HERD, False),
+        (b"x-session", {b"x-session": b"s" * (MAX_SESSION_BYTES + 1)}, HERD, False),
+        (None, {b"x-session": b"s"}, HERD, False),
+    ],
+)
+def test_a_session_goes_home_else_by_the_policy(
+    header: bytes | None, fields: Mapping[bytes, bytes], candidates: Sequence[Replica], *, is_home: bool
+) -> None:
+    def rest(candidates: Sequence[Replica], turn: int, ask: Ask) -> Replica:
+        return REST[0]
+
+    chooser = Chooser(rest, {}, affinity_header=header)
+    assert chooser.choose(candidates, Model("m", HERD), ASK, asked(fields=fields)) is (HOME if is_home else REST[0])
+
+
+def test_the_longest_name_of_a_session_is_one() -> None:
+    session = b"s" * MAX_SESSION_BYTES
+    chooser = Chooser(at(0), {}, affinity_header=b"x-session")
+    homes = [chooser.choose(order, Model("m", order), ASK, asked(fields={b"x-session": session})) for order in
+             (HERD, HERD[::-1])]  # fmt: skip
+    assert homes[0] is homes[1]
+
+
+def test_a_session_moves_when_its_home_may_not_be_chosen_and_back_when_it_may() -> None:
+    herd = tuple(replica(name) for name in "abcd")
+    chooser = Chooser(at(-1), {}, affinity_header=b"x-session")
+
+    def choice() -> Replica:
+        routable = [each for each in herd if each.is_routable]
+        return chooser.choose(routable, Model("m", herd), ASK, asked(fields={b"x-session": b"s"}))
+
+    first = choice()
+    first.state = ReplicaState.STANDBY
+    assert choice() is not first
+    assert choice() is choice()
+    first.state = ReplicaState.ACTIVE
+    assert choice() is first

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, 
 from remuda.app.settings.kinds import (
     DatabaseUrl,
     Flag,
+    HeaderName,
     Host,
     Listener,
     Location,
@@ -196,6 +197,8 @@ class RoutingSettings(Section):
     """Which of a model's replicas with a free slot is taken: the one with the smallest share of its slots in use, each in turn, each as often as its weight says, or the one that has lately begun its answers soonest."""  # noqa: E501
     policies: Mapping[Name, PolicyName] = Field(default_factory=dict)
     """Other policies for some models, as `model: policy`."""
+    affinity_header: HeaderName | None = None
+    """A request header that names a session, such as `x-session-id`: requests with the same value go to the same replica while it has a free slot, else by the policy. Values longer than 256 bytes are passed over. Default: none."""  # noqa: E501
     queue_max: CountOrNone = 1024
     """Requests that may wait for one model; more are answered 503. 0: none waits."""
     queue_max_bytes: Size = 256 * MIB
