@@ -32,10 +32,10 @@ def servers(pair: Pair, **of_first: Any) -> list[dict[str, Any]]:
 
 
 async def ask(
-    gateway: RunningGateway, times: int, model: str = "fake", headers: dict[str, str] | None = None
+    gateway: RunningGateway, times: int, model: str = "fake", said: str = "Hello", headers: dict[str, str] | None = None
 ) -> list[str]:
     """The names of the servers that answer these requests, one after the other."""
-    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": said}]}
     answered = []
     async with httpx.AsyncClient(base_url=gateway.url, timeout=60, trust_env=False, headers=headers) as client:
         for _ in range(times):
@@ -64,7 +64,7 @@ async def test_in_turn(pair: Pair, tmp_path: Path) -> None:
 async def test_the_one_that_begins_its_answers_soonest(pair: Pair, tmp_path: Path) -> None:
     pair[0].behave(ttft_s=0.05)
     async with running_gateway(tmp_path, upstreams=servers(pair), routing={"policy": "lowest_latency"}) as gateway:
-        while {seen for fake in pair for seen in [len(fake.seen) > 0]} != {True}:
+        while not all(fake.seen for fake in pair):
             await ask(gateway, 1)  # until both are known
         gateway.remuda.recorder.flush()
         answered = await ask(gateway, 40)
@@ -79,4 +79,13 @@ async def test_a_session_stays_where_it_is(pair: Pair, tmp_path: Path) -> None:
         assert all(len(set(answered)) == 1 for answered in homes.values())
         assert len({answered[0] for answered in homes.values()}) == 2, "sessions are spread"
         assert len(set(await ask(gateway, 2))) == 2, "without a session it is the policy's to say"
+        await gateway.at_rest()
+
+
+async def test_a_conversation_goes_on_where_it_began(pair: Pair, tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, upstreams=servers(pair), routing={"policy": "prefix_affinity"}) as gateway:
+        begun = [f"{number} {'and so on ' * 50}" for number in range(6)]
+        homes = [(await ask(gateway, 1, said=said))[0] for said in begun]
+        assert sorted(homes) == ["one"] * 3 + ["two"] * 3
+        assert [(await ask(gateway, 1, said=f"{said}Really?"))[0] for said in begun] == homes
         await gateway.at_rest()

@@ -38,7 +38,7 @@ MIB = 1024 * KIB
 
 Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
 CountOrNone = Annotated[Whole, Field(ge=0, le=1_000_000)]
-PolicyName = Literal["least_active", "round_robin", "weighted", "lowest_latency"]
+PolicyName = Literal["least_active", "round_robin", "weighted", "lowest_latency", "prefix_affinity"]
 
 
 class Section(BaseModel):
@@ -194,7 +194,7 @@ class RoutingSettings(Section):
     """Who gets a request, how it waits for a free slot, and how often it is tried."""
 
     policy: PolicyName = "least_active"
-    """Which of a model's replicas with a free slot is taken: the one with the smallest share of its slots in use, each in turn, each as often as its weight says, or the one that has lately begun its answers soonest."""  # noqa: E501
+    """Which of a model's replicas with a free slot is taken: the one with the smallest share of its slots in use, each in turn, each as often as its weight says, the one that has lately begun its answers soonest, or the one that was sent the longest part of the same prompt before."""  # noqa: E501
     policies: Mapping[Name, PolicyName] = Field(default_factory=dict)
     """Other policies for some models, as `model: policy`."""
     affinity_header: HeaderName | None = None

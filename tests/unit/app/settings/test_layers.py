@@ -99,7 +99,7 @@ routing:
     llama: weighted
     qwen: any
 """
-    names = "least_active, round_robin, weighted, lowest_latency"
+    names = "least_active, round_robin, weighted, lowest_latency, prefix_affinity"
     assert said(tmp_path, text) == [
         "remuda.yaml:5: upstreams.0.weight: is too small: at least 1",
         "remuda.yaml:7: upstreams.1.weight: is too large: at most 1000",
