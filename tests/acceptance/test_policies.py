@@ -1,5 +1,6 @@
 """Who gets a request, where the settings say more than the default: seen from the servers' side."""
 
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,15 @@ async def test_a_conversation_goes_on_where_it_began(pair: Pair, tmp_path: Path)
         assert sorted(homes) == ["one"] * 3 + ["two"] * 3
         assert [(await ask(gateway, 1, said=f"{said}Really?"))[0] for said in begun] == homes
         await gateway.at_rest()
+
+
+async def test_at_the_level_debug_every_choice_is_explained(
+    pair: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "remuda.gateway.choose")
+    for level in ("info", "debug"):
+        async with running_gateway(tmp_path, upstreams=servers(pair, slots=4), log={"level": level}) as gateway:
+            [answered] = await ask(gateway, 1)
+            await gateway.at_rest()
+    [said] = [record.getMessage() for record in caplog.records if record.name == "remuda.gateway.choose"]
+    assert f": {answered}/fake by least_active, of one/fake (0/4), two/fake (0/4096)" in said

@@ -232,14 +232,17 @@ class Remuda:
         routing = self.settings.routing
         names = {routing.policy, *routing.policies.values()}
         header = routing.affinity_header
-        if names == {"least_active"} and header is None:
+        is_explained = self.settings.log.level == "debug"
+        if names == {"least_active"} and header is None and not is_explained:
             return None
         policies = Policies(self.clock.monotonic, system_chance)
         if "lowest_latency" in names:
             sinks.append(policies.learn)
-        by_model = {model: policies.named(name) for model, name in routing.policies.items()}
         return Chooser(
-            policies.named(routing.policy), by_model, affinity_header=header.lower().encode() if header else None
+            policies.named(routing.policy),
+            {model: policies.named(name) for model, name in routing.policies.items()},
+            affinity_header=header.lower().encode() if header else None,
+            explained_as=(lambda model: routing.policies.get(model, routing.policy)) if is_explained else None,
         )
 
     def _lane(self) -> Lane:

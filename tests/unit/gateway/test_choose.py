@@ -1,5 +1,6 @@
 """Who is chosen where settings say more than the default."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from remuda.fleet.policies.named import AskPolicy
 from remuda.fleet.policies.session_affinity import home_of
 from remuda.fleet.registry import WILDCARD, Model
 from remuda.fleet.replica import Replica, ReplicaState
-from remuda.gateway.choose import MAX_SESSION_BYTES, Chooser
+from remuda.gateway.choose import MAX_SESSION_BYTES, MAX_TOLD, Chooser
 from remuda.gateway.exchange import NO_FIELDS, Exchange
 from tests.unit.fleet.samples import replica
 
@@ -108,3 +109,25 @@ def test_a_session_moves_when_its_home_may_not_be_chosen_and_back_when_it_may() 
     assert choice() is choice()
     first.state = ReplicaState.ACTIVE
     assert choice() is first
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"), [({}, "a/m by weighted"), ({b"x-session": b"s"}, f"{HOME.id if HOME else ''} by its session")]
+)
+def test_a_choice_is_explained_where_that_is_wanted(
+    fields: dict[bytes, bytes], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "remuda.gateway.choose")
+    names = {"m": "weighted"}
+    for explained_as in (None, names.__getitem__):
+        chooser = Chooser(at(0), {}, affinity_header=b"x-session", explained_as=explained_as)
+        chooser.choose(HERD, Model("m", HERD), ASK, asked(fields=fields))
+    assert caplog.messages == [f"request req_1: {why}, of a/m (0/4), b/m (0/4), c/m (0/4), d/m (0/4)"]
+
+
+def test_an_explanation_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "remuda.gateway.choose")
+    herd = tuple(replica(str(number)) for number in range(MAX_TOLD + 5))
+    Chooser(at(0), {}, explained_as=lambda model: "least_active").choose(herd, Model("m", herd), ASK, asked())
+    [said] = caplog.messages
+    assert said.endswith(f"{MAX_TOLD - 1}/m (0/4) and 5 more")
