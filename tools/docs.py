@@ -203,6 +203,8 @@ def _kind(made: dict[str, Any], field: dict[str, Any]) -> str:
             return ", ".join(f"`{word}`" for word in words)
         case {"type": "array", "items": items}:
             return f"list: {_kind(made, items)}"
+        case {"type": "object", "additionalProperties": {"enum": _} as words}:
+            return f"mapping: text to {_kind(made, words)}"
         case {"type": "object", "additionalProperties": {"type": "string"}}:
             return "mapping: text to text"
         case {"type": "object"}:
@@ -234,6 +236,9 @@ def _with_placeholder(field: dict[str, Any]) -> dict[str, Any]:
     """The same in the words of JSON schema, and where no text would do, `${NAME}` may stand for the value."""
     outer = {key: field[key] for key in ("description", "default") if key in field}
     choices = field.get("anyOf") or [{key: value for key, value in field.items() if key not in outer}]
+    for choice in choices:
+        if "enum" in (inner := choice.get("additionalProperties") or {}):
+            choice["additionalProperties"] = _with_placeholder(inner)
     choices = [{_BOUNDS.get(key, key): value for key, value in choice.items()} for choice in choices]
     if any(choice.get("type") in ("integer", "number", "boolean") or "enum" in choice for choice in choices):
         choices.append({"type": "string", "pattern": r"\$\{"})

@@ -17,6 +17,7 @@ from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.retention import keep_retention
 from remuda.app.settings import Settings, UpstreamSettings
+from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
@@ -28,11 +29,13 @@ from remuda.engines import tiny
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.engines.openai.adapter import OpenAILike
+from remuda.fleet.policies.named import Policies
 from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
 from remuda.fleet.sources.upstream import UpstreamSource
 from remuda.gateway.authenticate import Gatekeeper
+from remuda.gateway.choose import Chooser
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.gateway import SWEEP_S, Gateway
@@ -192,6 +195,7 @@ class Remuda:
             sinks = [_each(self.journal.append), _each(self.metrics.observe)]
         if self.local.states():
             sinks.append(_each(self._note_use))
+        chooser = self._chooser(sinks)
         self.recorder = recorder = Recorder(
             sinks,
             monotonic,
@@ -206,6 +210,7 @@ class Remuda:
             self.fleet,
             QueueLimits(routing.queue_max, routing.queue_max_bytes, routing.queue_timeout_s),
             monotonic,
+            chooser,
         )
         pipeline = Pipeline(
             self.gatekeeper,
@@ -221,6 +226,24 @@ class Remuda:
         )
         cors = Cors(settings.server.cors_origins)
         return Gateway(pipeline, self.gatekeeper, recorder, forwarder, settler, self.fleet, self.clock, self.ids, cors)
+
+    def _chooser(self, sinks: list[Sink]) -> Chooser | None:
+        """What the settings say of who gets a request, None where that is the default; may add to `sinks`."""
+        routing = self.settings.routing
+        names = {routing.policy, *routing.policies.values()}
+        header = routing.affinity_header
+        is_explained = self.settings.log.level == "debug"
+        if names == {"least_active"} and header is None and not is_explained:
+            return None
+        policies = Policies(self.clock.monotonic, system_chance)
+        if "lowest_latency" in names:
+            sinks.append(policies.learn)
+        return Chooser(
+            policies.named(routing.policy),
+            {model: policies.named(name) for model, name in routing.policies.items()},
+            affinity_header=header.lower().encode() if header else None,
+            explained_as=(lambda model: routing.policies.get(model, routing.policy)) if is_explained else None,
+        )
 
     def _lane(self) -> Lane:
         server = self.settings.server
@@ -354,6 +377,7 @@ class Remuda:
             engine=OpenAILike(),
             client=client,
             slots=upstream.slots,
+            weight=upstream.weight,
             headers=headers,
             models=upstream.models,
             tls=tls,

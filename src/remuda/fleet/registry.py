@@ -253,6 +253,7 @@ class Fleet:
                 context_length=wild.context_length,
                 deadlines=wild.deadlines,
                 tls=wild.tls,
+                weight=wild.weight,
             )
             self._stand_ins[wild.id, name] = replica
         replica.state = wild.state

@@ -61,6 +61,7 @@ class Replica:
         "state",
         "tls",
         "upstream_model",
+        "weight",
     )
 
     def __init__(
@@ -77,6 +78,7 @@ class Replica:
         deadlines: Deadlines = Deadlines(),
         state: ReplicaState = ReplicaState.ACTIVE,
         tls: ssl.SSLContext | None = None,
+        weight: int = 1,
     ) -> None:
         self.id = replica_id
         """Shown to clients (`x-remuda-replica`) and in metrics: short, plain, without secrets."""
@@ -93,6 +95,8 @@ class Replica:
         self.deadlines = deadlines
         self.tls = tls
         """What its certificate is checked against, where it speaks TLS; None: the system's authorities."""
+        self.weight = weight
+        """How often it is chosen beside others, where the policy goes by that; at least 1."""
         self.state = state
 
     @property

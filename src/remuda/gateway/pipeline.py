@@ -82,7 +82,8 @@ class Pipeline:
                     self._recorder.capture_prompt(exchange, ask)
                 tried: tuple[Replica, ...] = ()
                 while True:
-                    lease = self._router.lease(model, tried) or await self._router.wait(model, ask, exchange, tried)
+                    lease = self._router.lease(model, ask, exchange, tried)
+                    lease = lease or await self._router.wait(model, ask, exchange, tried)
                     with lease:
                         exchange.replica = lease.replica.id
                         exchange.attempts += 1

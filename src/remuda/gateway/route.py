@@ -1,7 +1,7 @@
 """Step: a replica with a free slot, or a place in the model's queue until there is one."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -10,11 +10,10 @@ from remuda.core.faults import Fault, QueueFull, UnknownModel, WaitedTooLong
 from remuda.fleet.policies.least_active import least_active
 from remuda.fleet.registry import WILDCARD, Fleet, Model
 from remuda.fleet.replica import Replica, ReplicaState
+from remuda.gateway.choose import Chooser
 from remuda.gateway.exchange import Exchange
 
 ACTIVE = ReplicaState.ACTIVE
-
-Policy = Callable[[Sequence[Replica], int], Replica]
 
 
 class Lease:
@@ -68,12 +67,13 @@ class Router:
         fleet: Fleet,
         limits: QueueLimits,
         monotonic: Callable[[], float],
-        policy: Policy = least_active,
+        chooser: Chooser | None = None,
     ) -> None:
         self._fleet = fleet
         self._limits = limits
         self._monotonic = monotonic
-        self._policy = policy
+        self._chooser = chooser
+        """None: the least active one is taken, whatever is asked; nothing is looked up for it."""
 
     def find(self, name: str, exchange: Exchange) -> Model:
         """The model that `name` means, noted in the exchange; raises UnknownModel."""
@@ -84,11 +84,11 @@ class Router:
         exchange.model = model.name if model.name != WILDCARD else name[:200]
         return model
 
-    def lease(self, model: Model, tried: Collection[Replica]) -> Lease | None:
+    def lease(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
         """A slot of the best replica that has not been tried yet, at once; None where all are taken or others wait."""
-        return None if model.waiting else self.claim(model, tried)
+        return None if model.waiting else self.claim(model, ask, exchange, tried)
 
-    def claim(self, model: Model, tried: Collection[Replica]) -> Lease | None:
+    def claim(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
         """As `lease`, without regard to who waits."""
         candidates = []
         for replica in model.replicas:
@@ -98,7 +98,9 @@ class Router:
         if not candidates:
             return None
         turn = model.turn = model.turn + 1
-        return Lease(self._fleet, self._policy(candidates, turn))
+        if self._chooser is None:
+            return Lease(self._fleet, least_active(candidates, turn))
+        return Lease(self._fleet, self._chooser.choose(candidates, model, ask, exchange))
 
     async def wait(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica] = ()) -> Lease:
         """A slot, once one is free; raises QueueFull at once, WaitedTooLong (by the exchange's expiry) later."""
@@ -108,7 +110,7 @@ class Router:
             raise QueueFull(retry_after_s=self._expected_wait(model))
         if not any(replica.is_routable for replica in model.replicas):
             self._fleet.want(model)
-        ticket = Ticket(self, model, tried)
+        ticket = Ticket(self, model, ask, exchange, tried)
         entered = self._monotonic()
         exchange.expires_at = entered + limits.wait_s
         exchange.expiry_fault = lambda: self._waited_too_long(model)
@@ -143,10 +145,14 @@ class Router:
 class Ticket:
     """A place in a model's queue."""
 
-    __slots__ = ("_model", "_router", "_tried", "granted")
+    __slots__ = ("_ask", "_exchange", "_model", "_router", "_tried", "granted")
 
-    def __init__(self, router: Router, model: Model, tried: Collection[Replica] = ()) -> None:
+    def __init__(
+        self, router: Router, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica] = ()
+    ) -> None:
         self._router = router
+        self._ask = ask
+        self._exchange = exchange
         self._tried = tried
         self._model = model
         self.granted: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
@@ -155,14 +161,17 @@ class Ticket:
         """Take a slot if one is free; the first in the queue is woken first."""
         if self.granted.done():
             return False
-        lease = self._router.claim(self._model, self._tried)
+        lease = self._claim(self._tried)
         if lease is None and all(replica in self._tried for replica in self._model.replicas if replica.is_routable):
-            lease = self._router.claim(self._model, ())  # no other is left: the one that failed may do better now
+            lease = self._claim(())  # no other is left: the one that failed may do better now
         if lease is None:
             self._model.waiting.appendleft(self)
             return True  # claims of others were faster; this one stays first in line
         self.granted.set_result(lease)
         return True
+
+    def _claim(self, tried: Collection[Replica]) -> Lease | None:
+        return self._router.claim(self._model, self._ask, self._exchange, tried)
 
     def fail(self, fault: Fault) -> None:
         """The model will not come."""

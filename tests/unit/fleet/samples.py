@@ -11,6 +11,7 @@ def replica(
     slots: Slots | int = 4,
     in_use: int = 0,
     state: ReplicaState = ReplicaState.ACTIVE,
+    weight: int = 1,
 ) -> Replica:
     """A replica with that many slots, some of them taken."""
     shared = slots if isinstance(slots, Slots) else Slots(slots)
@@ -23,4 +24,5 @@ def replica(
         address=Address("127.0.0.1", 1),
         slots=shared,
         state=state,
+        weight=weight,
     )

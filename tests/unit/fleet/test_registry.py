@@ -85,6 +85,7 @@ def test_the_wildcard_takes_what_nobody_else_knows() -> None:
 def test_behind_an_alias_the_wildcard_is_told_the_models_name() -> None:
     fleet = Fleet({"short": "long", "other": "m"})
     wild = replica("s", model=WILDCARD)
+    wild.weight = 3
     fleet.apply(Served("t", (replica("t/m"),)))
     fleet.apply(Served("s", (wild,)))
     model, other = fleet.find("short"), fleet.find("other")
@@ -93,6 +94,7 @@ def test_behind_an_alias_the_wildcard_is_told_the_models_name() -> None:
     [stand_in] = model.replicas
     assert (stand_in.id, stand_in.upstream_model, stand_in.state) == ("s/long", "long", ReplicaState.ACTIVE)
     assert stand_in.slots is wild.slots
+    assert stand_in.weight == wild.weight == 3
     assert [each.id for each in other.replicas] == ["t/m"], "somebody knows it"
     wild.state = ReplicaState.STANDBY
     fleet.apply(Served("s", (wild,)))

@@ -9,6 +9,7 @@ from remuda.core.ask import Ask, Operation
 from remuda.core.faults import EngineDown, QueueFull, UnknownModel
 from remuda.fleet.registry import Failed, Fleet, Model, Served
 from remuda.fleet.replica import Replica, Slots
+from remuda.gateway.choose import Chooser
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.route import Lease, QueueLimits, Router
 from tests.unit.fleet.test_registry import replica
@@ -56,9 +57,9 @@ def test_a_lease_is_given_back_once() -> None:
     one = replica("s/m")
     fleet, model = fleet_of(one)
     router = router_of(fleet)
-    lease = router.lease(model, ())
+    lease = router.lease(model, ASK, exchange(), ())
     assert lease is not None
-    assert router.lease(model, ()) is None
+    assert router.lease(model, ASK, exchange(), ()) is None
     with lease:
         assert one.slots.in_use == 1
     assert one.slots.in_use == 0
@@ -79,17 +80,34 @@ def test_a_kept_lease_is_given_back_by_whoever_keeps_it() -> None:
 def test_what_was_tried_is_not_taken_again() -> None:
     one, two = replica("s/1"), replica("s/2")
     fleet, model = fleet_of(one, two)
-    lease = router_of(fleet).lease(model, (one,))
+    lease = router_of(fleet).lease(model, ASK, exchange(), (one,))
     assert lease is not None
     assert lease.replica is two
-    assert router_of(fleet).lease(model, (one,)) is None
+    assert router_of(fleet).lease(model, ASK, exchange(), (one,)) is None
+
+
+async def test_who_is_chosen_can_be_settled_elsewhere() -> None:
+    replicas = [replica(f"s/{number}") for number in range(3)]
+    fleet, model = fleet_of(*replicas)
+    chooser = Chooser(lambda candidates, turn, ask: candidates[-turn % len(candidates)], {})
+    router = Router(fleet, USUAL, lambda: 0.0, chooser)
+    first, second = (router.lease(model, ASK, exchange(), ()) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert [first.replica, second.replica] == [replicas[2], replicas[0]], "of those that are free"
+    third = router.lease(model, ASK, exchange(), (replicas[1],))
+    assert third is None
+    waiting = asyncio.ensure_future(router.wait(model, ASK, exchange(), (replicas[1],)))
+    await asyncio.sleep(0)
+    first.give_back()
+    assert (await waiting).replica is replicas[2]
 
 
 async def test_first_come_first_served() -> None:
     one = replica("s/m")
     fleet, model = fleet_of(one)
     router = router_of(fleet)
-    lease = router.lease(model, ())
+    lease = router.lease(model, ASK, exchange(), ())
     assert lease is not None
     order: list[int] = []
 
@@ -103,7 +121,7 @@ async def test_first_come_first_served() -> None:
             tasks.create_task(claim(number))
         await asyncio.sleep(0)
         assert (fleet.queued, len(model.waiting), model.waiting_bytes) == (20, 20, 40)
-        assert router.lease(model, ()) is None
+        assert router.lease(model, ASK, exchange(), ()) is None
         lease.give_back()
     assert order == list(range(20))
     assert (one.slots.in_use, fleet.queued, len(model.waiting), model.waiting_bytes) == (0, 0, 0, 0)
@@ -113,7 +131,7 @@ async def test_who_leaves_in_the_moment_of_the_grant_gives_it_back() -> None:
     one = replica("s/m")
     fleet, model = fleet_of(one)
     router = router_of(fleet)
-    lease = router.lease(model, ())
+    lease = router.lease(model, ASK, exchange(), ())
     assert lease is not None
     first, second = (asyncio.ensure_future(router.wait(model, ASK, exchange())) for _ in range(2))
     await asyncio.sleep(0)
@@ -130,7 +148,7 @@ async def test_who_leaves_the_queue_leaves_nothing_behind() -> None:
     one = replica("s/m")
     fleet, model = fleet_of(one)
     router = router_of(fleet)
-    lease = router.lease(model, ())
+    lease = router.lease(model, ASK, exchange(), ())
     assert lease is not None
     task = asyncio.ensure_future(router.wait(model, ASK, exchange()))
     await asyncio.sleep(0)
@@ -172,9 +190,9 @@ async def test_models_on_one_server_share_its_slots() -> None:
     a, b = fleet.find("a"), fleet.find("b")
     assert a is not None
     assert b is not None
-    lease = router.lease(a, ())
+    lease = router.lease(a, ASK, exchange(), ())
     assert lease is not None
-    assert router.lease(b, ()) is None
+    assert router.lease(b, ASK, exchange(), ()) is None
     task = asyncio.ensure_future(router.wait(b, ASK, exchange()))
     await asyncio.sleep(0)
     lease.give_back()

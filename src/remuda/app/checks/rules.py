@@ -19,7 +19,7 @@ def check_origin(settings: Settings) -> Finding:
 
 def check_rules(settings: Settings) -> list[Finding]:
     """What the operator should know before others do."""
-    return [*_keys(settings), *_clear_text(settings), *_origins(settings), *_aliases(settings)]
+    return [*_keys(settings), *_clear_text(settings), *_origins(settings), *_aliases(settings), *_policies(settings)]
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
@@ -47,17 +47,37 @@ def _origins(settings: Settings) -> Iterator[Finding]:
 
 
 def _aliases(settings: Settings) -> Iterator[Finding]:
-    """An upstream whose models the settings do not name may have any."""
-    if not settings.models.aliases or not all(upstream.models for upstream in settings.upstreams):
-        return
+    if not settings.models.aliases:
+        return  # looking through folders takes time
+    named = _named(settings)
+    for alias, model in settings.models.aliases.items():
+        if named is not None and model not in named:
+            advice = "correct models.aliases: requests for it would wait in vain"
+            yield warn("alias", f"{alias} stands for {model}, which nothing in these settings offers", advice)
+
+
+def _policies(settings: Settings) -> Iterator[Finding]:
+    routing = settings.routing
+    named = _named(settings) if routing.policies else None
+    for model in routing.policies:
+        if named is not None and model not in named:
+            advice = "correct routing.policies"
+            yield warn("policy", f"there is one for {model}, which nothing in these settings offers", advice)
+    if "weighted" not in (routing.policy, *routing.policies.values()):
+        for upstream in settings.upstreams:
+            if upstream.weight != 1:
+                advice = "set routing.policy to weighted, or leave the weight out"
+                yield warn("policy", f"the weight of {upstream.display_name} changes nothing", advice)
+
+
+def _named(settings: Settings) -> set[str] | None:
+    """All models there can be; None where that is not known: an upstream whose models are not named may have any."""
+    if not all(upstream.models for upstream in settings.upstreams):
+        return None
     named = {name for upstream in settings.upstreams for name in upstream.models}
     if settings.offers_tiny_models:
         named |= {tiny.CHAT_NAME, tiny.EMBED_NAME}
     try:
-        named |= {model.name for model in offered_models(settings.models.paths).models}
+        return named | {model.name for model in offered_models(settings.models.paths).models}
     except ModelFileError:
-        return  # said of the files themselves
-    for alias, model in settings.models.aliases.items():
-        if model not in named:
-            advice = "correct models.aliases: requests for it would wait in vain"
-            yield warn("alias", f"{alias} stands for {model}, which nothing in these settings offers", advice)
+        return None  # said of the files themselves

@@ -17,6 +17,7 @@ from remuda.core.address import parse_address
 from remuda.core.hosts import parse_bind, parse_host
 
 _SIZE = re.compile(r"(\d{1,15}) ?(B|KiB|MiB|GiB)?")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _UNITS = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
@@ -174,6 +175,12 @@ def _name(value: str) -> str:
     return value
 
 
+def _header_name(value: str) -> str:
+    if not _HEADER_NAME.fullmatch(value):
+        raise ValueError("a header's name is 1 to 100 letters, digits and hyphens")
+    return value
+
+
 def _schema(**schema: Any) -> WithJsonSchema:
     return WithJsonSchema(schema)
 
@@ -199,6 +206,8 @@ Word = Annotated[str, BeforeValidator(_text)]
 """Any text."""
 Name = Annotated[str, BeforeValidator(_text), AfterValidator(_name)]
 """A name people see."""
+HeaderName = Annotated[str, BeforeValidator(_text), AfterValidator(_header_name)]
+"""The name of an HTTP header."""
 Secret = Annotated[SecretStr, BeforeValidator(_secret), AfterValidator(_sendable)]
 """A key: never shown, never logged."""
 DatabaseUrl = Annotated[SecretStr, BeforeValidator(_secret), AfterValidator(_database_url)]

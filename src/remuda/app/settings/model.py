@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, 
 from remuda.app.settings.kinds import (
     DatabaseUrl,
     Flag,
+    HeaderName,
     Host,
     Listener,
     Location,
@@ -37,6 +38,7 @@ MIB = 1024 * KIB
 
 Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
 CountOrNone = Annotated[Whole, Field(ge=0, le=1_000_000)]
+PolicyName = Literal["least_active", "round_robin", "weighted", "lowest_latency", "prefix_affinity"]
 
 
 class Section(BaseModel):
@@ -164,6 +166,8 @@ class UpstreamSettings(Section):
     """Models it is asked for; default: those it lists."""
     slots: Count = 4096
     """How many requests it is sent at once; more wait here. A bound on load, not a claim about the server: such servers do not tell how much they take, and queue by themselves. Lower it to let requests wait here instead, where they can be sent elsewhere."""  # noqa: E501
+    weight: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    """How many requests it gets for one that another server with weight 1 gets, where the policy is `weighted`. Models of this machine have weight 1."""  # noqa: E501
     ca_file: Location | None = None
     """Certificates (PEM) to trust for it instead of the system's."""
     connect_timeout_s: Annotated[Seconds, Field(gt=0)] = 5
@@ -187,8 +191,14 @@ class UpstreamSettings(Section):
 
 
 class RoutingSettings(Section):
-    """How requests wait for a free slot, and how often they are tried."""
+    """Who gets a request, how it waits for a free slot, and how often it is tried."""
 
+    policy: PolicyName = "least_active"
+    """Which of a model's replicas with a free slot is taken: the one with the smallest share of its slots in use, each in turn, each as often as its weight says, the one that has lately begun its answers soonest, or the one that was sent the longest part of the same prompt before."""  # noqa: E501
+    policies: Mapping[Name, PolicyName] = Field(default_factory=dict)
+    """Other policies for some models, as `model: policy`."""
+    affinity_header: HeaderName | None = None
+    """A request header that names a session, such as `x-session-id`: requests with the same value go to the same replica while it has a free slot, else by the policy. Values longer than 256 bytes are passed over. Default: none."""  # noqa: E501
     queue_max: CountOrNone = 1024
     """Requests that may wait for one model; more are answered 503. 0: none waits."""
     queue_max_bytes: Size = 256 * MIB
@@ -265,6 +275,15 @@ class Settings(Section):
             if upstream.display_name in seen:
                 raise ValueError(f"two upstreams are called {upstream.display_name!r}: give one a name of its own")
             seen.add(upstream.display_name)
+        return value
+
+    @field_validator("routing")
+    @classmethod
+    def _by_model(cls, value: RoutingSettings, info: ValidationInfo) -> RoutingSettings:
+        models: ModelSettings | None = info.data.get("models")
+        for name in value.policies:
+            if models is not None and name in models.aliases:
+                raise ValueError(f"policies: {name!r} is an alias: name the model, {models.aliases[name]!r}")
         return value
 
     @property

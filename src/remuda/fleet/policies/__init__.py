@@ -1,1 +1,1 @@
-"""Which replica to take: pure functions `(candidates, turn) -> choice`, one file each."""
+"""Which replica to take: pure functions `(candidates, turn, ...) -> choice`, one file each."""

@@ -37,6 +37,7 @@ class UpstreamSource:
         models: Sequence[str],
         deadlines: Deadlines,
         tls: ssl.SSLContext | None = None,
+        weight: int = 1,
         announce: Callable[[FleetChange], None],
         clock: Clock,
     ) -> None:
@@ -49,6 +50,7 @@ class UpstreamSource:
         self._configured = tuple(models)
         self._deadlines = deadlines
         self._tls = tls
+        self._weight = weight
         self._announce = announce
         self._clock = clock
         self._replicas: dict[str, Replica] = {}
@@ -128,6 +130,7 @@ class UpstreamSource:
             headers=self._headers,
             deadlines=self._deadlines,
             tls=self._tls,
+            weight=self._weight,
         )
 
 

@@ -54,3 +54,16 @@ def test_an_alias_that_nothing_can_answer() -> None:
     assert said(models={"aliases": {"short": "remuda-tiny"}, "paths": [tiny.EMBED]}) != [], (
         "not with models of one's own"
     )
+
+
+def test_a_policy_for_what_nothing_offers() -> None:
+    routing = {"policies": {"remuda-tiny": "round_robin", "gone": "weighted"}}
+    assert said(routing=routing) == ["there is one for gone, which nothing in these settings offers"]
+    assert said(routing=routing, upstreams=[{"url": "http://h"}]) == [], "it may list it"
+
+
+def test_a_weight_that_changes_nothing() -> None:
+    upstreams = [{"url": "http://h", "weight": 2}, {"url": "http://i"}]
+    assert said(upstreams=upstreams) == ["the weight of h:80 changes nothing"]
+    assert said(upstreams=upstreams, routing={"policy": "weighted"}) == []
+    assert said(upstreams=upstreams, routing={"policies": {"m": "weighted"}}) == []

@@ -84,6 +84,32 @@ surver: {}
     ]
 
 
+def test_problems_of_policies_and_weights_are_told_with_their_places(tmp_path: Path) -> None:
+    text = """\
+models:
+  aliases: {fast: llama}
+upstreams:
+  - url: http://10.0.0.1/v1
+    weight: 0
+  - url: http://10.0.0.2/v1
+    weight: 1001
+routing:
+  policy: fastest
+  policies:
+    llama: weighted
+    qwen: any
+"""
+    names = "least_active, round_robin, weighted, lowest_latency, prefix_affinity"
+    assert said(tmp_path, text) == [
+        "remuda.yaml:5: upstreams.0.weight: is too small: at least 1",
+        "remuda.yaml:7: upstreams.1.weight: is too large: at most 1000",
+        f"remuda.yaml:9: routing.policy: needs one of {names}",
+        f"remuda.yaml:12: routing.policies.qwen: needs one of {names}",
+    ]
+    text = "models: {aliases: {fast: llama}}\nrouting: {policies: {fast: weighted}}\n"
+    assert said(tmp_path, text) == ["remuda.yaml:2: routing: policies: 'fast' is an alias: name the model, 'llama'"]
+
+
 def test_a_problem_of_an_option_names_it(tmp_path: Path) -> None:
     assert said(tmp_path, "", Override(("server", "port"), "--port", 70_000)) == [
         "--port: server.port: is too large: at most 65535"

@@ -46,6 +46,10 @@ def test_the_places_listened_on() -> None:
         ({"server": {"tls_cert": "c"}}, "go together"),
         ({"upstreams": [{"url": "http://a:1"}, {"url": "http://a:1/"}]}, "two upstreams are called 'a:1'"),
         ({"models": {"aliases": {"a": "a"}}}, "itself an alias"),
+        (
+            {"models": {"aliases": {"a": "b"}}, "routing": {"policies": {"a": "weighted"}}},
+            "'a' is an alias: name the model, 'b'",
+        ),
     ],
 )
 def test_what_does_not_go_together(values: dict[str, Any], words: str) -> None:

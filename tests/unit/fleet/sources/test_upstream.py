@@ -49,6 +49,7 @@ class Watched:
             headers=(),
             models=models,
             deadlines=Deadlines(),
+            weight=3,
             announce=self.said.append,
             clock=self.clock,
         )
@@ -67,6 +68,7 @@ async def test_what_it_lists_is_offered_and_shares_its_slots():
     [change] = watched.said
     assert isinstance(change, Served)
     assert len({id(replica.slots) for replica in change.replicas}) == 1
+    assert {replica.weight for replica in change.replicas} == {3}
 
 
 async def test_the_same_answer_again_is_no_news_and_replicas_keep_their_identity():
