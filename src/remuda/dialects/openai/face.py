@@ -10,7 +10,9 @@ from remuda.core.faults import Fault, InvalidJson, InvalidRequest
 from remuda.dialects.kit.errors import SHOWN_CHARS
 from remuda.dialects.openai.errors import refusal, stream_error
 from remuda.dialects.openai.schemas import ChatBody, CompletionBody, EmbeddingBody, RerankBody, ResponseBody
-from remuda.gateway.face import LaneRoute, Refusal
+from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal
+
+NAME: Final = "openai"
 
 MAX_CHOICES: Final = 128
 """OpenAI's own bound on `n`."""
@@ -44,7 +46,7 @@ _EXPECTED = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
 class OpenAIFace:
     """The OpenAI dialect on the lane."""
 
-    name: Final = "openai"
+    name: Final = NAME
 
     def read(self, operation: Operation, body: bytes) -> Ask:
         """The ask that `body` holds."""
@@ -76,6 +78,10 @@ class OpenAIFace:
         wants_usage = operation is Operation.RESPONSE or (options is not None and bool(options.include_usage))
         prompts = _prompts_in(fields.prompt) if operation is Operation.COMPLETION else 1
         return Ask(operation, fields.model, True, wants_usage, choices, body, prompts)
+
+    def translator(self, ask: Ask) -> AnswerTranslator | None:
+        """None: this is what every engine here speaks."""
+        return None
 
     def refusal(self, fault: Fault, request_id: str) -> Refusal:
         """The answer that says `fault`."""
