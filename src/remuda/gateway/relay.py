@@ -350,6 +350,8 @@ class Splice(_Passing):
     def cut(self, fault: Fault) -> None:
         """The stream broke off. Where the upstream has said so itself, the client knows and need not be told again;
         after `[DONE]` nothing of the answer can be missing."""
+        if self.done.is_set:
+            return  # what is wrong has been found before, and is about to be said
         scan = self._scan
         if scan.is_done:
             self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
@@ -369,8 +371,8 @@ class Splice(_Passing):
         try:
             said = words.feed(data) if data else b""
             return said + words.end() if is_last else said
-        except Fault as fault:
-            _Passing.cut(self, fault)
+        except (*ODD_SHAPES, Fault) as error:
+            _Passing.cut(self, error if isinstance(error, Fault) else malformed())
             return b""
 
     def _send(self, data: bytes) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import InvalidJson, InvalidRequest, NotOffered
+from remuda.core.faults import InvalidRequest, NotOffered
+from remuda.dialects.kit.bodies import malformed
 from remuda.dialects.ollama.schemas import (
     OllamaAsked,
     OllamaChat,
@@ -21,7 +22,6 @@ from remuda.dialects.ollama.schemas import (
 )
 
 MAX_MODEL_NAME: Final = 256
-SHOWN_CHARS: Final = 200
 EFFORTS: Final = ("low", "medium", "high")
 _EXPECTED: Final = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
@@ -130,7 +130,7 @@ def decoded(decode: Callable[[bytes], Decoded], body: bytes) -> Decoded:
     except msgspec.ValidationError as error:
         raise invalid(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJson(f"the request body is not valid JSON: {str(error)[:200]}") from error
+        raise malformed(error, body) from error
 
 
 def invalid(message: str) -> InvalidRequest:

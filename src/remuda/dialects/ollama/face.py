@@ -4,7 +4,7 @@ from typing import Final
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.clock import Clock
-from remuda.core.faults import Fault
+from remuda.core.faults import Fault, InvalidJson
 from remuda.dialects.ollama.answers import ANSWERS
 from remuda.dialects.ollama.asks import READERS, OllamaAsk, Shape
 from remuda.dialects.ollama.errors import refusal, stream_error
@@ -25,7 +25,10 @@ class OllamaFace:
     def read(self, operation: Operation, body: bytes) -> Ask:
         """The ask that `body` holds, in the words of engines. Its operation may be another than the route's: a prompt
         that goes through the chat template is a chat for an engine."""
-        ask = self._read(body)
+        try:
+            ask = self._read(body)
+        except RecursionError:  # what could just be read, but not be written a few levels deeper
+            raise InvalidJson("the request body is nested too deeply") from None
         ask.started = self._clock.monotonic()
         return ask
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import Fault, InvalidJson, InvalidRequest
+from remuda.core.faults import Fault, InvalidRequest
+from remuda.dialects.kit.bodies import malformed
 from remuda.dialects.kit.errors import SHOWN_CHARS
 from remuda.dialects.openai.errors import refusal, stream_error
 from remuda.dialects.openai.schemas import ChatBody, CompletionBody, EmbeddingBody, RerankBody, ResponseBody
@@ -24,11 +25,6 @@ MAX_SHOWN_BYTES: Final = 4096
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENTRIES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
-_ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
-"""Escapes in JSON: whole surrogate pairs, halves, and all others."""
 _DECODERS: Final[dict[Operation, msgspec.json.Decoder[Any]]] = {
     Operation.CHAT: msgspec.json.Decoder(ChatBody),
     Operation.COMPLETION: msgspec.json.Decoder(CompletionBody),
@@ -137,18 +133,6 @@ def value_at(body: bytes, path: str) -> str | int | float | bool | None:
     if isinstance(value, str):
         return value[:SHOWN_CHARS]
     return value if isinstance(value, bool | int | float) else None
-
-
-def malformed(error: Exception, body: bytes) -> InvalidJson:
-    """What is wrong with a body that could not be decoded."""
-    for escape in _ESCAPE.finditer(body):
-        if escape["half"]:
-            # Python's and JavaScript's own encoders write such halves; the decoder calls the body cut off.
-            return InvalidJson(
-                f"the request body holds half a surrogate pair ({escape[0].decode()}, byte {escape.start()}): "
-                "a character beyond \\uffff is written as two of them, one after the other"
-            )
-    return InvalidJson(f"the request body is not valid JSON: {str(error)[:200]}")
 
 
 def lane_routes(face: OpenAIFace) -> list[LaneRoute]:

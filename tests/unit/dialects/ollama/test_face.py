@@ -1,7 +1,9 @@
+import contextlib
+
 import pytest
 
 from remuda.core.ask import Operation
-from remuda.core.faults import Fault, InvalidRequest
+from remuda.core.faults import Fault, InvalidJson, InvalidRequest
 from remuda.dialects.ollama.face import lane_routes
 from remuda.testing.clock import FakeClock
 
@@ -40,3 +42,10 @@ def test_faults_are_said_in_ollamas_shape():
     face = ROUTES["/api/chat"].face
     assert face.refusal(InvalidRequest("no"), "r").body == b'{"error":"no"}'
     assert face.stream_error(Fault("no"), "r") == b'{"error":"no"}\n'
+
+
+@pytest.mark.parametrize("depth", [*range(900, 1000), 5000])
+def test_a_body_is_read_or_called_too_deep_whatever_its_depth(depth):
+    body = b'{"model":"m","prompt":"x","format":%b1%b}' % (b'{"a":' * depth, b"}" * depth)
+    with contextlib.suppress(InvalidJson):  # anything else would be a failure of the gateway's own
+        ROUTES["/api/generate"].face.read(Operation.COMPLETION, body)
