@@ -97,7 +97,8 @@ programs on this machine need none. `/openapi.json` describes each route's reque
 NOT_OFFERED_HEAD = """
 ## Not offered
 
-The rest of OpenAI's surface is answered 501 with a sentence that says what to do instead, whatever the method:
+The rest of OpenAI's and Ollama's surfaces is answered 501 with a sentence that says what to do instead, whatever the
+method:
 
 """
 

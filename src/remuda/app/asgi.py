@@ -11,6 +11,7 @@ from starlette.routing import Match
 from starlette.types import Scope as AsgiScope
 
 from remuda.app import openapi
+from remuda.core.clock import SystemClock
 from remuda.core.ids import Ids, request_ids
 from remuda.dialects.console import docs
 from remuda.dialects.console import routes as console
@@ -21,6 +22,9 @@ from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front
 from remuda.dialects.kit.owners import Owners
+from remuda.dialects.ollama import errors as ollama_errors
+from remuda.dialects.ollama import face as ollama_face
+from remuda.dialects.ollama import routes as ollama
 from remuda.dialects.openai import errors as openai_errors
 from remuda.dialects.openai import routes as openai
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
@@ -92,6 +96,7 @@ def inner_app(parts: Parts) -> FastAPI:
         console.router(parts.fleet, lambda: not parts.gatekeeper.is_open, parts.version),
         control.router(parts.fleet, parts.readiness, parts.metrics, parts.version),
         openai.router(parts.fleet, parts.lane_routes),
+        ollama.router(parts.fleet, parts.lane_routes),
     )
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
     for router in own_routes:
@@ -104,12 +109,13 @@ def inner_app(parts: Parts) -> FastAPI:
 
 def policy() -> Policy:
     """What each route needs of its caller."""
-    return Policy((*console.RULES, *docs.RULES, *control.RULES, *openai.RULES, *OWN_RULES))
+    return Policy((*console.RULES, *docs.RULES, *control.RULES, *openai.RULES, *ollama.RULES, *OWN_RULES))
 
 
 def owners() -> Owners:
     """Who says what went wrong: each path's own dialect; OpenAI's words elsewhere."""
     by_prefix = dict.fromkeys(openai.VERSIONS, openai_errors.refusal)
+    by_prefix |= dict.fromkeys(ollama.PATHS, ollama_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix)
 
 
@@ -118,7 +124,7 @@ def bare_parts(version: str) -> Parts:
     return Parts(
         gatekeeper=Gatekeeper(keyless_allowed=False, wall=lambda: 0.0),
         fleet=Fleet(),
-        lane_routes=lane_routes(OpenAIFace()),
+        lane_routes=[*lane_routes(OpenAIFace()), *ollama_face.lane_routes(SystemClock())],
         cors=Cors(),
         ids=request_ids(),
         metrics=lambda: (b"", "text/plain"),

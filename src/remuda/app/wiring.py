@@ -24,6 +24,7 @@ from remuda.core.ids import Ids, request_ids
 from remuda.core.keys import Key, KeyRing, Scope, digest_of
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
+from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
 from remuda.engines.llamacpp.adapter import LlamaCpp
@@ -82,7 +83,7 @@ class Remuda:
         self.is_draining = False
         self._is_store_up = True
         self._face = OpenAIFace()
-        self._lane_routes = lane_routes(self._face)
+        self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock)]
         self.fleet = Fleet(settings.models.aliases, clock.wall)
         self.gatekeeper = Gatekeeper(
             keyless_allowed=settings.auth.required == "auto" and settings.server.is_local,

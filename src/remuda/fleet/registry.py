@@ -89,6 +89,15 @@ MAX_EXPECTED: Final = 256
 """Names nobody knows that are held at once while a source is being asked; more are unknown at once."""
 
 
+LATEST: Final = ":latest"
+"""The tag that a name without one means."""
+
+
+def twin_of(name: str) -> str:
+    """`name` without its tag `:latest`, or with it: the other way to write the same."""
+    return name.removesuffix(LATEST) if name.endswith(LATEST) else name + LATEST
+
+
 class Fleet:
     """All models by name. Changes only in `apply`, on the event loop, between two requests.
 
@@ -122,15 +131,22 @@ class Fleet:
         return self._expect(name) if model is None and self._asking else model
 
     def look_up(self, name: str) -> Model | None:
-        """The model called `name`: exact, an alias, or, where some server takes any name, that."""
+        """The model called `name`: exact, an alias, either with or without the tag `:latest`, or, where some server
+        takes any name, that."""
         model = self._models.get(name)
         if model is None or not model.is_offered:
             target = self._aliases.get(name)
             if target is not None:
                 return self._models.get(target)
+            twin = twin_of(name)
+            target = self._aliases.get(twin, twin)
+            other = self._models.get(target)
+            if other is not None and (other.is_offered or (model is None and target != twin)):
+                return other
             wild = self._models.get(WILDCARD)
             if wild is not None and wild.replicas and (model is None or not model.replicas):
                 return wild
+            return model if model is not None else other  # known, though nobody offers it at present
         return model
 
     def knows(self, name: str) -> bool:

@@ -16,6 +16,28 @@ class Refusal(NamedTuple):
     body: bytes
 
 
+class AnswerTranslator(Protocol):
+    """Turns what an engine answers (OpenAI's shapes) into a dialect's own, without I/O; one for each answer."""
+
+    @property
+    def content_type(self) -> bytes:
+        """Of what comes out."""
+        ...
+
+    def feed(self, data: bytes) -> bytes:
+        """What the client gets for the next piece of a stream of events; nothing until something is complete. Raises a
+        Fault where the stream is not what it should be; an error in it is said in the dialect's words."""
+        ...
+
+    def end(self) -> bytes:
+        """What is left to say once the stream has ended well; asked for once, and never after a failure."""
+        ...
+
+    def whole(self, body: bytes) -> bytes:
+        """The whole answer for an engine's whole answer; raises a Fault where that is not what it should be."""
+        ...
+
+
 class Face(Protocol):
     """One dialect, as far as the lane needs it."""
 
@@ -26,6 +48,11 @@ class Face(Protocol):
 
     def read(self, operation: Operation, body: bytes) -> Ask:
         """The ask that a request body holds; raises InvalidRequest."""
+        ...
+
+    def translator(self, ask: Ask) -> AnswerTranslator | None:
+        """What the answer to `ask`, which this face has read, goes through on its way to the client; None: nothing, the
+        engine's own words are this dialect's."""
         ...
 
     def refusal(self, fault: Fault, request_id: str) -> Refusal:

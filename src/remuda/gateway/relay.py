@@ -4,6 +4,8 @@
 - stream to stream: spliced by callbacks, each read passed on as it is but for a scan (first content, usage, the end).
 - stream to whole: gathered and folded into one answer (engines that can only be cancelled while they stream).
 - whole to stream (an upstream that does not stream): passed on as it is.
+
+A dialect whose words are not the engine's has a translator, which everything goes through last.
 """
 
 from abc import ABC, abstractmethod
@@ -18,6 +20,7 @@ from remuda.engines.protocol import StreamTranslator
 from remuda.fleet.replica import Replica
 from remuda.gateway.drive import Signal
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
+from remuda.gateway.face import AnswerTranslator
 from remuda.gateway.scan import StreamScan
 from remuda.gateway.upstream import UpstreamConnection
 from remuda.wire.answers import facts_of_whole
@@ -27,14 +30,13 @@ from remuda.wire.texts import answer_text
 GATHERED_BYTES: Final = 1024 * 1024
 """A whole answer up to this size is gathered before any of it is sent: until then another replica can be tried."""
 FOLDED_BYTES: Final = 64 * 1024 * 1024
-"""Bound on a streamed answer that is folded into one."""
+"""Bound on a streamed answer that is folded into one, and on a whole one that is translated."""
 
 ODD_SHAPES: Final = (msgspec.MsgspecError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 """What reading JSON of an unexpected shape raises."""
 
-EVENT_STREAM: Final = (
-    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
-)
+UNBUFFERED: Final = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
+EVENT_STREAM: Final = b"content-type: text/event-stream; charset=utf-8\r\n" + UNBUFFERED
 JSON: Final = b"content-type: application/json\r\n"
 
 
@@ -50,35 +52,52 @@ class Relay:
         """Send `answer` to the client, at once where it came whole (None); else begin to, and return what is to be
         awaited (`done`, which raises a Fault where the answer broke off), concluded, and settled in any case."""
         is_event_stream = answer.is_event_stream
+        words = exchange.route.face.translator(ask)
         if answer.is_complete and not is_event_stream:
-            send_whole(answer, answer.take_body(), exchange, self._monotonic())
+            send_whole(answer, answer.take_body(), exchange, self._monotonic(), words)
             return None
         passing: Gathered | Folding | Splice
         if not is_event_stream:
-            passing = Gathered(answer, exchange, self._monotonic)
+            passing = Gathered(answer, exchange, words, self._monotonic)
         elif ask.is_streamed:
-            passing = Splice(answer, exchange, ask, self._monotonic)
+            passing = Splice(answer, exchange, ask, words, self._monotonic)
         else:
-            passing = Folding(answer, exchange, ask, self._monotonic)
+            passing = Folding(answer, exchange, ask, words, self._monotonic)
         exchange.watch(answer, replica.deadlines.silence_s)
         passing.begin()
         return passing
 
 
-def send_whole(answer: UpstreamConnection, body: bytes, exchange: Exchange, now: float) -> None:
+def send_whole(
+    answer: UpstreamConnection, body: bytes, exchange: Exchange, now: float, words: AnswerTranslator | None
+) -> None:
     """Send an answer that came whole."""
+    headers, said = answer.header_lines, body
+    if words is not None:
+        said = words.whole(body)  # first, and before anything is noted: where it fails another replica may be tried
+        headers = head_of(words)
     exchange.status = answer.status
     exchange.first_content_at = now
     facts = facts_of_whole(body)
     exchange.usage, exchange.finish_reason = facts.usage, facts.finish_reason
     if exchange.text is not None:
         exchange.text.append(answer_text(body))
-    exchange.answer(answer.status, answer.header_lines + overhead(exchange, now), body)
+    exchange.answer(answer.status, headers + overhead(exchange, now), said)
+
+
+def head_of(words: AnswerTranslator) -> bytes:
+    """What the head of a translated answer says of its body."""
+    return b"content-type: %b\r\n" % words.content_type
 
 
 def overhead(exchange: Exchange, now: float) -> bytes:
     """How long the gateway itself has taken, as a line of a head."""
     return b"x-remuda-overhead-ms: %.2f\r\n" % ((now - exchange.started - exchange.upstream_s) * 1e3)
+
+
+def too_large() -> UpstreamFailed:
+    """The upstream's answer is beyond what is held."""
+    return UpstreamFailed("the model's answer is larger than this gateway holds")
 
 
 def malformed() -> UpstreamFailed:
@@ -95,11 +114,19 @@ def _translator_of(exchange: Exchange) -> StreamTranslator | None:
 class _Passing(ABC):
     """What the cases share: a signal that is set when the answer is over, well or with its fault."""
 
-    __slots__ = ("_answer", "_exchange", "_monotonic", "done")
+    __slots__ = ("_answer", "_exchange", "_monotonic", "_words", "done")
 
-    def __init__(self, answer: UpstreamConnection, exchange: Exchange, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        answer: UpstreamConnection,
+        exchange: Exchange,
+        words: AnswerTranslator | None,
+        monotonic: Callable[[], float],
+    ) -> None:
         self._answer = answer
         self._exchange = exchange
+        self._words = words
+        """What the dialect makes of the answer; None: nothing."""
         self._monotonic = monotonic
         self.done = Signal()
 
@@ -137,8 +164,14 @@ class Gathered(_Waiting):
 
     __slots__ = ("_is_chunked", "_is_spliced", "_parts")
 
-    def __init__(self, answer: UpstreamConnection, exchange: Exchange, monotonic: Callable[[], float]) -> None:
-        super().__init__(answer, exchange, monotonic)
+    def __init__(
+        self,
+        answer: UpstreamConnection,
+        exchange: Exchange,
+        words: AnswerTranslator | None,
+        monotonic: Callable[[], float],
+    ) -> None:
+        super().__init__(answer, exchange, words, monotonic)
         self._is_chunked = False
         self._is_spliced = False
         self._parts = bytearray()
@@ -150,7 +183,10 @@ class Gathered(_Waiting):
             exchange.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
             return
         self._parts += data
-        if len(self._parts) > GATHERED_BYTES:
+        if self._words is not None:
+            if len(self._parts) > FOLDED_BYTES:
+                self.cut(too_large())
+        elif len(self._parts) > GATHERED_BYTES:
             self._is_spliced = True
             answer = self._answer
             exchange.status = answer.status
@@ -169,7 +205,7 @@ class Gathered(_Waiting):
             now = self._monotonic()
             exchange.upstream_s += now - self._began
             self._began = now
-            send_whole(self._answer, bytes(self._parts), exchange, now)
+            send_whole(self._answer, bytes(self._parts), exchange, now, self._words)
 
 
 class Folding(_Waiting):
@@ -178,9 +214,14 @@ class Folding(_Waiting):
     __slots__ = ("_fold", "_size", "_translator")
 
     def __init__(
-        self, answer: UpstreamConnection, exchange: Exchange, ask: Ask, monotonic: Callable[[], float]
+        self,
+        answer: UpstreamConnection,
+        exchange: Exchange,
+        ask: Ask,
+        words: AnswerTranslator | None,
+        monotonic: Callable[[], float],
     ) -> None:
-        super().__init__(answer, exchange, monotonic)
+        super().__init__(answer, exchange, words, monotonic)
         self._fold: Fold = fold_for(ask)
         self._translator = _translator_of(exchange)
         self._size = 0
@@ -189,7 +230,7 @@ class Folding(_Waiting):
         """A piece of the stream."""
         self._size += len(data)
         if self._size > FOLDED_BYTES:
-            self.cut(UpstreamFailed("the model's answer is larger than this gateway holds"))
+            self.cut(too_large())
             return
         try:
             self._fold.feed(data if self._translator is None else self._translator.feed(data))
@@ -216,11 +257,13 @@ class Folding(_Waiting):
             body, usage, finish_reason = self._fold.result()
         except ODD_SHAPES as error:
             raise malformed() from error
+        words = self._words
+        said, head = (body, JSON) if words is None else (words.whole(body), head_of(words))
         exchange.status = 200
         exchange.usage, exchange.finish_reason = usage, finish_reason
         if exchange.text is not None:
             exchange.text.append(answer_text(body))
-        exchange.answer(200, JSON + overhead(exchange, self._monotonic()), body)
+        exchange.answer(200, head + overhead(exchange, self._monotonic()), said)
 
 
 class Splice(_Passing):
@@ -233,9 +276,10 @@ class Splice(_Passing):
         answer: UpstreamConnection,
         exchange: Exchange,
         ask: Ask,
+        words: AnswerTranslator | None,
         monotonic: Callable[[], float],
     ) -> None:
-        super().__init__(answer, exchange, monotonic)
+        super().__init__(answer, exchange, words, monotonic)
         outgoing = exchange.outgoing
         self._ask = ask
         self._translator = _translator_of(exchange)
@@ -251,7 +295,8 @@ class Splice(_Passing):
         exchange, answer = self._exchange, self._answer
         exchange.is_streamed = True
         exchange.status = answer.status
-        head = EVENT_STREAM + overhead(exchange, self._monotonic())
+        kind = EVENT_STREAM if self._words is None else head_of(self._words) + UNBUFFERED
+        head = kind + overhead(exchange, self._monotonic())
         self._is_chunked = exchange.start(answer.status, head, None)
         # Now no other replica is asked any more: what asking takes, and the head, need not be held any longer.
         self._ask.body = answer.header_lines = b""
@@ -274,6 +319,8 @@ class Splice(_Passing):
     def body(self, data: bytes) -> None:
         """One read of the stream. This is the hot path: nothing runs here that could run once per stream."""
         out = self._scan.feed(data if self._translator is None else self._translator.feed(data))
+        if self._words is not None:
+            out = self._said(self._words, out)
         if out:
             if self._is_chunked:
                 out = b"%x\r\n%b\r\n" % (len(out), out)
@@ -287,9 +334,14 @@ class Splice(_Passing):
         """The upstream has ended its stream: a clean end only if the stream itself said so."""
         scan = self._scan
         rest = (b"" if self._translator is None else scan.feed(self._translator.end())) + scan.rest()
+        words, is_well = self._words, scan.is_complete and not scan.saw_error
+        if words is not None:
+            rest = self._said(words, rest, is_last=is_well)
+            if self.done.is_set:
+                return
         if rest:
             self._send(rest)
-        if scan.is_complete and not scan.saw_error:
+        if is_well:
             self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
             super().end()
         else:
@@ -298,6 +350,8 @@ class Splice(_Passing):
     def cut(self, fault: Fault) -> None:
         """The stream broke off. Where the upstream has said so itself, the client knows and need not be told again;
         after `[DONE]` nothing of the answer can be missing."""
+        if self.done.is_set:
+            return  # what is wrong has been found before, and is about to be said
         scan = self._scan
         if scan.is_done:
             self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
@@ -306,9 +360,20 @@ class Splice(_Passing):
         if scan.saw_error:
             self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
             fault = UpstreamFailed("the model's server failed in the middle of its answer")
-        elif scan.is_in_event:
+        elif scan.is_in_event and self._words is None:
             self._send(b"\n\n")  # or what is said next would be taken for the rest of that event
         super().cut(fault)
+
+    def _said(self, words: AnswerTranslator, data: bytes, *, is_last: bool = False) -> bytes:
+        """`data` in the dialect's words; nothing more once that has failed, which cuts the answer."""
+        if self.done.is_set:
+            return b""
+        try:
+            said = words.feed(data) if data else b""
+            return said + words.end() if is_last else said
+        except (*ODD_SHAPES, Fault) as error:
+            _Passing.cut(self, error if isinstance(error, Fault) else malformed())
+            return b""
 
     def _send(self, data: bytes) -> None:
         self._exchange.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)

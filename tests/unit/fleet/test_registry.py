@@ -51,6 +51,27 @@ def test_names() -> None:
     assert [each.name for each in fleet.models()] == ["m", "none", "offered"]
 
 
+def test_a_name_without_a_tag_means_the_latest() -> None:
+    fleet = Fleet({"alias": "plain"})
+    assert fleet.find("alias:latest") is fleet.find("plain"), "known from the start, as under its own name"
+    fleet.apply(Served("s", (replica("s/a", model="plain"), replica("s/b", model="tagged:latest"))))
+    for name, own in (("plain:latest", "plain"), ("tagged", "tagged:latest"), ("alias:latest", "plain")):
+        model = fleet.find(name)
+        assert model is not None
+        assert model.name == own
+    assert fleet.find("plain:7b") is None
+    assert fleet.find("plain:latest:latest") is None
+    fleet.apply(Served("s", ()))
+    assert fleet.find("tagged") is fleet.find("tagged:latest") is not None, "known, though nobody offers it"
+
+
+def test_the_tag_comes_before_a_server_that_takes_any_name() -> None:
+    fleet = Fleet()
+    fleet.apply(Served("s", (replica("s/a", model="plain"), replica("s/*", model=WILDCARD))))
+    found = [fleet.find(name) for name in ("plain:latest", "else:latest")]
+    assert [model.name for model in found if model is not None] == ["plain", WILDCARD]
+
+
 def test_what_an_alias_stands_for_is_known_from_the_start() -> None:
     fleet = Fleet({"nowhere": "none"}, lambda: 5.0)
     model = fleet.find("nowhere")

@@ -6,11 +6,14 @@ from typing import Any, Final
 import msgspec
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import Fault, InvalidJson, InvalidRequest
+from remuda.core.faults import Fault, InvalidRequest
+from remuda.dialects.kit.bodies import malformed
 from remuda.dialects.kit.errors import SHOWN_CHARS
 from remuda.dialects.openai.errors import refusal, stream_error
 from remuda.dialects.openai.schemas import ChatBody, CompletionBody, EmbeddingBody, RerankBody, ResponseBody
-from remuda.gateway.face import LaneRoute, Refusal
+from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal
+
+NAME: Final = "openai"
 
 MAX_CHOICES: Final = 128
 """OpenAI's own bound on `n`."""
@@ -22,11 +25,6 @@ MAX_SHOWN_BYTES: Final = 4096
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENTRIES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
-_ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
-"""Escapes in JSON: whole surrogate pairs, halves, and all others."""
 _DECODERS: Final[dict[Operation, msgspec.json.Decoder[Any]]] = {
     Operation.CHAT: msgspec.json.Decoder(ChatBody),
     Operation.COMPLETION: msgspec.json.Decoder(CompletionBody),
@@ -44,7 +42,7 @@ _EXPECTED = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
 class OpenAIFace:
     """The OpenAI dialect on the lane."""
 
-    name: Final = "openai"
+    name: Final = NAME
 
     def read(self, operation: Operation, body: bytes) -> Ask:
         """The ask that `body` holds."""
@@ -76,6 +74,10 @@ class OpenAIFace:
         wants_usage = operation is Operation.RESPONSE or (options is not None and bool(options.include_usage))
         prompts = _prompts_in(fields.prompt) if operation is Operation.COMPLETION else 1
         return Ask(operation, fields.model, True, wants_usage, choices, body, prompts)
+
+    def translator(self, ask: Ask) -> AnswerTranslator | None:
+        """None: this is what every engine here speaks."""
+        return None
 
     def refusal(self, fault: Fault, request_id: str) -> Refusal:
         """The answer that says `fault`."""
@@ -131,18 +133,6 @@ def value_at(body: bytes, path: str) -> str | int | float | bool | None:
     if isinstance(value, str):
         return value[:SHOWN_CHARS]
     return value if isinstance(value, bool | int | float) else None
-
-
-def malformed(error: Exception, body: bytes) -> InvalidJson:
-    """What is wrong with a body that could not be decoded."""
-    for escape in _ESCAPE.finditer(body):
-        if escape["half"]:
-            # Python's and JavaScript's own encoders write such halves; the decoder calls the body cut off.
-            return InvalidJson(
-                f"the request body holds half a surrogate pair ({escape[0].decode()}, byte {escape.start()}): "
-                "a character beyond \\uffff is written as two of them, one after the other"
-            )
-    return InvalidJson(f"the request body is not valid JSON: {str(error)[:200]}")
 
 
 def lane_routes(face: OpenAIFace) -> list[LaneRoute]:

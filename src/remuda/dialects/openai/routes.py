@@ -13,6 +13,7 @@ from remuda.dialects.kit.access import Access, Rule
 from remuda.dialects.kit.documents import json_of
 from remuda.dialects.kit.plain import PlainRoute
 from remuda.dialects.openai.documents import OPERATIONS, lane_document
+from remuda.dialects.openai.face import NAME
 from remuda.dialects.openai.models import listed, retrieved
 from remuda.dialects.openai.schemas import ModelList, ModelObject
 from remuda.fleet.registry import Fleet
@@ -64,7 +65,7 @@ def router(fleet: Fleet, lane_routes: Iterable[LaneRoute]) -> APIRouter:
     routes = APIRouter(tags=["openai"], default_response_class=Response)
     _add_models(routes, fleet)
     for route in lane_routes:
-        if route.operation is not None:
+        if route.operation is not None and route.face.name == NAME:
             _add_lane_route(routes, route.path, route.operation)
     for prefix in VERSIONS:
         for path, words in _NOT_OFFERED.items():

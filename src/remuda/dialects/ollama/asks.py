@@ -1,0 +1,321 @@
+"""Requests as Ollama's clients write them, in the OpenAI shapes that engines take."""
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from remuda.core.ask import Ask, Operation
+from remuda.core.faults import InvalidRequest, NotOffered
+from remuda.dialects.kit.bodies import malformed
+from remuda.dialects.ollama.schemas import (
+    OllamaAsked,
+    OllamaChat,
+    OllamaEmbed,
+    OllamaEmbeddings,
+    OllamaGenerate,
+    OllamaGenerating,
+    OllamaMessage,
+    OllamaOptions,
+)
+
+MAX_MODEL_NAME: Final = 256
+EFFORTS: Final = ("low", "medium", "high")
+_EXPECTED: Final = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
+_AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_KINDS: Final = {"/9j/": "jpeg", "iVBOR": "png", "R0lGO": "gif", "UklGR": "webp"}
+"""How pictures in base64 begin, by what they are."""
+_SAME: Final = tuple(name for name in OllamaOptions.__struct_fields__ if name not in ("num_predict", "stop"))
+"""Options that have the same name in a request to an engine."""
+
+Json = dict[str, Any]
+Body = TypeVar("Body", bound=OllamaAsked)
+
+
+class Shape(Enum):
+    """Which of Ollama's routes a request came by: each has an answer of its own."""
+
+    CHAT = "chat"
+    GENERATE = "generate"
+    EMBED = "embed"
+    EMBEDDINGS = "embeddings"
+
+
+class OllamaAsk(Ask, eq=False, kw_only=True):
+    """An ask, and what has to be known of it when its answer comes."""
+
+    shape: Shape
+    has_lines: bool = False
+    """The client reads its answer line by line."""
+    is_load: bool = False
+    """There was nothing to answer: the model shall only be loaded."""
+    hides_thinking: bool = False
+    is_list: bool = False
+    """Several texts were to be embedded, or one in a list."""
+    started: float = 0.0
+    """Monotonic time at which it was read."""
+
+
+def read_chat(body: bytes) -> OllamaAsk:
+    """A conversation."""
+    asked = _decoded(_CHAT, body)
+    if not asked.messages:
+        return _load(asked, Shape.CHAT)
+    made = _generation(asked)
+    made["messages"] = messages_of(asked.messages)
+    if asked.tools:
+        made["tools"] = asked.tools
+    return _ask(asked, Shape.CHAT, Operation.CHAT, made)
+
+
+def read_generate(body: bytes) -> OllamaAsk:
+    """A prompt: through the model's chat template as one message, or as it is (`raw`)."""
+    asked = _decoded(_GENERATE, body)
+    _check_generate(asked)
+    if not asked.prompt and not asked.images:
+        return _load(asked, Shape.GENERATE)
+    if asked.raw:
+        made = _generation(asked) | {"prompt": asked.prompt}
+        return _ask(asked, Shape.GENERATE, Operation.COMPLETION, made)
+    said = [OllamaMessage("system", asked.system)] if asked.system else []
+    said.append(OllamaMessage("user", asked.prompt or "", images=asked.images))
+    made = _generation(asked) | {"messages": messages_of(said)}
+    return _ask(asked, Shape.GENERATE, Operation.CHAT, made)
+
+
+def read_embed(body: bytes) -> OllamaAsk:
+    """Texts to be embedded."""
+    asked = _decoded(_EMBED, body)
+    return _embedding(asked, Shape.EMBED, asked.input, "input", asked.dimensions)
+
+
+def read_embeddings(body: bytes) -> OllamaAsk:
+    """The same in Ollama's older words."""
+    asked = _decoded(_EMBEDDINGS, body)
+    given = asked.prompt if asked.prompt is not None else asked.input
+    return _embedding(asked, Shape.EMBEDDINGS, given, "prompt", None)
+
+
+READERS: Final[dict[Shape, Callable[[bytes], OllamaAsk]]] = {
+    Shape.CHAT: read_chat,
+    Shape.GENERATE: read_generate,
+    Shape.EMBED: read_embed,
+    Shape.EMBEDDINGS: read_embeddings,
+}
+
+_CHAT: Final = msgspec.json.Decoder(OllamaChat)
+_GENERATE: Final = msgspec.json.Decoder(OllamaGenerate)
+_EMBED: Final = msgspec.json.Decoder(OllamaEmbed)
+_EMBEDDINGS: Final = msgspec.json.Decoder(OllamaEmbeddings)
+
+
+def _decoded(decoder: "msgspec.json.Decoder[Body]", body: bytes) -> Body:
+    asked = decoded(decoder.decode, body)
+    if not asked.model or len(asked.model) > MAX_MODEL_NAME:
+        raise InvalidRequest(f"'model' is a name of 1 to {MAX_MODEL_NAME} characters", parameter="model")
+    if asked.node_id is not None:
+        raise InvalidRequest("specifying node_id is not allowed", parameter="node_id")
+    return asked
+
+
+Decoded = TypeVar("Decoded")
+
+
+def decoded(decode: Callable[[bytes], Decoded], body: bytes) -> Decoded:
+    """What `body` holds; raises InvalidRequest, in words that name the field."""
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise malformed(error, body) from error
+
+
+def invalid(message: str) -> InvalidRequest:
+    """A validation error of msgspec as a fault that names the field."""
+    at = _AT.search(message)
+    path = at["path"] if at else ""
+    expected = _EXPECTED.search(message)
+    if expected is not None and path:
+        said = f"'{path}' must be {expected['expected']}, not {expected['got']}"
+        return InvalidRequest(said, parameter=path, expected=expected["expected"])
+    said = _AT.sub("", message)
+    return InvalidRequest(f"'{path}': {said}" if path else said, parameter=path or None)
+
+
+def _check_generate(asked: OllamaGenerate) -> None:
+    """Raise InvalidRequest for what no engine here could be told."""
+    if asked.suffix:
+        raise InvalidRequest(
+            "'suffix' is not offered here: no engine behind this gateway is asked to fill in the middle of a text",
+            parameter="suffix",
+        )
+    if asked.template:
+        raise InvalidRequest(
+            "'template' is not offered here: the model's engine applies the model's own; with 'raw' the prompt goes "
+            "to the model as it is",
+            parameter="template",
+        )
+    if asked.context:
+        raise InvalidRequest(
+            "'context' is not offered here: send the conversation's messages to /api/chat instead",
+            parameter="context",
+        )
+    if asked.raw:
+        for name in ("system", "images", "format", "think", "logprobs"):
+            if getattr(asked, name):
+                raise InvalidRequest(f"'{name}' cannot go with 'raw': leave one of them out", parameter=name)
+
+
+def _ask(asked: OllamaGenerating, shape: Shape, operation: Operation, made: Json) -> OllamaAsk:
+    is_streamed = asked.stream is not False
+    if is_streamed:
+        made |= {"stream": True, "stream_options": {"include_usage": True}}
+    return OllamaAsk(
+        operation,
+        asked.model,
+        is_streamed,
+        is_streamed,
+        1,
+        msgspec.json.encode(made),
+        shape=shape,
+        has_lines=is_streamed,
+        hides_thinking=asked.think is False,
+    )
+
+
+def _load(asked: OllamaGenerating, shape: Shape) -> OllamaAsk:
+    """The least that brings a model up: one token of a text that nobody sees."""
+    if asked.keep_alive in (0, "0", "0s", "0m", "0h"):
+        raise NotOffered(
+            "this gateway does not unload models for clients: its settings models.idle_unload_s and "
+            "models.max_loaded say when it does"
+        )
+    body = msgspec.json.encode({"model": asked.model, "prompt": "\n", "max_tokens": 1})
+    return OllamaAsk(
+        Operation.COMPLETION,
+        asked.model,
+        False,
+        False,
+        1,
+        body,
+        shape=shape,
+        has_lines=asked.stream is not False,
+        is_load=True,
+    )
+
+
+def _embedding(
+    asked: OllamaAsked, shape: Shape, given: str | list[str] | None, name: str, dimensions: int | None
+) -> OllamaAsk:
+    if given is None or given == []:
+        raise InvalidRequest(f"'{name}' is a text, or a list of texts that is not empty", parameter=name)
+    made: Json = {"model": asked.model, "input": given}
+    if dimensions is not None:
+        made["dimensions"] = dimensions
+    body = msgspec.json.encode(made)
+    return OllamaAsk(
+        Operation.EMBEDDING, asked.model, False, False, 1, body, shape=shape, is_list=isinstance(given, list)
+    )
+
+
+def _generation(asked: OllamaGenerating) -> Json:
+    """What chat and generate share of a request to an engine."""
+    made: Json = {"model": asked.model, **sampling_of(asked.options)}
+    response_format = format_of(asked.format)
+    if response_format is not None:
+        made["response_format"] = response_format
+    think = asked.think
+    if isinstance(think, bool):
+        made["chat_template_kwargs"] = {"enable_thinking": think}
+    elif think is not None:
+        if think not in EFFORTS:
+            raise InvalidRequest(f"'think' is true, false, or one of {', '.join(EFFORTS)}", parameter="think")
+        made["chat_template_kwargs"] = {"enable_thinking": True, "reasoning_effort": think}
+    if asked.logprobs:
+        made["logprobs"] = True
+        if asked.top_logprobs:
+            made["top_logprobs"] = asked.top_logprobs
+    return made
+
+
+def sampling_of(options: OllamaOptions | None) -> Json:
+    """`options` in the words of engines; what the client did not set is left to them."""
+    if options is None:
+        return {}
+    made: Json = {name: value for name in _SAME if (value := getattr(options, name)) is not None}
+    if options.num_predict is not None and options.num_predict >= 0:
+        made["max_tokens"] = options.num_predict
+    if options.stop:
+        made["stop"] = options.stop
+    return made
+
+
+def format_of(given: Any) -> Json | None:
+    """`format` as a `response_format`."""
+    if given is None or given == "":
+        return None
+    if given == "json":
+        return {"type": "json_object"}
+    if isinstance(given, dict):
+        return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": given}}
+    raise InvalidRequest("'format' is \"json\" or a JSON schema", parameter="format", expected="json, or an object")
+
+
+def messages_of(given: list[OllamaMessage]) -> list[Json]:
+    """A conversation in OpenAI's words. Calls without an id get one; answers of tools that do not say which call they
+    answer belong to the first open call of their tool, else to the first open one."""
+    open_calls: list[tuple[str, str]] = []
+    made: list[Json] = []
+    calls = 0
+    for number, message in enumerate(given):
+        said: Json = {"role": message.role, "content": _content(message, number)}
+        if message.thinking:
+            said["reasoning_content"] = message.thinking
+        if message.tool_calls:
+            said["tool_calls"] = []
+            for call in message.tool_calls:
+                name, arguments = call.function.name, call.function.arguments
+                call_id = call.id or f"call_{calls}"
+                calls += 1
+                open_calls.append((call_id, name))
+                text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+                function = {"name": name, "arguments": text}
+                said["tool_calls"].append({"id": call_id, "type": "function", "function": function})
+        if message.role == "tool":
+            said["tool_call_id"] = _answered(message, open_calls)
+            if message.tool_name:
+                said["name"] = message.tool_name
+        made.append(said)
+    return made
+
+
+def _answered(message: OllamaMessage, open_calls: list[tuple[str, str]]) -> str:
+    """Which of the open calls a tool's message answers; it is open no longer."""
+    wanted = message.tool_call_id
+    for at, (call_id, name) in enumerate(open_calls):
+        if call_id == wanted or (wanted is None and name == message.tool_name):
+            del open_calls[at]
+            return call_id
+    if wanted is not None:
+        return wanted
+    return open_calls.pop(0)[0] if open_calls else "call_0"
+
+
+def _content(message: OllamaMessage, number: int) -> str | list[Json]:
+    text = message.content or ""
+    if not message.images:
+        return text
+    parts: list[Json] = [{"type": "text", "text": text}] if text else []
+    return parts + [_picture(image, f"messages[{number}].images") for image in message.images]
+
+
+def _picture(image: str, parameter: str) -> Json:
+    if image.startswith(("http://", "https://")):
+        raise InvalidRequest(f"'{parameter}': a picture is sent in base64, not as an address", parameter=parameter)
+    if not image.startswith("data:"):
+        kind = next((kind for start, kind in _KINDS.items() if image.startswith(start)), "png")
+        image = f"data:image/{kind};base64,{image}"
+    return {"type": "image_url", "image_url": {"url": image}}

@@ -1,0 +1,57 @@
+"""The face towards the lane: one for each of Ollama's inference routes, as each has an answer of its own."""
+
+from typing import Final
+
+from remuda.core.ask import Ask, Operation
+from remuda.core.clock import Clock
+from remuda.core.faults import Fault, InvalidJson
+from remuda.dialects.ollama.answers import ANSWERS
+from remuda.dialects.ollama.asks import READERS, OllamaAsk, Shape
+from remuda.dialects.ollama.errors import refusal, stream_error
+from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal
+
+NAME: Final = "ollama"
+
+
+class OllamaFace:
+    """One of Ollama's routes on the lane."""
+
+    name: Final = NAME
+
+    def __init__(self, shape: Shape, clock: Clock) -> None:
+        self._clock = clock
+        self._read = READERS[shape]
+
+    def read(self, operation: Operation, body: bytes) -> Ask:
+        """The ask that `body` holds, in the words of engines. Its operation may be another than the route's: a prompt
+        that goes through the chat template is a chat for an engine."""
+        try:
+            ask = self._read(body)
+        except RecursionError:  # what could just be read, but not be written a few levels deeper
+            raise InvalidJson("the request body is nested too deeply") from None
+        ask.started = self._clock.monotonic()
+        return ask
+
+    def translator(self, ask: Ask) -> AnswerTranslator | None:
+        """What makes Ollama's answer of an engine's."""
+        assert isinstance(ask, OllamaAsk)
+        return ANSWERS[ask.shape](ask, self._clock)
+
+    def refusal(self, fault: Fault, request_id: str) -> Refusal:
+        """The answer that says `fault`."""
+        return refusal(fault, request_id)
+
+    def stream_error(self, fault: Fault, request_id: str) -> bytes:
+        """The line that says `fault`."""
+        return stream_error(fault, request_id)
+
+
+def lane_routes(clock: Clock) -> list[LaneRoute]:
+    """The inference routes."""
+    routes = {
+        "/api/chat": (Shape.CHAT, Operation.CHAT),
+        "/api/generate": (Shape.GENERATE, Operation.COMPLETION),
+        "/api/embed": (Shape.EMBED, Operation.EMBEDDING),
+        "/api/embeddings": (Shape.EMBEDDINGS, Operation.EMBEDDING),
+    }
+    return [LaneRoute(path, OllamaFace(shape, clock), operation) for path, (shape, operation) in routes.items()]

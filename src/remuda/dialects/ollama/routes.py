@@ -1,0 +1,143 @@
+"""Ollama's ordinary routes: lists, a clear word for what is not offered, and the lane's routes as ASGI sees them."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from remuda.core.faults import InvalidRequest, NotOffered
+from remuda.core.keys import Scope
+from remuda.dialects.kit.access import Access, Rule
+from remuda.dialects.kit.documents import json_of
+from remuda.dialects.kit.plain import PlainRoute
+from remuda.dialects.ollama import schemas
+from remuda.dialects.ollama.asks import decoded
+from remuda.dialects.ollama.documents import LANE, lane_document
+from remuda.dialects.ollama.face import NAME
+from remuda.dialects.ollama.models import listed, running, shown
+from remuda.fleet.registry import Fleet
+from remuda.gateway.face import LaneRoute
+
+API_LEVEL: Final = "0.12.11"
+"""The release of Ollama whose API this speaks, as far as it speaks it: clients ask before they use what is newer."""
+
+_NOT_OFFERED: Final = {
+    "/api/pull": "the pulling of models: put a GGUF file into a folder that it serves, or pull on the server behind it",
+    "/api/push": "the pushing of models",
+    "/api/create": "the making of models",
+    "/api/copy": "the copying of models: the setting models.aliases gives a model another name",
+    "/api/delete": "the deletion of models: remove the file, or delete on the server behind it",
+    "/api/blobs/{digest}": "the keeping of files",
+}
+"""The rest of Ollama's API, in words that follow "this gateway does not offer"."""
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
+
+PATHS: Final = (
+    *LANE,
+    "/api/tags",
+    "/api/ps",
+    "/api/show",
+    "/api/version",
+    *(path.removesuffix("/{digest}") for path in _NOT_OFFERED),
+)
+"""What is Ollama's under `/api`, which other dialects share."""
+RULES: Final = tuple(
+    Rule(each, Access(Scope.INFERENCE, also=Scope.READ), methods=None) for path in PATHS for each in (path, path + "/*")
+)
+"""Nothing here manages anything: a key for inference may list models, and hears what is not offered."""
+
+
+def router(fleet: Fleet, lane_routes: Iterable[LaneRoute]) -> APIRouter:
+    """All of Ollama's paths but what the lane answers."""
+    routes = APIRouter(tags=[NAME], default_response_class=Response)
+    _add_lists(routes, fleet)
+    for route in lane_routes:
+        if route.face.name == NAME:
+            _add_lane_route(routes, route.path)
+    for path, words in _NOT_OFFERED.items():
+        _add_not_offered(routes, path, words)
+    return routes
+
+
+def _add_lists(routes: APIRouter, fleet: Fleet) -> None:
+    async def tags() -> Response:
+        return _json(listed(fleet))
+
+    async def ps() -> Response:
+        return _json(running(fleet))
+
+    async def version() -> Response:
+        return _json(schemas.OllamaVersion(API_LEVEL))
+
+    async def show(request: Request) -> Response:
+        asked = decoded(_decode_show, await request.body())
+        name = asked.model or asked.name
+        if not name:
+            raise InvalidRequest("the request is missing the required parameter 'model'", parameter="model")
+        return _json(shown(fleet, name))
+
+    _add(routes, "/api/tags", tags, "List the models", "All models and aliases.", schemas.OllamaModels)
+    _add(routes, "/api/ps", ps, "List the models that can answer at once", "Those models.", schemas.OllamaRunning)
+    _add(routes, "/api/version", version, "Which of Ollama's APIs this is", "The version.", schemas.OllamaVersion)
+    body = {"requestBody": {"required": True, "content": json_of(schemas.OllamaShow)}}
+    _add(routes, "/api/show", show, "Describe a model", "The model.", schemas.OllamaShown, method="POST", extra=body)
+
+
+def _add(
+    routes: APIRouter,
+    path: str,
+    endpoint: Any,
+    summary: str,
+    answer: str,
+    struct: type,
+    *,
+    method: str = "GET",
+    extra: dict[str, Any] | None = None,
+) -> None:
+    routes.add_api_route(
+        path,
+        endpoint,
+        methods=[method],
+        summary=summary,
+        operation_id=_operation_id(method, path),
+        responses={200: {"description": answer, "content": json_of(struct)}},
+        openapi_extra=extra,
+    )
+
+
+def _add_lane_route(routes: APIRouter, path: str) -> None:
+    """A lane path as ASGI sees it: described in the document, and 405 to all methods but POST."""
+
+    async def came_around() -> Response:
+        # The lane compares a path byte by byte as it was sent; this one was sent as a whole URL or with escapes.
+        raise InvalidRequest(f"write this address plainly in the request line: POST {path}")
+
+    described = LANE[path]
+    routes.add_api_route(
+        path,
+        came_around,
+        methods=["POST"],
+        summary=described.summary,
+        description=described.description,
+        operation_id=_operation_id("POST", path),
+        openapi_extra=lane_document(path),
+    )
+
+
+def _add_not_offered(routes: APIRouter, path: str, words: str) -> None:
+    async def not_offered(request: Request) -> Response:
+        raise NotOffered(f"this gateway does not offer {words}")
+
+    routes.routes.append(PlainRoute(path, not_offered, methods=METHODS, dialect=NAME, summary="Not offered"))
+
+
+_decode_show: Final = msgspec.json.Decoder(schemas.OllamaShow).decode
+
+
+def _json(struct: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(struct), media_type="application/json; charset=utf-8")
+
+
+def _operation_id(method: str, path: str) -> str:
+    return f"{method.lower()}_{path.strip('/').replace('/', '_')}"
