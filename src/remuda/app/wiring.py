@@ -17,6 +17,7 @@ from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.retention import keep_retention
 from remuda.app.settings import Settings, UpstreamSettings
+from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
@@ -28,6 +29,7 @@ from remuda.engines import tiny
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.engines.openai.adapter import OpenAILike
+from remuda.fleet.health import HealthRules
 from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
@@ -340,7 +342,7 @@ class Remuda:
             self.local.used(record.model)
 
     def _upstream(self, upstream: UpstreamSettings) -> tuple[UpstreamSource, OutboundClient]:
-        name = upstream.display_name
+        name, health = upstream.display_name, self.settings.health
         headers: tuple[tuple[bytes, bytes], ...] = ()
         if upstream.api_key is not None:
             headers = ((b"Authorization", b"Bearer " + upstream.api_key.get_secret_value().encode()),)
@@ -360,6 +362,14 @@ class Remuda:
             deadlines=Deadlines(upstream.connect_timeout_s, upstream.ttft_timeout_s, upstream.silence_timeout_s),
             announce=self._announced,
             clock=self.clock,
+            chance=system_chance,
+            rules=HealthRules(
+                failures=health.failures_to_standby,
+                successes=health.successes_to_active,
+                every_s=health.probe_every_s,
+                again_s=health.probe_again_s,
+                jitter=health.probe_jitter_percent / 100,
+            ),
         )
         return source, client
 

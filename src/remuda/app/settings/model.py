@@ -199,6 +199,21 @@ class RoutingSettings(Section):
     """How many replicas are tried before a request fails. None is tried again once an answer has begun."""
 
 
+class HealthSettings(Section):
+    """When a server elsewhere counts as well."""
+
+    probe_every_s: Annotated[Seconds, Field(ge=0.1)] = 10
+    """How often a server that is well is asked for its models."""
+    probe_again_s: Annotated[Seconds, Field(ge=0.1)] = 1
+    """How often one is asked that did not answer, or is not trusted again yet."""
+    probe_jitter_percent: Annotated[Whole, Field(ge=0, le=50)] = 10
+    """By how much each of these times is shorter or longer at random, so that several gateways do not ask in step."""
+    failures_to_standby: Annotated[Whole, Field(ge=1, le=100)] = 2
+    """Questions in a row without an answer after which a server is on standby: its replicas are not chosen."""
+    successes_to_active: Annotated[Whole, Field(ge=1, le=100)] = 2
+    """Answers in a row after which it is active again."""
+
+
 class AuthSettings(Section):
     """Who may use the gateway."""
 
@@ -250,6 +265,7 @@ class Settings(Section):
     upstreams: tuple[UpstreamSettings, ...] = ()
     """OpenAI-compatible servers elsewhere. With one, or with `models.paths`, the tiny models are not offered."""
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     log: LogSettings = Field(default_factory=LogSettings)
