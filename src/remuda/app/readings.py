@@ -19,10 +19,13 @@ def attach_readings(metrics: Metrics, fleet: Fleet, gateway: Gateway, journal: J
         return [((model.name,), len(model.waiting)) for model in fleet.models()]
 
     def slots() -> Values:
-        return [((replica.id,), replica.slots.total) for replica in fleet.replicas()]
+        return [((replica.id,), replica.slots.size) for replica in fleet.replicas()]
 
     def slots_in_use() -> Values:
         return [((replica.id,), replica.slots.in_use) for replica in fleet.replicas()]
+
+    def circuits() -> Values:
+        return [((replica.id,), float(replica.slots.total == 0)) for replica in fleet.replicas()]
 
     def loaded() -> Values:
         return [((), sum(state.phase is Phase.RUNNING for state in local.states()))]
@@ -31,6 +34,7 @@ def attach_readings(metrics: Metrics, fleet: Fleet, gateway: Gateway, journal: J
     metrics.attach(catalogue.QUEUE_DEPTH, queue_depths)
     metrics.attach(catalogue.SLOTS, slots)
     metrics.attach(catalogue.SLOTS_IN_USE, slots_in_use)
+    metrics.attach(catalogue.CIRCUIT_OPEN, circuits)
     metrics.attach(catalogue.MODELS_LOADED, loaded)
     metrics.attach(catalogue.JOURNAL_BUFFERED, lambda: [((), journal.buffered)])
     metrics.attach(catalogue.JOURNAL_SPILLED, lambda: [((), journal.spilled)])

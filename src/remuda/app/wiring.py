@@ -16,7 +16,7 @@ from remuda.app.known_models import KnownModels
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.retention import keep_retention
-from remuda.app.settings import Settings, UpstreamSettings
+from remuda.app.settings import HealthSettings, Settings, UpstreamSettings
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
@@ -29,11 +29,14 @@ from remuda.engines import tiny
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.engines.openai.adapter import OpenAILike
+from remuda.fleet.breaker import BreakerRules
+from remuda.fleet.breakers import Breakers
 from remuda.fleet.health import HealthRules
 from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
 from remuda.fleet.sources.upstream import UpstreamSource
+from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.forward import Forwarder
@@ -83,6 +86,7 @@ class Remuda:
         self._face = OpenAIFace()
         self._lane_routes = lane_routes(self._face)
         self.fleet = Fleet(settings.models.aliases, clock.wall)
+        self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         self.gatekeeper = Gatekeeper(
             keyless_allowed=settings.auth.required == "auto" and settings.server.is_local,
             wall=clock.wall,
@@ -216,13 +220,24 @@ class Remuda:
             Relay(monotonic),
             recorder,
             settler,
+            Attempts(self.breakers, max_attempts=routing.max_attempts),
             monotonic,
             observe_abort=self.metrics.observe_abort,
-            max_attempts=routing.max_attempts,
             max_decompressed_bytes=settings.server.max_decompressed_bytes,
         )
         cors = Cors(settings.server.cors_origins)
-        return Gateway(pipeline, self.gatekeeper, recorder, forwarder, settler, self.fleet, self.clock, self.ids, cors)
+        return Gateway(
+            pipeline,
+            self.gatekeeper,
+            recorder,
+            forwarder,
+            settler,
+            self.breakers,
+            self.fleet,
+            self.clock,
+            self.ids,
+            cors,
+        )
 
     def _lane(self) -> Lane:
         server = self.settings.server
@@ -361,6 +376,7 @@ class Remuda:
             tls=tls,
             deadlines=Deadlines(upstream.connect_timeout_s, upstream.ttft_timeout_s, upstream.silence_timeout_s),
             announce=self._announced,
+            recovered=self.breakers.recovered,
             clock=self.clock,
             chance=system_chance,
             rules=HealthRules(
@@ -372,6 +388,16 @@ class Remuda:
             ),
         )
         return source, client
+
+
+def _breaker_rules(health: HealthSettings) -> BreakerRules:
+    return BreakerRules(
+        failures=health.breaker_failures,
+        window_s=health.breaker_window_s,
+        pause_s=health.breaker_pause_s,
+        max_pause_s=health.breaker_max_pause_s,
+        ramp_s=health.slow_start_s,
+    )
 
 
 def _each(take: Callable[[RequestRecord], None]) -> Callable[[Sequence[RequestRecord]], None]:

@@ -212,6 +212,16 @@ class HealthSettings(Section):
     """Questions in a row without an answer after which a server is on standby: its replicas are not chosen."""
     successes_to_active: Annotated[Whole, Field(ge=1, le=100)] = 2
     """Answers in a row after which it is active again."""
+    breaker_failures: Annotated[Whole, Field(ge=0, le=1000)] = 5
+    """Requests that fail on a server within `breaker_window_s`, and are at least half of those it gets, after which it gets none for a while. 0: it goes on getting them."""  # noqa: E501
+    breaker_window_s: Annotated[Seconds, Field(gt=0)] = 10
+    """How long a failure counts."""
+    breaker_pause_s: Annotated[Seconds, Field(gt=0)] = 1
+    """How long such a server gets no requests. Then one is tried; where it fails too, the pause doubles."""
+    breaker_max_pause_s: Annotated[Seconds, Field(gt=0)] = 60
+    """How long the pause grows at most."""
+    slow_start_s: Seconds = 10
+    """How long after a recovery it takes until a server gets as many requests as before; 0: at once."""
 
 
 class AuthSettings(Section):

@@ -35,6 +35,7 @@ class UpstreamSource:
         deadlines: Deadlines,
         tls: ssl.SSLContext | None = None,
         announce: Callable[[FleetChange], None],
+        recovered: Callable[[Slots, str], None] = lambda slots, name: None,
         clock: Clock,
         chance: Chance,
         rules: HealthRules,
@@ -49,6 +50,7 @@ class UpstreamSource:
         self._deadlines = deadlines
         self._tls = tls
         self._announce = announce
+        self._recovered = recovered
         self._clock = clock
         self._chance = chance
         self._rules = rules
@@ -106,6 +108,8 @@ class UpstreamSource:
             what = f"answers again and is on standby until it has done so {self._rules.successes} times in a row"
         if before != self._health or not self._replicas:
             log.info("upstream %s %s", self.name, what)
+        if self._health.is_up and not before.is_up:
+            self._recovered(self._slots, self.name)
         self._serve(self._configured or offered)
 
     def _failed(self, why: str) -> None:

@@ -1,0 +1,81 @@
+"""Servers that fail real requests: held back, tried again, and no request lost that can wait."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from remuda.testing.behaviour import Fault
+from remuda.testing.upstream import FakeUpstream
+from tests.fixtures.gateway import RunningGateway
+from tests.fixtures.raw import RawAnswer, RawClient, post
+from tests.fixtures.shared import gateway_before
+
+QUICK = {"breaker_failures": 3, "breaker_pause_s": 0.3, "slow_start_s": 0}
+FOR_LONG = {"breaker_failures": 3, "breaker_pause_s": 3600, "breaker_max_pause_s": 3600}
+
+
+async def ask(gateway: RunningGateway, **fields: Any) -> RawAnswer:
+    body = json.dumps({"model": "fake", "messages": [{"role": "user", "content": "Hello"}], **fields}).encode()
+    async with RawClient(gateway.port) as client:
+        client.say(post(body))
+        return await client.answer()
+
+
+async def test_requests_for_a_model_whose_only_server_is_held_back_wait_until_it_is_well(
+    upstream: FakeUpstream, tmp_path: Path
+):
+    async with gateway_before(upstream, data_dir=tmp_path, health=QUICK) as gateway:
+        upstream.behave(fault=Fault.ERROR, times=3)
+        assert [(await ask(gateway)).status for _ in range(3)] == [502, 502, 502]
+        assert [gateway.remuda.fleet.look_up("fake").replicas[0].is_routable] == [False]  # type: ignore[union-attr]
+        answers = await asyncio.gather(*(ask(gateway, stream=i % 2 == 0) for i in range(8)))
+        assert [(answer.status, answer.is_whole) for answer in answers] == [(200, True)] * 8
+        await gateway.at_rest()
+        waited = [record.queue_wait_s for record in await gateway.records()]
+        assert sum(wait > 0 for wait in waited) == 8
+        await gateway.until(lambda: len(gateway.remuda.breakers) == 0, "the breaker is forgotten")
+
+
+async def test_where_it_does_not_recover_they_get_504(upstream: FakeUpstream, tmp_path: Path):
+    async with gateway_before(
+        upstream, data_dir=tmp_path, health=FOR_LONG, routing={"queue_timeout_s": 0.1}
+    ) as gateway:
+        upstream.behave(fault=Fault.ERROR)
+        assert [(await ask(gateway)).status for _ in range(4)] == [502, 502, 502, 504]
+        assert len(upstream.seen) == 3
+        page = gateway.remuda.metrics.render().decode()
+        assert 'remuda_circuit_open{replica="one/fake"} 1.0' in page
+        assert 'remuda_slots{replica="one/fake"} 4.0' in page
+
+
+async def test_another_server_takes_over_unseen(upstream: FakeUpstream, tmp_path: Path):
+    async with (
+        FakeUpstream() as other,
+        gateway_before(upstream, other, data_dir=tmp_path, health=FOR_LONG) as gateway,
+    ):
+        upstream.behave(fault=Fault.DROP_BEFORE_HEAD)
+        for _ in range(20):
+            assert (await ask(gateway)).status == 200
+        await gateway.at_rest()
+        assert sum(record.attempts for record in await gateway.records()) == 23
+
+
+async def test_what_the_client_does_wrong_holds_no_server_back(upstream: FakeUpstream, tmp_path: Path):
+    async with gateway_before(upstream, data_dir=tmp_path, health=FOR_LONG) as gateway:
+        upstream.behave(fault=Fault.ERROR, status=400)
+        assert [(await ask(gateway)).status for _ in range(6)] == [400] * 6
+        assert len(gateway.remuda.breakers) == 0
+
+
+async def test_a_trial_whose_client_leaves_is_followed_by_another(upstream: FakeUpstream, tmp_path: Path):
+    async with gateway_before(upstream, data_dir=tmp_path, health=QUICK) as gateway:
+        upstream.behave(fault=Fault.ERROR, times=3)
+        assert [(await ask(gateway)).status for _ in range(3)] == [502, 502, 502]
+        upstream.gate.hold()
+        async with RawClient(gateway.port) as client:
+            client.say(post())
+            await upstream.gate.reached(1)
+        await gateway.at_rest()
+        upstream.gate.release()
+        assert (await ask(gateway)).status == 200
