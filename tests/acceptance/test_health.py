@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from remuda.gateway.retry_budget import FLOOR
 from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway
@@ -20,6 +24,12 @@ async def ask(gateway: RunningGateway, **fields: Any) -> RawAnswer:
     async with RawClient(gateway.port) as client:
         client.say(post(body))
         return await client.answer()
+
+
+def hurry(gateway: RunningGateway) -> None:
+    """Let no server be silent for long."""
+    for replica in gateway.remuda.fleet.replicas():
+        replica.deadlines = replace(replica.deadlines, answer_s=0.2)
 
 
 async def test_requests_for_a_model_whose_only_server_is_held_back_wait_until_it_is_well(
@@ -79,3 +89,47 @@ async def test_a_trial_whose_client_leaves_is_followed_by_another(upstream: Fake
         await gateway.at_rest()
         upstream.gate.release()
         assert (await ask(gateway)).status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_silence_before_the_first_byte_is_retried_elsewhere(stream: bool, upstream: FakeUpstream, tmp_path: Path):
+    async with (
+        FakeUpstream() as other,
+        gateway_before(upstream, other, data_dir=tmp_path) as gateway,
+    ):
+        hurry(gateway)
+        upstream.behave(fault=Fault.HANG)
+        answers = await asyncio.gather(ask(gateway, stream=stream), ask(gateway, stream=stream))
+        assert [(answer.status, answer.is_whole) for answer in answers] == [(200, True)] * 2
+        await upstream.aborted_count(1)
+        await gateway.at_rest()
+        assert sorted(record.attempts for record in await gateway.records()) == [1, 2]
+        assert "remuda_retries_total 1.0" in gateway.remuda.metrics.render().decode()
+
+
+async def test_where_all_are_silent_it_is_504(upstream: FakeUpstream, tmp_path: Path):
+    async with (
+        FakeUpstream() as other,
+        gateway_before(upstream, other, data_dir=tmp_path) as gateway,
+    ):
+        hurry(gateway)
+        upstream.behave(fault=Fault.HANG)
+        other.behave(fault=Fault.HANG)
+        answer = await ask(gateway)
+        assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
+        await gateway.at_rest()
+        assert [record.attempts for record in await gateway.records()] == [2]
+
+
+async def test_retries_end_with_their_budget(upstream: FakeUpstream, tmp_path: Path):
+    routing = {"retry_budget_percent": 0}
+    async with (
+        FakeUpstream() as other,
+        gateway_before(upstream, other, data_dir=tmp_path, routing=routing, health={"breaker_failures": 0}) as gateway,
+    ):
+        upstream.behave(fault=Fault.ERROR)
+        other.behave(fault=Fault.ERROR)
+        assert {(await ask(gateway)).status for _ in range(FLOOR + 1)} == {502}
+        await gateway.at_rest()
+        assert sorted(record.attempts for record in await gateway.records()) == [1] + [2] * FLOOR
+        assert "remuda_retries_refused_total 1.0" in gateway.remuda.metrics.render().decode()

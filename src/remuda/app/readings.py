@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from remuda.engines.local import LocalModels, Phase
 from remuda.fleet.registry import Fleet
 from remuda.gateway.gateway import Gateway
+from remuda.gateway.retry_budget import RetryBudget
 from remuda.store.journal import Journal
 from remuda.telemetry import catalogue
 from remuda.telemetry.metrics import Metrics
@@ -12,7 +13,9 @@ from remuda.telemetry.metrics import Metrics
 Values = Iterable[tuple[tuple[str, ...], float]]
 
 
-def attach_readings(metrics: Metrics, fleet: Fleet, gateway: Gateway, journal: Journal, local: LocalModels) -> None:
+def attach_readings(
+    metrics: Metrics, fleet: Fleet, gateway: Gateway, budget: RetryBudget, journal: Journal, local: LocalModels
+) -> None:
     """Let `metrics` ask these parts for their present values."""
 
     def queue_depths() -> Values:
@@ -35,6 +38,8 @@ def attach_readings(metrics: Metrics, fleet: Fleet, gateway: Gateway, journal: J
     metrics.attach(catalogue.SLOTS, slots)
     metrics.attach(catalogue.SLOTS_IN_USE, slots_in_use)
     metrics.attach(catalogue.CIRCUIT_OPEN, circuits)
+    metrics.attach(catalogue.RETRIES, lambda: [((), budget.taken)])
+    metrics.attach(catalogue.RETRIES_REFUSED, lambda: [((), budget.refused)])
     metrics.attach(catalogue.MODELS_LOADED, loaded)
     metrics.attach(catalogue.JOURNAL_BUFFERED, lambda: [((), journal.buffered)])
     metrics.attach(catalogue.JOURNAL_SPILLED, lambda: [((), journal.spilled)])

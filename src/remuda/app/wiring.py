@@ -46,6 +46,7 @@ from remuda.gateway.lane import Lane, LaneLimits
 from remuda.gateway.pipeline import Pipeline
 from remuda.gateway.record import Recorder, Sink
 from remuda.gateway.relay import Relay
+from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.route import QueueLimits, Router
 from remuda.gateway.settle import Settler
 from remuda.outbound.http import OutboundClient
@@ -101,6 +102,7 @@ class Remuda:
                 buffered_records=settings.journal.buffer_records, spool_bytes=settings.journal.spool_max_bytes
             ),
         )
+        self.retry_budget = RetryBudget(settings.routing.retry_budget_percent, clock.monotonic)
         self._known = KnownModels(store, clock)
         self._key_use = KeyUse(store, clock)
         self._unasked: set[str] = set()
@@ -111,7 +113,7 @@ class Remuda:
         self.local = self._local_models(on_load)
         self.gateway = self._gateway()
         self.lane = self._lane()
-        attach_readings(self.metrics, self.fleet, self.gateway, self.journal, self.local)
+        attach_readings(self.metrics, self.fleet, self.gateway, self.retry_budget, self.journal, self.local)
         self._loads.attach_to(self.metrics)
         self.app = build_app(self._parts())
 
@@ -196,6 +198,7 @@ class Remuda:
             sinks: list[Sink] = [self.journal.extend, self.metrics.observe_all]
         else:  # records with text in them are counted singly, against bounds of their own
             sinks = [_each(self.journal.append), _each(self.metrics.observe)]
+        sinks.append(self.retry_budget.note)
         if self.local.states():
             sinks.append(_each(self._note_use))
         self.recorder = recorder = Recorder(
@@ -220,7 +223,7 @@ class Remuda:
             Relay(monotonic),
             recorder,
             settler,
-            Attempts(self.breakers, max_attempts=routing.max_attempts),
+            Attempts(self.breakers, self.retry_budget, max_attempts=routing.max_attempts),
             monotonic,
             observe_abort=self.metrics.observe_abort,
             max_decompressed_bytes=settings.server.max_decompressed_bytes,

@@ -99,9 +99,8 @@ class Pipeline:
                         except (Exception, asyncio.CancelledError) as error:
                             self._broken_off(error, lease, exchange)
                             tried = (*tried, replica)
-                            if not self._attempts.go_on(error, exchange, replica, mark, model, tried):
+                            if not self._attempts.go_on(error, exchange, replica, mark, model, tried, len(self.live)):
                                 raise
-                            log.info("request %s: %s: trying another (%s)", exchange.id, replica.id, error)
         except Fault as fault:
             self._say(fault, exchange)
         except asyncio.CancelledError:

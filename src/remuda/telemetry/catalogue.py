@@ -61,6 +61,8 @@ QUEUE_DEPTH: Final = "remuda_queue_depth"
 SLOTS: Final = "remuda_slots"
 SLOTS_IN_USE: Final = "remuda_slots_in_use"
 CIRCUIT_OPEN: Final = "remuda_circuit_open"
+RETRIES: Final = "remuda_retries_total"
+RETRIES_REFUSED: Final = "remuda_retries_refused_total"
 MODELS_LOADED: Final = "remuda_models_loaded"
 ENGINE_LOADS: Final = "remuda_engine_loads_total"
 ENGINE_LOAD_SECONDS: Final = "remuda_engine_load_seconds_total"
@@ -156,6 +158,14 @@ CATALOGUE: Final = (
         Kind.GAUGE,
         ("replica",),
         "1 while a replica's server gets no requests because those before failed, else 0.",
+        Source.READING,
+    ),
+    Metric(RETRIES, Kind.COUNTER, (), "Times a request was sent to another replica after one failed.", Source.READING),
+    Metric(
+        RETRIES_REFUSED,
+        Kind.COUNTER,
+        (),
+        "Times that did not happen because `routing.retry_budget_percent` was used up.",
         Source.READING,
     ),
     Metric(MODELS_LOADED, Kind.GAUGE, (), "Models that an engine of this gateway holds in memory.", Source.READING),

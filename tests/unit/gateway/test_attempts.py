@@ -24,6 +24,7 @@ from remuda.fleet.registry import Fleet, Model, Served
 from remuda.fleet.replica import Replica
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.exchange import Exchange
+from remuda.gateway.retry_budget import FLOOR, RetryBudget
 from tests.unit.fleet.samples import replica
 
 
@@ -36,7 +37,8 @@ class Stand:
         self.one, self.two = replica("one"), replica("two")
         self.fleet.apply(Served("s", (self.one, self.two)))
         self.breakers = Breakers(self.fleet, BreakerRules(failures=1), lambda: self.now)
-        self.attempts = Attempts(self.breakers, max_attempts=3)
+        self.budget = RetryBudget(0, lambda: self.now)
+        self.attempts = Attempts(self.breakers, self.budget, max_attempts=3)
         found = self.fleet.look_up("m")
         assert found is not None
         self.model: Model = found
@@ -45,10 +47,10 @@ class Stand:
         self, error: BaseException, *, mark: int = 0, tried: tuple[Replica, ...] | None = None, **state: Any
     ) -> bool:
         exchange = SimpleNamespace(
-            **{"interruption": None, "head_sent": False, "disconnected": False, "attempts": 1, **state}
+            **{"id": "asked", "interruption": None, "head_sent": False, "disconnected": False, "attempts": 1, **state}
         )
         return self.attempts.go_on(
-            error, cast(Exchange, exchange), self.one, mark, self.model, tried if tried is not None else (self.one,)
+            error, cast(Exchange, exchange), self.one, mark, self.model, tried if tried is not None else (self.one,), 1
         )
 
 
@@ -100,6 +102,11 @@ def test_what_a_trial_tells(error: BaseException, slots: int):
         (UpstreamFailed(), {"head_sent": True}, False),
         (UpstreamFailed(), {"attempts": 3}, False),
         (UpstreamRefused(status=400), {}, False),
+        (CANCELLED, {"interruption": UpstreamSilent()}, True),
+        (CANCELLED, {"interruption": StreamCut()}, True),
+        (CANCELLED, {"interruption": UpstreamSilent(), "disconnected": True}, False),
+        (CANCELLED, {"interruption": UpstreamSilent(), "attempts": 3}, False),
+        (CANCELLED, {"interruption": ShuttingDown()}, False),
         (CANCELLED, {"interruption": ClientGone()}, False),
         (CANCELLED, {"interruption": StreamCut(), "head_sent": True}, False),
         (ValueError(), {}, False),
@@ -114,3 +121,16 @@ def test_none_is_tried_twice_nor_one_that_is_held_back():
     assert not stand.ended(UpstreamFailed(), tried=(stand.one, stand.two))
     stand.breakers.failed(stand.two, 0)
     assert not stand.ended(UpstreamFailed())
+
+
+def test_a_retry_has_to_be_within_the_budget():
+    stand = Stand()
+    assert [stand.ended(UpstreamFailed()) for _ in range(FLOOR + 1)] == [True] * FLOOR + [False]
+    assert stand.budget.refused == 1
+
+
+def test_what_could_not_be_retried_takes_nothing_from_the_budget():
+    stand = Stand()
+    stand.ended(UpstreamFailed(), head_sent=True)
+    stand.ended(ValueError())
+    assert (stand.budget.taken, stand.budget.refused) == (0, 0)

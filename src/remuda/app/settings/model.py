@@ -197,6 +197,8 @@ class RoutingSettings(Section):
     """How long a request may wait for a free slot; then 504."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
     """How many replicas are tried before a request fails. None is tried again once an answer has begun."""
+    retry_budget_percent: Annotated[Whole, Field(ge=0, le=1000)] = 50
+    """How many requests may be tried on another replica: this share of the requests of the last 10 seconds and those under way, and ten more. Keeps servers that fail under load from getting it several times over; high enough that one of two may die."""  # noqa: E501
 
 
 class HealthSettings(Section):
