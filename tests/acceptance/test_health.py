@@ -133,3 +133,38 @@ async def test_retries_end_with_their_budget(upstream: FakeUpstream, tmp_path: P
         await gateway.at_rest()
         assert sorted(record.attempts for record in await gateway.records()) == [1] + [2] * FLOOR
         assert "remuda_retries_refused_total 1.0" in gateway.remuda.metrics.render().decode()
+
+
+async def test_a_server_that_is_drained_gets_nothing_new_and_finishes_what_it_has(
+    upstream: FakeUpstream, tmp_path: Path
+):
+    async with FakeUpstream() as other:
+        upstreams = [
+            {"url": upstream.url, "name": "one", "drain": True},
+            {"url": other.url, "name": "two"},
+        ]
+        async with gateway_before(data_dir=tmp_path, upstreams=upstreams, known_replicas=2) as gateway:
+            assert {(await ask(gateway)).header("x-remuda-replica") for _ in range(4)} == {"two/fake"}
+            assert not upstream.seen
+            other.gate.hold()
+            async with RawClient(gateway.port) as client:
+                client.say(post())
+                await other.gate.reached(1)
+                [source] = [source for source, _ in gateway.remuda.upstreams if source.name == "two"]
+                source.drain()
+                waiting = asyncio.get_running_loop().create_task(ask(gateway))
+                await gateway.until(lambda: gateway.remuda.fleet.queued == 1, "the next one waits")
+                other.gate.release()
+                assert (await client.answer()).status == 200
+            assert not waiting.done()
+            source.drain(False)
+            assert (await waiting).status == 200
+
+
+async def test_where_all_are_drained_requests_wait_and_get_504(upstream: FakeUpstream, tmp_path: Path):
+    upstreams = [{"url": upstream.url, "name": "one", "drain": True}]
+    routing = {"queue_timeout_s": 0.1}
+    async with gateway_before(data_dir=tmp_path, upstreams=upstreams, known_replicas=1, routing=routing) as gateway:
+        answer = await ask(gateway)
+        assert (answer.status, answer.error["code"]) == (504, "queue_timeout")
+        assert not upstream.seen

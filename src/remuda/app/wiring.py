@@ -376,6 +376,7 @@ class Remuda:
             slots=upstream.slots,
             headers=headers,
             models=upstream.models,
+            is_drained=upstream.drain,
             tls=tls,
             deadlines=Deadlines(upstream.connect_timeout_s, upstream.ttft_timeout_s, upstream.silence_timeout_s),
             announce=self._announced,

@@ -164,6 +164,8 @@ class UpstreamSettings(Section):
     """Models it is asked for; default: those it lists."""
     slots: Count = 4096
     """How many requests it is sent at once; more wait here. A bound on load, not a claim about the server: such servers do not tell how much they take, and queue by themselves. Lower it to let requests wait here instead, where they can be sent elsewhere."""  # noqa: E501
+    drain: Flag = False
+    """It finishes what it has and gets nothing new, so that it can be taken away."""
     ca_file: Location | None = None
     """Certificates (PEM) to trust for it instead of the system's."""
     connect_timeout_s: Annotated[Seconds, Field(gt=0)] = 5

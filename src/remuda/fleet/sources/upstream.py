@@ -32,6 +32,7 @@ class UpstreamSource:
         slots: int,
         headers: tuple[tuple[bytes, bytes], ...],
         models: Sequence[str],
+        is_drained: bool = False,
         deadlines: Deadlines,
         tls: ssl.SSLContext | None = None,
         announce: Callable[[FleetChange], None],
@@ -47,6 +48,7 @@ class UpstreamSource:
         self._slots = Slots(slots)
         self._headers = headers
         self._configured = tuple(models)
+        self._is_drained = is_drained
         self._deadlines = deadlines
         self._tls = tls
         self._announce = announce
@@ -65,6 +67,12 @@ class UpstreamSource:
         else:
             self._is_asking = True
             self._announce(Asking(self.name))
+
+    def drain(self, is_drained: bool = True) -> None:
+        """Finish what runs and take nothing new from now on; False: take requests again."""
+        self._is_drained = is_drained
+        if self._replicas:
+            self._serve(tuple(self._replicas))
 
     async def run(self) -> None:
         """Ask for ever. Survives every answer, every failure to get one, and whatever an answer does to those told."""
@@ -124,6 +132,8 @@ class UpstreamSource:
     def _serve(self, names: Sequence[str]) -> None:
         """Announce replicas for `names`; those known keep their identity, so that their slots keep their count."""
         state = ReplicaState.ACTIVE if self._health.is_up else ReplicaState.STANDBY
+        if self._is_drained:
+            state = ReplicaState.DRAINING  # whether it answers or not: what it finishes is its own business
         if set(names) == set(self._replicas) and all(r.state is state for r in self._replicas.values()):
             return
         replicas = {}

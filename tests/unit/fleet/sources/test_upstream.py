@@ -123,6 +123,20 @@ async def test_what_it_offers_when_it_comes_back_is_known_before_it_is_trusted()
     assert watched.last == {"box/a": ReplicaState.ACTIVE}
 
 
+async def test_one_that_is_drained_stays_so_whatever_it_answers_until_it_is_not():
+    watched = Watched(offering("a"), OutboundError("gone"), OutboundError("gone"), offering("a"))
+    await watched.source.ask()
+    watched.source.drain()
+    for _ in range(5):
+        assert watched.last == {"box/a": ReplicaState.DRAINING}
+        await watched.source.ask()
+    said = watched.said[-1]
+    watched.source.drain(False)
+    assert watched.last == {"box/a": ReplicaState.ACTIVE}
+    assert isinstance(said, Served)
+    assert watched.said[-1].replicas == said.replicas  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("error", [ValueError("nonsense"), RecursionError(), KeyError("data"), UnicodeError()])
 async def test_whatever_goes_wrong_counts_as_no_answer_and_it_is_asked_again(error: Exception):
     watched = Watched(offering("a"), error, error, offering("a"), offering("a"))
