@@ -12,7 +12,7 @@ import remuda.app.asgi  # with it every fault there is has been imported
 from remuda.core import record
 from remuda.core.faults import Fault, UpstreamRefused, all_faults
 from remuda.dialects.openai.errors import STATUS
-from remuda.gateway.pipeline import RETRIED
+from remuda.gateway.attempts import RETRIED
 
 MADE: Final = "<!-- Written by tools/docs.py (make docs): change the code, not this page. -->\n"
 ROOMS: Final = Path(remuda.__file__).parent

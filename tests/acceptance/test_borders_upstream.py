@@ -28,6 +28,9 @@ SOME = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":n
 LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
 DONE = b"data: [DONE]\n\n"
 
+PATIENT = {"breaker_failures": 0}
+"""So many failures in a row, each a case of its own, would open every breaker."""
+
 
 @dataclass
 class Range:
@@ -92,7 +95,7 @@ async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ran
             context.load_cert_chain(certificate, place / "key.pem")
             tls = await enter(FakeUpstream(models=("tls",), tls=context))
             upstreams.append({"url": tls.url, "ca_file": str(certificate)})  # no name: its address is its name
-        gateway = await enter(gateway_before(one, data_dir=place, upstreams=upstreams))
+        gateway = await enter(gateway_before(one, data_dir=place, upstreams=upstreams, health=PATIENT))
         fleet = gateway.remuda.fleet
         for name in ("pair", "raw", "sock", *(["tls"] if tls else [])):
             await gateway.until(lambda name=name: fleet.look_up(name) is not None, f"{name} is known")

@@ -30,7 +30,8 @@ def gateway(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("compat")
     config = folder / "remuda.yaml"
     upstreams = f"[{{url: '{upstream.url}', models: [fake], slots: 1, ttft_timeout_s: 0.5}}]"
-    config.write_text(f"upstreams: {upstreams}\nrouting: {{queue_timeout_s: 0.3}}\n")
+    health = "{breaker_failures: 0}"  # each failure is a case of its own
+    config.write_text(f"upstreams: {upstreams}\nrouting: {{queue_timeout_s: 0.3}}\nhealth: {health}\n")
     with remuda_serve(folder / "data", "--config", config) as running:
         yield running
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from remuda.engines.local import LocalModels, Phase
 from remuda.fleet.registry import Fleet
 from remuda.gateway.gateway import Gateway
+from remuda.gateway.retry_budget import RetryBudget
 from remuda.store.journal import Journal
 from remuda.telemetry import catalogue
 from remuda.telemetry.metrics import Metrics
@@ -12,17 +13,22 @@ from remuda.telemetry.metrics import Metrics
 Values = Iterable[tuple[tuple[str, ...], float]]
 
 
-def attach_readings(metrics: Metrics, fleet: Fleet, gateway: Gateway, journal: Journal, local: LocalModels) -> None:
+def attach_readings(
+    metrics: Metrics, fleet: Fleet, gateway: Gateway, budget: RetryBudget, journal: Journal, local: LocalModels
+) -> None:
     """Let `metrics` ask these parts for their present values."""
 
     def queue_depths() -> Values:
         return [((model.name,), len(model.waiting)) for model in fleet.models()]
 
     def slots() -> Values:
-        return [((replica.id,), replica.slots.total) for replica in fleet.replicas()]
+        return [((replica.id,), replica.slots.size) for replica in fleet.replicas()]
 
     def slots_in_use() -> Values:
         return [((replica.id,), replica.slots.in_use) for replica in fleet.replicas()]
+
+    def circuits() -> Values:
+        return [((replica.id,), float(replica.slots.total == 0)) for replica in fleet.replicas()]
 
     def loaded() -> Values:
         return [((), sum(state.phase is Phase.RUNNING for state in local.states()))]
@@ -31,6 +37,9 @@ def attach_readings(metrics: Metrics, fleet: Fleet, gateway: Gateway, journal: J
     metrics.attach(catalogue.QUEUE_DEPTH, queue_depths)
     metrics.attach(catalogue.SLOTS, slots)
     metrics.attach(catalogue.SLOTS_IN_USE, slots_in_use)
+    metrics.attach(catalogue.CIRCUIT_OPEN, circuits)
+    metrics.attach(catalogue.RETRIES, lambda: [((), budget.taken)])
+    metrics.attach(catalogue.RETRIES_REFUSED, lambda: [((), budget.refused)])
     metrics.attach(catalogue.MODELS_LOADED, loaded)
     metrics.attach(catalogue.JOURNAL_BUFFERED, lambda: [((), journal.buffered)])
     metrics.attach(catalogue.JOURNAL_SPILLED, lambda: [((), journal.spilled)])

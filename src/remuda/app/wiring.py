@@ -16,7 +16,7 @@ from remuda.app.known_models import KnownModels
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.retention import keep_retention
-from remuda.app.settings import Settings, UpstreamSettings
+from remuda.app.settings import HealthSettings, Settings, UpstreamSettings
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
@@ -30,11 +30,15 @@ from remuda.engines import tiny
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.engines.openai.adapter import OpenAILike
+from remuda.fleet.breaker import BreakerRules
+from remuda.fleet.breakers import Breakers
+from remuda.fleet.health import HealthRules
 from remuda.fleet.policies.named import Policies
 from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
 from remuda.fleet.sources.upstream import UpstreamSource
+from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.choose import Chooser
 from remuda.gateway.face import LaneRoute
@@ -45,6 +49,7 @@ from remuda.gateway.lane import Lane, LaneLimits
 from remuda.gateway.pipeline import Pipeline
 from remuda.gateway.record import Recorder, Sink
 from remuda.gateway.relay import Relay
+from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.route import QueueLimits, Router
 from remuda.gateway.settle import Settler
 from remuda.outbound.http import OutboundClient
@@ -85,6 +90,7 @@ class Remuda:
         self._face = OpenAIFace()
         self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock)]
         self.fleet = Fleet(settings.models.aliases, clock.wall)
+        self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         self.gatekeeper = Gatekeeper(
             keyless_allowed=settings.auth.required == "auto" and settings.server.is_local,
             wall=clock.wall,
@@ -99,6 +105,7 @@ class Remuda:
                 buffered_records=settings.journal.buffer_records, spool_bytes=settings.journal.spool_max_bytes
             ),
         )
+        self.retry_budget = RetryBudget(settings.routing.retry_budget_percent, clock.monotonic)
         self._known = KnownModels(store, clock)
         self._key_use = KeyUse(store, clock)
         self._unasked: set[str] = set()
@@ -109,7 +116,7 @@ class Remuda:
         self.local = self._local_models(on_load)
         self.gateway = self._gateway()
         self.lane = self._lane()
-        attach_readings(self.metrics, self.fleet, self.gateway, self.journal, self.local)
+        attach_readings(self.metrics, self.fleet, self.gateway, self.retry_budget, self.journal, self.local)
         self._loads.attach_to(self.metrics)
         self.app = build_app(self._parts())
 
@@ -194,6 +201,7 @@ class Remuda:
             sinks: list[Sink] = [self.journal.extend, self.metrics.observe_all]
         else:  # records with text in them are counted singly, against bounds of their own
             sinks = [_each(self.journal.append), _each(self.metrics.observe)]
+        sinks.append(self.retry_budget.note)
         if self.local.states():
             sinks.append(_each(self._note_use))
         chooser = self._chooser(sinks)
@@ -220,13 +228,24 @@ class Remuda:
             Relay(monotonic),
             recorder,
             settler,
+            Attempts(self.breakers, self.retry_budget, max_attempts=routing.max_attempts),
             monotonic,
             observe_abort=self.metrics.observe_abort,
-            max_attempts=routing.max_attempts,
             max_decompressed_bytes=settings.server.max_decompressed_bytes,
         )
         cors = Cors(settings.server.cors_origins)
-        return Gateway(pipeline, self.gatekeeper, recorder, forwarder, settler, self.fleet, self.clock, self.ids, cors)
+        return Gateway(
+            pipeline,
+            self.gatekeeper,
+            recorder,
+            forwarder,
+            settler,
+            self.breakers,
+            self.fleet,
+            self.clock,
+            self.ids,
+            cors,
+        )
 
     def _chooser(self, sinks: list[Sink]) -> Chooser | None:
         """What the settings say of who gets a request, None where that is the default; may add to `sinks`."""
@@ -364,7 +383,7 @@ class Remuda:
             self.local.used(record.model)
 
     def _upstream(self, upstream: UpstreamSettings) -> tuple[UpstreamSource, OutboundClient]:
-        name = upstream.display_name
+        name, health = upstream.display_name, self.settings.health
         headers: tuple[tuple[bytes, bytes], ...] = ()
         if upstream.api_key is not None:
             headers = ((b"Authorization", b"Bearer " + upstream.api_key.get_secret_value().encode()),)
@@ -381,12 +400,32 @@ class Remuda:
             weight=upstream.weight,
             headers=headers,
             models=upstream.models,
+            is_drained=upstream.drain,
             tls=tls,
             deadlines=Deadlines(upstream.connect_timeout_s, upstream.ttft_timeout_s, upstream.silence_timeout_s),
             announce=self._announced,
+            recovered=self.breakers.recovered,
             clock=self.clock,
+            chance=system_chance,
+            rules=HealthRules(
+                failures=health.failures_to_standby,
+                successes=health.successes_to_active,
+                every_s=health.probe_every_s,
+                again_s=health.probe_again_s,
+                jitter=health.probe_jitter_percent / 100,
+            ),
         )
         return source, client
+
+
+def _breaker_rules(health: HealthSettings) -> BreakerRules:
+    return BreakerRules(
+        failures=health.breaker_failures,
+        window_s=health.breaker_window_s,
+        pause_s=health.breaker_pause_s,
+        max_pause_s=health.breaker_max_pause_s,
+        ramp_s=health.slow_start_s,
+    )
 
 
 def _each(take: Callable[[RequestRecord], None]) -> Callable[[Sequence[RequestRecord]], None]:

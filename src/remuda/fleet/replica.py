@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from remuda.core.address import Address
 from remuda.engines.protocol import Engine
+from remuda.fleet.breaker import Breaker
 
 
 class ReplicaState(StrEnum):
@@ -21,18 +22,23 @@ class ReplicaState(StrEnum):
 class Slots:
     """How many asks a server takes at once; shared by all replicas of one server."""
 
-    __slots__ = ("in_use", "total")
+    __slots__ = ("breaker", "in_use", "size", "total")
 
     def __init__(self, total: int) -> None:
         if total < 1:
             raise ValueError("a server has at least one slot")
+        self.size = total
+        """How many there are."""
         self.total = total
+        """How many are given out: fewer, or none, while the server is in trouble. May fall below `in_use`."""
         self.in_use = 0
+        self.breaker: Breaker | None = None
+        """Only while something is amiss, or was a moment ago."""
 
     @property
     def free(self) -> int:
-        """Slots nobody holds."""
-        return self.total - self.in_use
+        """Slots that somebody may have."""
+        return max(0, self.total - self.in_use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ class Replica:
     @property
     def is_routable(self) -> bool:
         """Whether it may be chosen, slots aside."""
-        return self.state is ReplicaState.ACTIVE
+        return self.state is ReplicaState.ACTIVE and self.slots.total > 0
 
     def __repr__(self) -> str:
         return f"Replica({self.id!r}, {self.state}, {self.slots.in_use}/{self.slots.total})"

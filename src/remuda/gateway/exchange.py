@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from remuda.core.faults import Fault, StreamCut
+from remuda.core.faults import Fault, StreamCut, UpstreamSilent
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.engines.protocol import Outgoing
 from remuda.gateway.face import LaneRoute
@@ -211,8 +211,10 @@ class Exchange:
     # Ending early
 
     def interrupt(self, fault: Fault) -> None:
-        """End the exchange with `fault` wherever it stands; the first interruption counts."""
-        if self.interruption is None and not self.response_complete:
+        """End the exchange with `fault` wherever it stands; the first interruption counts, unless it is the upstream's
+        doing: such a one may turn out to be no end."""
+        first = self.interruption
+        if (first is None or isinstance(first, UpstreamSilent | StreamCut)) and not self.response_complete:
             self.interruption = fault
             if self.drive is not None:
                 self.drive.cancel()

@@ -7,6 +7,7 @@ from typing import Final
 from remuda.core.clock import Clock
 from remuda.core.faults import Fault, ShuttingDown
 from remuda.core.ids import Ids, accepted_request_id
+from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Fleet
 from remuda.gateway.authenticate import Gatekeeper, credential_of
 from remuda.gateway.drive import Drive
@@ -34,6 +35,7 @@ class Gateway:
         recorder: Recorder,
         forwarder: Forwarder,
         settler: Settler,
+        breakers: Breakers,
         fleet: Fleet,
         clock: Clock,
         ids: Ids,
@@ -44,6 +46,7 @@ class Gateway:
         self._recorder = recorder
         self._forwarder = forwarder
         self._settler = settler
+        self._breakers = breakers
         self._fleet = fleet
         self._monotonic: Callable[[], float] = clock.monotonic
         self._wall: Callable[[], float] = clock.wall
@@ -88,6 +91,7 @@ class Gateway:
         for exchange in list(self.live):
             exchange.check(now)
         self._recorder.flush()
+        self._breakers.tick()
         self._forwarder.sweep(self._fleet.replicas(), self._loop.time() - IDLE_UPSTREAM_S)
 
     async def close(self) -> None:

@@ -8,10 +8,9 @@ from remuda.core.faults import (
     ClientGone,
     Fault,
     Forbidden,
-    Unavailable,
-    UpstreamFailed,
 )
 from remuda.fleet.replica import Replica
+from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.forward import Forwarder
@@ -23,9 +22,6 @@ from remuda.gateway.route import Lease, Router
 from remuda.gateway.settle import Settler
 
 log = logging.getLogger(__name__)
-
-RETRIED = (UpstreamFailed, Unavailable)
-"""Faults of one replica that another one may not have."""
 
 
 class Pipeline:
@@ -39,10 +35,10 @@ class Pipeline:
         relay: Relay,
         recorder: Recorder,
         settler: Settler,
+        attempts: Attempts,
         monotonic: Callable[[], float],
         *,
         observe_abort: Callable[[float], None] = lambda seconds: None,
-        max_attempts: int = 3,
         max_decompressed_bytes: int = 64 * 1024 * 1024,
     ) -> None:
         self._gatekeeper = gatekeeper
@@ -51,9 +47,9 @@ class Pipeline:
         self._relay = relay
         self._recorder = recorder
         self._settler = settler
+        self._attempts = attempts
         self._monotonic = monotonic
         self._observe_abort = observe_abort
-        self._max_attempts = max_attempts
         self._max_decompressed_bytes = max_decompressed_bytes
         self._at_rest: asyncio.Future[None] | None = None
         self.live: set[Exchange] = set()
@@ -85,11 +81,15 @@ class Pipeline:
                     lease = self._router.lease(model, ask, exchange, tried)
                     lease = lease or await self._router.wait(model, ask, exchange, tried)
                     with lease:
-                        exchange.replica = lease.replica.id
+                        replica = lease.replica
+                        exchange.replica = replica.id
                         exchange.attempts += 1
+                        mark = 0 if replica.slots.breaker is None else self._attempts.begun(replica)
                         try:
-                            with await self._forwarder.send(exchange, ask, lease.replica) as answer:
-                                passing = self._relay.pass_on(answer, exchange, ask, lease.replica)
+                            with await self._forwarder.send(exchange, ask, replica) as answer:
+                                if mark:
+                                    self._attempts.answered(replica, mark)
+                                passing = self._relay.pass_on(answer, exchange, ask, replica)
                                 if passing is not None:
                                     try:
                                         await passing.done
@@ -97,14 +97,11 @@ class Pipeline:
                                     finally:
                                         passing.settle()
                             return
-                        except asyncio.CancelledError:
-                            self._broken_off(lease, exchange)
-                            raise
-                        except RETRIED as fault:
-                            tried = (*tried, lease.replica)
-                            if not self._may_retry(exchange, tried, model.replicas):
+                        except (Exception, asyncio.CancelledError) as error:
+                            self._broken_off(error, lease, exchange)
+                            tried = (*tried, replica)
+                            if not self._attempts.go_on(error, exchange, replica, mark, model, tried, len(self.live)):
                                 raise
-                            log.info("request %s: %s: trying another (%s)", exchange.id, lease.replica.id, fault)
         except Fault as fault:
             self._say(fault, exchange)
         except asyncio.CancelledError:
@@ -123,19 +120,12 @@ class Pipeline:
         if not self.live and not at_rest.done():
             at_rest.set_result(None)
 
-    def _broken_off(self, lease: Lease, exchange: Exchange) -> None:
-        """The upstream connection has just been closed in the middle of an answer."""
-        if exchange.left_at is not None:
-            self._observe_abort(self._monotonic() - exchange.left_at)
-        self._settler.settle(lease)
-
-    def _may_retry(self, exchange: Exchange, tried: tuple[Replica, ...], replicas: tuple[Replica, ...]) -> bool:
-        """Whether another replica may be tried: nothing was sent, attempts are left, and there is another one."""
-        return (
-            not exchange.head_sent
-            and exchange.attempts < self._max_attempts
-            and any(replica.is_routable and replica not in tried for replica in replicas)
-        )
+    def _broken_off(self, error: BaseException, lease: Lease, exchange: Exchange) -> None:
+        """Where we have just closed the upstream connection ourselves, its engine may work on for a while."""
+        if isinstance(error, asyncio.CancelledError):
+            if exchange.left_at is not None:
+                self._observe_abort(self._monotonic() - exchange.left_at)
+            self._settler.settle(lease)
 
     def _say(self, fault: Fault, exchange: Exchange) -> None:
         """Tell the client what went wrong, in the place where its answer stands."""

@@ -82,7 +82,7 @@ class Settler:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 return replica.engine.busy_slots(await self._forwarder.fetch(replica, path))
         except TimeoutError:
-            return replica.slots.total
+            return replica.slots.size
         except (Fault, ValueError) as error:
             log.debug("%s does not tell its slots: %s", replica.id, error)
             return 0

@@ -60,6 +60,9 @@ IN_FLIGHT: Final = "remuda_requests_in_flight"
 QUEUE_DEPTH: Final = "remuda_queue_depth"
 SLOTS: Final = "remuda_slots"
 SLOTS_IN_USE: Final = "remuda_slots_in_use"
+CIRCUIT_OPEN: Final = "remuda_circuit_open"
+RETRIES: Final = "remuda_retries_total"
+RETRIES_REFUSED: Final = "remuda_retries_refused_total"
 MODELS_LOADED: Final = "remuda_models_loaded"
 ENGINE_LOADS: Final = "remuda_engine_loads_total"
 ENGINE_LOAD_SECONDS: Final = "remuda_engine_load_seconds_total"
@@ -150,6 +153,21 @@ CATALOGUE: Final = (
     Metric(QUEUE_DEPTH, Kind.GAUGE, ("model",), "Requests waiting for a slot.", Source.READING),
     Metric(SLOTS, Kind.GAUGE, ("replica",), "Requests a replica's server takes at once.", Source.READING),
     Metric(SLOTS_IN_USE, Kind.GAUGE, ("replica",), "Slots of a replica's server that are taken.", Source.READING),
+    Metric(
+        CIRCUIT_OPEN,
+        Kind.GAUGE,
+        ("replica",),
+        "1 while a replica's server gets no requests because those before failed, else 0.",
+        Source.READING,
+    ),
+    Metric(RETRIES, Kind.COUNTER, (), "Times a request was sent to another replica after one failed.", Source.READING),
+    Metric(
+        RETRIES_REFUSED,
+        Kind.COUNTER,
+        (),
+        "Times that did not happen because `routing.retry_budget_percent` was used up.",
+        Source.READING,
+    ),
     Metric(MODELS_LOADED, Kind.GAUGE, (), "Models that an engine of this gateway holds in memory.", Source.READING),
     Metric(ENGINE_LOADS, Kind.COUNTER, ("model",), "Times an engine began to load a model.", Source.READING),
     Metric(

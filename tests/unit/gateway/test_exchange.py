@@ -125,10 +125,19 @@ def test_the_first_interruption_counts() -> None:
 
     exchange, _ = begun()
     exchange.drive = drive = Drive()
-    exchange.interrupt(UpstreamSilent())
+    exchange.interrupt(ShuttingDown())
     exchange.interrupt(ClientGone())
-    assert isinstance(exchange.interruption, UpstreamSilent)
+    assert isinstance(exchange.interruption, ShuttingDown)
     assert drive.cancels == 1
+
+
+@pytest.mark.parametrize("first", [UpstreamSilent(), StreamCut()])
+def test_an_interruption_by_the_upstream_gives_way_as_it_may_be_no_end(first: Fault) -> None:
+    exchange, _ = begun()
+    exchange.interrupt(first)
+    exchange.interrupt(ShuttingDown())
+    exchange.interrupt(ClientGone())
+    assert isinstance(exchange.interruption, ShuttingDown)
 
 
 def test_what_is_answered_is_not_interrupted() -> None:

@@ -9,6 +9,7 @@ from remuda.app.settings.environment import Leaf, leaves
 from remuda.app.settings.layers import Override, load
 from remuda.app.settings.model import (
     AuthSettings,
+    HealthSettings,
     JournalSettings,
     LlamaCppSettings,
     LogSettings,
@@ -22,6 +23,7 @@ from remuda.app.settings.origins import Origin, Problem, SettingsError
 
 __all__ = [
     "AuthSettings",
+    "HealthSettings",
     "JournalSettings",
     "Leaf",
     "LlamaCppSettings",

@@ -168,6 +168,8 @@ class UpstreamSettings(Section):
     """How many requests it is sent at once; more wait here. A bound on load, not a claim about the server: such servers do not tell how much they take, and queue by themselves. Lower it to let requests wait here instead, where they can be sent elsewhere."""  # noqa: E501
     weight: Annotated[Whole, Field(ge=1, le=1000)] = 1
     """How many requests it gets for one that another server with weight 1 gets, where the policy is `weighted`. Models of this machine have weight 1."""  # noqa: E501
+    drain: Flag = False
+    """It finishes what it has and gets nothing new, so that it can be taken away."""
     ca_file: Location | None = None
     """Certificates (PEM) to trust for it instead of the system's."""
     connect_timeout_s: Annotated[Seconds, Field(gt=0)] = 5
@@ -207,6 +209,33 @@ class RoutingSettings(Section):
     """How long a request may wait for a free slot; then 504."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
     """How many replicas are tried before a request fails. None is tried again once an answer has begun."""
+    retry_budget_percent: Annotated[Whole, Field(ge=0, le=1000)] = 50
+    """How many requests may be tried on another replica: this share of the requests of the last 10 seconds and those under way, and ten more. Keeps servers that fail under load from getting it several times over; high enough that one of two may die."""  # noqa: E501
+
+
+class HealthSettings(Section):
+    """When a server elsewhere counts as well."""
+
+    probe_every_s: Annotated[Seconds, Field(ge=0.1)] = 10
+    """How often a server that is well is asked for its models."""
+    probe_again_s: Annotated[Seconds, Field(ge=0.1)] = 1
+    """How often one is asked that did not answer, or is not trusted again yet."""
+    probe_jitter_percent: Annotated[Whole, Field(ge=0, le=50)] = 10
+    """By how much each of these times is shorter or longer at random, so that several gateways do not ask in step."""
+    failures_to_standby: Annotated[Whole, Field(ge=1, le=100)] = 2
+    """Questions in a row without an answer after which a server is on standby: its replicas are not chosen."""
+    successes_to_active: Annotated[Whole, Field(ge=1, le=100)] = 2
+    """Answers in a row after which it is active again."""
+    breaker_failures: Annotated[Whole, Field(ge=0, le=1000)] = 5
+    """Requests that fail on a server within `breaker_window_s`, and are at least half of those it gets, after which it gets none for a while. 0: it goes on getting them."""  # noqa: E501
+    breaker_window_s: Annotated[Seconds, Field(gt=0)] = 10
+    """How long a failure counts."""
+    breaker_pause_s: Annotated[Seconds, Field(gt=0)] = 1
+    """How long such a server gets no requests. Then one is tried; where it fails too, the pause doubles."""
+    breaker_max_pause_s: Annotated[Seconds, Field(gt=0)] = 60
+    """How long the pause grows at most."""
+    slow_start_s: Seconds = 10
+    """How long after a recovery it takes until a server gets as many requests as before; 0: at once."""
 
 
 class AuthSettings(Section):
@@ -260,6 +289,7 @@ class Settings(Section):
     upstreams: tuple[UpstreamSettings, ...] = ()
     """OpenAI-compatible servers elsewhere. With one, or with `models.paths`, the tiny models are not offered."""
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     log: LogSettings = Field(default_factory=LogSettings)

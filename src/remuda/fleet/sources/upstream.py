@@ -6,19 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from remuda.core.address import Address
+from remuda.core.chance import Chance
 from remuda.core.clock import Clock
 from remuda.engines.protocol import Engine
+from remuda.fleet.health import Health, HealthRules
 from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState, Slots
 from remuda.outbound.http import NotJson, OutboundClient, OutboundError
 
 log = logging.getLogger(__name__)
 
-ASK_EVERY_S: Final = 10.0
-ASK_AGAIN_S: Final = 1.0
-"""While a server does not answer."""
-FAILURES_TO_STANDBY: Final = 2
-"""Questions in a row without an answer before a server's replicas are no longer chosen."""
 MAX_MODELS: Final = 10_000
 
 
@@ -35,11 +32,15 @@ class UpstreamSource:
         slots: int,
         headers: tuple[tuple[bytes, bytes], ...],
         models: Sequence[str],
+        is_drained: bool = False,
         deadlines: Deadlines,
         tls: ssl.SSLContext | None = None,
         weight: int = 1,
         announce: Callable[[FleetChange], None],
+        recovered: Callable[[Slots, str], None] = lambda slots, name: None,
         clock: Clock,
+        chance: Chance,
+        rules: HealthRules,
     ) -> None:
         self.name = name
         self._address = address
@@ -48,67 +49,93 @@ class UpstreamSource:
         self._slots = Slots(slots)
         self._headers = headers
         self._configured = tuple(models)
+        self._is_drained = is_drained
         self._deadlines = deadlines
         self._tls = tls
         self._weight = weight
         self._announce = announce
+        self._recovered = recovered
         self._clock = clock
+        self._chance = chance
+        self._rules = rules
         self._replicas: dict[str, Replica] = {}
-        self._failures = 0
+        self._health = Health()
         self._is_asking = False
 
     def begin(self) -> None:
         """Announce what configuration names, before the server has been asked, or else that it is being asked."""
         if self._configured:
-            self._serve(self._configured, ReplicaState.ACTIVE)
+            self._serve(self._configured)
         else:
             self._is_asking = True
             self._announce(Asking(self.name))
 
+    def drain(self, is_drained: bool = True) -> None:
+        """Finish what runs and take nothing new from now on; False: take requests again."""
+        self._is_drained = is_drained
+        if self._replicas:
+            self._serve(tuple(self._replicas))
+
     async def run(self) -> None:
-        """Ask for ever. Survives every answer and every failure to get one."""
+        """Ask for ever. Survives every answer, every failure to get one, and whatever an answer does to those told."""
         while True:
-            await self.ask()
-            await self._clock.sleep(ASK_AGAIN_S if self._failures else ASK_EVERY_S)
+            try:
+                await self.ask()
+            except Exception:  # a prober that has died leaves its server as it was for ever
+                log.exception("upstream %s could not be asked", self.name)
+                self._health = self._health.after(False, self._rules)
+            await self._clock.sleep(self._health.next_probe_s(self._rules, self._chance))
 
     async def ask(self) -> None:
         """Ask the server once what it offers, and announce it."""
-        await self._ask()
-        if self._is_asking:
-            self._is_asking = False
-            self._announce(Asked(self.name))
+        try:
+            await self._ask()
+        finally:
+            if self._is_asking:
+                self._is_asking = False
+                self._announce(Asked(self.name))
 
     async def _ask(self) -> None:
         try:
             offered = names_in(await self._client.get_json("/models"))
         except NotJson as error:
-            self._answered(f"does not list its models ({error}): any name is passed on to it")
-            self._serve(self._configured or (WILDCARD,), ReplicaState.ACTIVE)
+            self._answered((WILDCARD,), f"does not list its models ({error}): any name is passed on to it")
         except OutboundError as error:
-            self._failed(error)
+            self._failed(str(error))
+        except Exception as error:
+            if self._health == Health():
+                log.exception("upstream %s could not be asked", self.name)
+            self._failed(type(error).__name__)  # whatever it was, there was no answer
         else:
             if offered is None:
-                self._answered("does not list its models: any name is passed on to it")
-                offered = (WILDCARD,)
+                self._answered((WILDCARD,), "does not list its models: any name is passed on to it")
             else:
-                self._answered(f"offers {len(offered)} models")
-            self._serve(self._configured or offered, ReplicaState.ACTIVE)
+                self._answered(offered, f"offers {len(offered)} models")
 
-    def _answered(self, what: str) -> None:
-        if self._failures or not self._replicas:
+    def _answered(self, offered: Sequence[str], what: str) -> None:
+        before, self._health = self._health, self._health.after(True, self._rules)
+        if not before.is_up and not self._health.is_up:
+            what = f"answers again and is on standby until it has done so {self._rules.successes} times in a row"
+        if before != self._health or not self._replicas:
             log.info("upstream %s %s", self.name, what)
-        self._failures = 0
+        if self._health.is_up and not before.is_up:
+            self._recovered(self._slots, self.name)
+        self._serve(self._configured or offered)
 
-    def _failed(self, error: OutboundError) -> None:
-        self._failures += 1
-        if self._failures == 1:
-            log.warning("upstream %s: %s", self.name, error)
-        if self._failures == FAILURES_TO_STANDBY and self._replicas:
-            log.warning("upstream %s is on standby until it answers again", self.name)
-            self._serve(tuple(self._replicas), ReplicaState.STANDBY)
+    def _failed(self, why: str) -> None:
+        before, self._health = self._health, self._health.after(False, self._rules)
+        if before == Health():
+            log.warning("upstream %s: %s", self.name, why)
+        if not self._health.is_up and self._replicas:
+            if before.is_up:
+                log.warning("upstream %s is on standby until it answers again", self.name)
+            self._serve(tuple(self._replicas))
 
-    def _serve(self, names: Sequence[str], state: ReplicaState) -> None:
+    def _serve(self, names: Sequence[str]) -> None:
         """Announce replicas for `names`; those known keep their identity, so that their slots keep their count."""
+        state = ReplicaState.ACTIVE if self._health.is_up else ReplicaState.STANDBY
+        if self._is_drained:
+            state = ReplicaState.DRAINING  # whether it answers or not: what it finishes is its own business
         if set(names) == set(self._replicas) and all(r.state is state for r in self._replicas.values()):
             return
         replicas = {}
@@ -116,8 +143,8 @@ class UpstreamSource:
             replica = self._replicas.get(name) or self._replica(name)
             replica.state = state
             replicas[name] = replica
-        self._replicas = replicas
         self._announce(Served(self.name, tuple(replicas.values()), offered=tuple(names)))
+        self._replicas = replicas
 
     def _replica(self, name: str) -> Replica:
         return Replica(

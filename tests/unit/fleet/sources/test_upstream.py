@@ -1,16 +1,20 @@
 """What a server elsewhere offers is asked of it, and what it answers becomes replicas."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from remuda.core.address import Address
 from remuda.engines.openai.adapter import OpenAILike
+from remuda.fleet.health import HealthRules
 from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
 from remuda.fleet.replica import Deadlines, ReplicaState
-from remuda.fleet.sources.upstream import ASK_AGAIN_S, ASK_EVERY_S, UpstreamSource, names_in
+from remuda.fleet.sources.upstream import UpstreamSource, names_in
 from remuda.outbound.http import NotJson, OutboundError
 from remuda.testing.clock import FakeClock
+
+RULES = HealthRules(failures=2, successes=2, every_s=10, again_s=1)
 
 
 class FakeClient:
@@ -52,6 +56,8 @@ class Watched:
             weight=3,
             announce=self.said.append,
             clock=self.clock,
+            chance=lambda: 0.5,
+            rules=RULES,
         )
 
     @property
@@ -98,15 +104,73 @@ async def test_one_that_lists_nothing_gets_any_name(answer: Any):
     assert (replica.id, replica.model, replica.upstream_model) == ("box", WILDCARD, "")
 
 
-async def test_it_is_on_standby_after_two_failures_and_active_again_with_an_answer():
-    watched = Watched(offering("a"), OutboundError("gone"), OutboundError("gone"), offering("a"))
-    await watched.source.ask()
-    await watched.source.ask()
-    assert watched.last == {"box/a": ReplicaState.ACTIVE}
-    await watched.source.ask()
+async def test_it_is_on_standby_after_two_failures_and_active_again_after_two_answers():
+    gone = OutboundError("gone")
+    watched = Watched(offering("a"), gone, gone, offering("a"), gone, offering("a"), offering("a"))
+    seen = []
+    for _ in range(7):
+        await watched.source.ask()
+        seen.append(watched.last["box/a"])
+    active, standby = ReplicaState.ACTIVE, ReplicaState.STANDBY
+    assert seen == [active, active, standby, standby, standby, standby, active]
+
+
+async def test_what_it_offers_when_it_comes_back_is_known_before_it_is_trusted():
+    gone = OutboundError("gone")
+    watched = Watched(gone, gone, offering("a"), offering("a"))
+    for _ in range(3):
+        await watched.source.ask()
     assert watched.last == {"box/a": ReplicaState.STANDBY}
     await watched.source.ask()
     assert watched.last == {"box/a": ReplicaState.ACTIVE}
+
+
+async def test_one_that_is_drained_stays_so_whatever_it_answers_until_it_is_not():
+    watched = Watched(offering("a"), OutboundError("gone"), OutboundError("gone"), offering("a"))
+    await watched.source.ask()
+    watched.source.drain()
+    for _ in range(5):
+        assert watched.last == {"box/a": ReplicaState.DRAINING}
+        await watched.source.ask()
+    said = watched.said[-1]
+    watched.source.drain(False)
+    assert watched.last == {"box/a": ReplicaState.ACTIVE}
+    assert isinstance(said, Served)
+    assert watched.said[-1].replicas == said.replicas  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("error", [ValueError("nonsense"), RecursionError(), KeyError("data"), UnicodeError()])
+async def test_whatever_goes_wrong_counts_as_no_answer_and_it_is_asked_again(error: Exception):
+    watched = Watched(offering("a"), error, error, offering("a"), offering("a"))
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(watched.source.run())
+        await watched.clock.asleep()
+        await watched.clock.advance(RULES.every_s)
+        assert watched.last == {"box/a": ReplicaState.ACTIVE}
+        await watched.clock.advance(RULES.again_s)
+        assert watched.last == {"box/a": ReplicaState.STANDBY}
+        await watched.clock.advance(2 * RULES.again_s)
+        assert watched.last == {"box/a": ReplicaState.ACTIVE}
+        running.cancel()
+
+
+async def test_one_told_of_it_who_fails_does_not_end_the_asking():
+    watched = Watched(offering("a"), models=("mine",))
+    failures = [ValueError("a bug elsewhere")]
+
+    def fails(change: FleetChange) -> None:
+        if failures:
+            raise failures.pop()
+        watched.said.append(change)
+
+    watched.source._announce = fails
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(watched.source.run())
+        await watched.clock.asleep()
+        assert not failures
+        await watched.clock.advance(RULES.again_s)
+        assert watched.client.asked == 2
+        running.cancel()
 
 
 @pytest.mark.parametrize("answer", [offering("a"), NotJson("it answers 404"), OutboundError("away")])
@@ -132,18 +196,16 @@ async def test_where_settings_name_its_models_nobody_waits_for_its_word():
 
 async def test_it_is_asked_more_often_while_it_is_away():
     watched = Watched(OutboundError("away"), offering("a"))
-    from remuda.core.tasks import Tasks
-
-    tasks = Tasks("test")
-    tasks.start(watched.source.run(), "run")
-    await watched.clock.asleep()
-    await watched.clock.advance(ASK_AGAIN_S)
-    assert watched.client.asked == 2
-    await watched.clock.advance(ASK_EVERY_S - 0.1)
-    assert watched.client.asked == 2
-    await watched.clock.advance(0.2)
-    assert watched.client.asked == 3
-    await tasks.close()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(watched.source.run())
+        await watched.clock.asleep()
+        await watched.clock.advance(RULES.again_s)
+        assert watched.client.asked == 2
+        await watched.clock.advance(RULES.every_s - 0.1)
+        assert watched.client.asked == 2
+        await watched.clock.advance(0.2)
+        assert watched.client.asked == 3
+        running.cancel()
 
 
 @pytest.mark.parametrize(
