@@ -223,6 +223,8 @@ class Exchange:
         """The connection is gone, as was learnt at monotonic time `now`: nothing more can be sent."""
         self.disconnected = True
         self.left_at = now
+        if self.flow is not None:
+            self.flow.pause_reading()  # nothing more is passed on to a transport that is closed
         self.interrupt(fault)
 
     def watch(self, flow: Flow, silence_s: float) -> None:

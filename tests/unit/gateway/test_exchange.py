@@ -187,3 +187,11 @@ def test_a_refusal_is_said_in_the_routes_dialect() -> None:
     assert b'"request_id":"req_1"' in client.sent
     exchange, client = begun()
     assert exchange.refuse(Fault()) == 500
+
+
+def test_nothing_is_read_any_more_for_a_client_that_left() -> None:
+    exchange, _ = begun()
+    flow = Flow()
+    exchange.watch(flow, 10.0)
+    exchange.client_left(ClientGone(), 1.0)
+    assert flow.is_paused
