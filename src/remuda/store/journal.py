@@ -227,7 +227,11 @@ class Journal:
         """Number the oldest of the due records as a batch, where none is pending but the one being committed."""
         if self._due and all(batch is self._committing for batch in self._pending):
             count = min(self._due, self.bounds.batch_records)
-            records = [self._buffer.popleft() for _ in range(count)]
+            if count == len(self._buffer):
+                records = list(self._buffer)
+                self._buffer.clear()
+            else:
+                records = [self._buffer.popleft() for _ in range(count)]
             self._due -= count
             self._last_number += 1
             self._pending.append(Batch(self._writer, self._last_number, records))
