@@ -2,7 +2,8 @@
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from remuda.store.places import is_sqlite, parse_store_url, prepare_file, shown
 from remuda.store.schema import counters
 from remuda.store.transactions import Database, Mode, T
 from remuda.store.versions import HEAD, bring_up_to_date, version_of
+
+_REVISION = "SELECT value FROM counters WHERE name = 'revision'"
 
 ROWS_PER_INSERT = 256
 """Rows in one INSERT on SQLite, at most; a power of two. The driver gives up the interpreter's lock once per statement,
@@ -69,15 +72,21 @@ class Store:
 
     async def revision(self) -> int:
         """The store's revision: another number than before means that keys have changed."""
-        return await self.read(read_revision)
+        with self._translated():  # twice a second, for ever
+            return await self._database.number(_REVISION)
 
     async def close(self) -> None:
         """Close all connections, when work that has begun is over."""
         await self._database.close()
 
     async def _run(self, work: Callable[[Connection], T], mode: Mode) -> T:
-        try:
+        with self._translated():
             return await self._database.run(work, mode)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
         except StoreError:
             raise
         except (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError, UnicodeError, OverflowError) as error:

@@ -31,6 +31,10 @@ class PostgresDatabase:
         async with engine.connect() as connection, connection.begin():
             return await connection.run_sync(work)
 
+    async def number(self, query: str) -> int:
+        async with self._engine.connect() as connection:
+            return int((await connection.exec_driver_sql(query)).scalar_one())
+
     async def prepare(self) -> None:
         """Nothing: a server is set up by whoever runs it."""
 

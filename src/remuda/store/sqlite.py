@@ -1,6 +1,7 @@
 """A store in an SQLite file."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -34,6 +35,9 @@ class SQLiteDatabase:
         threads = self._journal_thread if mode.is_journals else self._threads
         return await asyncio.get_running_loop().run_in_executor(threads, self._run, work, mode)
 
+    async def number(self, query: str) -> int:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._number, query)
+
     async def prepare(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._threads, self._use_wal)
 
@@ -52,6 +56,16 @@ class SQLiteDatabase:
                 connection = connection.execution_options(begin="BEGIN IMMEDIATE", synchronous=synchronous)
             with connection.begin():
                 return work(connection)
+
+    def _number(self, query: str) -> int:
+        driver = self._engine.raw_connection()
+        try:
+            row = driver.cursor().execute(query).fetchone()
+        finally:
+            driver.close()
+        if row is None:
+            raise sqlite3.OperationalError("a row is missing")
+        return int(row[0])
 
     def _use_wal(self) -> None:
         """Readers and one writer at a time, beside each other. Kept in the file; not to be changed in a transaction."""

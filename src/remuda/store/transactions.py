@@ -40,6 +40,10 @@ class Database(Protocol):
         """What `work` returns, run in one transaction; raises what SQLAlchemy and the driver raise."""
         ...
 
+    async def number(self, query: str) -> int:
+        """The one number that `query` finds; for what is asked all the time, with as little ado as the driver takes."""
+        ...
+
     async def close(self) -> None:
         """Close all connections, when work that has begun is over."""
         ...
