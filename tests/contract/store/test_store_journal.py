@@ -1,11 +1,12 @@
 """The journal's way from the buffer into the store, on each kind of database."""
 
+from collections.abc import Callable
+
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from tests.contract.store.samples import NOON, a_key, a_record
 from tests.contract.store.turns import TurnClock
 
-import remuda.store.journal as journal_module
 from remuda.core.keys import Scope
 from remuda.store import Store, keys
 from remuda.store.database import ROWS_PER_INSERT
@@ -46,18 +47,25 @@ async def test_records_come_back_as_they_were_however_many_go_at_once(store: Sto
     assert [tuple(row) for row in rows] == [(id_, *record[:-2]) for id_, record in enumerate(records, 1)]
 
 
-async def test_what_comes_during_a_commit_waits_for_the_next_turn(
-    store: Store, new_journal, monkeypatch: pytest.MonkeyPatch
-):
-    journal = new_journal(store, batch_records=2)
-    sizes: list[int] = []
+class BusyStore:
+    """A store during each of whose journal commits something happens."""
 
-    async def write_meanwhile(store: Store, batches: list[Batch], *arguments: float, is_durable: bool) -> int:
-        sizes.append(len(batches[0].records))
-        journal.append(a_record())
-        return await write_batches(store, batches, *arguments, is_durable=is_durable)
+    def __init__(self, store: Store, meanwhile: Callable[[], None]) -> None:
+        self._store = store
+        self._meanwhile = meanwhile
+        self.sizes: list[int] = []
+        """How many records each commit added."""
 
-    monkeypatch.setattr(journal_module, "write_batches", write_meanwhile)
+    async def write_journal(self, work: Callable[[Connection], int], *, is_durable: bool) -> int:
+        self._meanwhile()
+        self.sizes.append(await self._store.write_journal(work, is_durable=is_durable))
+        return self.sizes[-1]
+
+
+async def test_what_comes_during_a_commit_waits_for_the_next_turn(store: Store, new_journal):
+    busy = BusyStore(store, lambda: journal.append(a_record()))
+    journal = new_journal(busy, batch_records=2)
+    sizes = busy.sizes
     for number in range(3):
         journal.append(a_record(number))
     await journal.flush()

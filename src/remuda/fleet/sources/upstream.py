@@ -102,10 +102,10 @@ class UpstreamSource:
             self._answered((WILDCARD,), f"does not list its models ({error}): any name is passed on to it")
         except OutboundError as error:
             self._failed(str(error))
-        except Exception as error:
+        except Exception as error:  # whatever it was, there was no answer: that counts as one failure
             if self._health == Health():
                 log.exception("upstream %s could not be asked", self.name)
-            self._failed(type(error).__name__)  # whatever it was, there was no answer
+            self._failed(type(error).__name__)
         else:
             if offered is None:
                 self._answered((WILDCARD,), "does not list its models: any name is passed on to it")
