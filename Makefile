@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check lint types imports docs accept bench bench-peers soak requirements clean
+.PHONY: help run test check lint types imports docs accept bench bench-peers bench-herd soak requirements clean
 
 help: ## what there is (the default)
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -39,6 +39,9 @@ bench: $(VENV)/.dev ## measure beside nginx
 
 bench-peers: $(VENV)/.dev ## measure beside other gateways too (installs them)
 	$(BIN)/python -m bench --install-peers $(ARGS)
+
+bench-herd: $(VENV)/.dev ## measure policies, affinity, failover and a herd of 50 nodes
+	$(BIN)/python -m bench.herd $(ARGS)
 
 soak: $(VENV)/.dev ## look for leaks
 	$(BIN)/python -m bench.soak $(ARGS)

@@ -159,9 +159,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--pairs", type=int, help="rounds (default: 5; with --quick: 1)")
     parser.add_argument("--quick", action="store_true", help="short loads: to look, not to judge by")
-    parser.add_argument("--only", type=_listed(NAMES), default=set(NAMES), help=f"some of {','.join(NAMES)}")
+    parser.add_argument("--only", type=targets.listed(NAMES), default=set(NAMES), help=f"some of {','.join(NAMES)}")
     parser.add_argument(
-        "--targets", type=_listed(targets.TARGETS), default=list(targets.TARGETS), help="some of the targets"
+        "--targets", type=targets.listed(targets.TARGETS), default=list(targets.TARGETS), help="some of the targets"
     )
     parser.add_argument(
         "--install-peers", action="store_true", help="first installs the peers from PyPI into bench/build"
@@ -175,16 +175,6 @@ def _arguments() -> argparse.Namespace:
     if given.quick:
         given.only -= {"clone"}
     return given
-
-
-def _listed(known: Iterable[str]) -> Callable[[str], list[str]]:
-    def listed(text: str) -> list[str]:
-        names = text.split(",")
-        if unknown := set(names) - set(known):
-            raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
-        return [name for name in known if name in names]
-
-    return listed
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Mock:
     """The upstream that all targets have in common."""
 
     program: Program
-    ports: tuple[int, int]
+    ports: tuple[int, ...]
 
     def stats(self) -> dict[str, int]:
         """Its counters: reqs, streams, done, aborted, open, chunks, conns, bytes."""
@@ -79,6 +79,12 @@ class Stage:
         with Program(target.command(place), core=self.cores.proxy, folder=folder, env=target.env) as program:
             _await_answer(target, program, port)
             yield Live(target, program, port, time.monotonic() - started)
+
+    @contextlib.contextmanager
+    def all_running(self, targets: Sequence[Target]) -> Iterator[list[Live]]:
+        """Several of them at once."""
+        with contextlib.ExitStack() as stack:
+            yield [stack.enter_context(self.running(target)) for target in targets]
 
     def load(self, live: Live, mode: str, **options: str | float) -> Result:
         """One run of the generator, with what it cost the target: `cpu_s`, `wall_s`."""
@@ -141,17 +147,17 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage() -> Iterator[Stage]:
-    """Builds what is needed, starts the mock, and clears everything away in the end."""
+def stage(ports: int = 2) -> Iterator[Stage]:
+    """Builds what is needed, starts the mock on so many ports (2 to 64), and clears everything away in the end."""
     cores = machine.cores()
     program = machine.build("mock")
     machine.build("load")
     folder = Path(tempfile.mkdtemp(prefix="remuda-bench-"))
     try:
-        first, second = machine.free_ports(2)
-        arguments: Command = [program, "-p", str(first), "-p", str(second)]
+        listened = machine.free_ports(ports)
+        arguments: Command = [program, *(word for port in listened for word in ("-p", str(port)))]
         with Program(arguments, core=cores.load, folder=folder) as running:
-            mock = Mock(running, (first, second))
+            mock = Mock(running, tuple(listened))
             _await(lambda: mock.stats()["reqs"] == 0, running, 5)
             yield Stage(cores, mock, folder)
     finally:
@@ -163,6 +169,21 @@ def question(model: str) -> dict[str, Any]:
     system = {"role": "system", "content": "You are a helpful assistant. Answer briefly."}
     user = {"role": "user", "content": QUESTION}
     return {"model": model, "messages": [system, user], "temperature": 0.7, "max_tokens": 64}
+
+
+def metric(live: Live, name: str) -> float:
+    """The sum of a metric's series, as Remuda tells them."""
+    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.partition(" ")[0].partition("{")[0] == name)
+
+
+def await_true(holds: Callable[[], bool], live: Live, within_s: float) -> None:
+    """Return once it holds; raises Unfit where it does not in time, or the target ends."""
+    assert live.program is not None
+    _await(holds, live.program, within_s)
 
 
 def _measured(live: Live, run: Any) -> Result:

@@ -1,8 +1,9 @@
 """What is measured: how each target is started, and how one speaks to it. To add one, add an entry to `TARGETS`."""
 
+import argparse
 import string
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,15 +22,15 @@ class Place:
     port: int
     spare_port: int
     """For a target that cannot do without a second."""
-    upstreams: tuple[int, int]
-    """The mock's ports."""
+    upstreams: tuple[int, ...]
+    """The mock's ports: two, and more where a whole herd is wanted."""
     folder: Path
     """Its own, empty at start."""
 
     @property
     def urls(self) -> list[str]:
-        """The base addresses of the mock, without a path."""
-        return [f"http://127.0.0.1:{port}" for port in self.upstreams]
+        """The base addresses of the mock's first two ports, without a path."""
+        return [f"http://127.0.0.1:{port}" for port in self.upstreams[:2]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +116,15 @@ def told(command: str) -> Target:
         return command.format(folder=place.folder, **fields).split()
 
     return Target("remuda", filled, env={"API_KEYS": KEY})
+
+
+def listed(known: Iterable[str]) -> Callable[[str], list[str]]:
+    """Reads a command line's comma-separated choice of `known`, in their order."""
+
+    def listed(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := set(names) - set(known):
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
+        return [name for name in known if name in names]
+
+    return listed

@@ -63,7 +63,8 @@ def write_random_model(
     writer.add_chat_template(_TEMPLATE)
 
     def matrix(rows: int, columns: int) -> np.ndarray:
-        return (chance.standard_normal((rows, columns), dtype=np.float32) / np.sqrt(columns)).astype(np.float16)
+        values: np.ndarray = chance.standard_normal((rows, columns), dtype=np.float32) / np.sqrt(columns)
+        return values.astype(np.float16)
 
     writer.add_tensor("token_embd.weight", matrix(len(tokens), width))
     writer.add_tensor("output_norm.weight", np.ones(width, np.float32))
