@@ -35,7 +35,8 @@ counters = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
-"""`revision`: raised by every change of keys. `journal`: the last journal id given out."""
+"""`revision`: raised by every change of keys. `journal`: the last journal id given out. `sightings`: raised by every
+change of those."""
 
 keys = Table(
     "keys",
@@ -115,3 +116,21 @@ known_models = Table(
     Column("last_seen_at", Double, nullable=False),
 )
 """Names that sources have offered at any time. `last_seen_at`: when the source last said something new."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+"""Who does what only one of several gateways is to do. The clock is the database server's where it has one."""
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+"""What the gateway that asks the nodes has seen of each."""
