@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from tests.contract.store.samples import run_sql
 
 from remuda.app.leadership import RENEWALS, TTL_S, Leadership
 from remuda.store import Store, open_store, store_url_in
 from remuda.testing.clock import FakeClock
+from tests.contract.store.samples import run_sql
 
 
 @pytest_asyncio.fixture
