@@ -18,6 +18,8 @@ class Address:
     """A unix socket; then host and port only name the server in the Host header."""
     base_path: str = ""
     """Without a trailing slash; `/v1` is part of it where the user's URL had it."""
+    is_given: bool = False
+    """It came from elsewhere than this machine's settings: what its name stands for is checked at each connection."""
 
     @property
     def authority(self) -> str:

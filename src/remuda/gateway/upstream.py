@@ -15,6 +15,7 @@ import httptools
 from remuda.core.address import Address
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
 from remuda.gateway.drive import Signal
+from remuda.outbound.addresses import AddressRefused, resolved
 
 EARLY_BODY_BYTES: Final = 256 * 1024
 """How much of an answer is held for a relay that has not attached yet before reading stops."""
@@ -395,14 +396,14 @@ class Pool:
                 else:
                     _, connection = await self._loop.create_connection(
                         self._connection,
-                        address.host,
+                        (await resolved(address.host, address.port))[0] if address.is_given else address.host,
                         address.port,
                         ssl=self._ssl,
                         server_hostname=address.host if self._ssl else None,
                     )
         except TimeoutError as error:
             raise UpstreamFailed("the model's server did not accept a connection in time") from error
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ssl.SSLError, AddressRefused) as error:
             raise UpstreamFailed(f"the model's server cannot be reached ({type(error).__name__})") from error
         return connection
 

@@ -1,12 +1,15 @@
 """A general HTTP client for questions asked beside the request path: bounded in time and size, redirects off."""
 
+import socket
 import ssl
 from typing import Any, Final
 
 import aiohttp
 import msgspec
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from remuda.core.address import Address
+from remuda.outbound.addresses import AddressRefused, resolved
 from remuda.outbound.question import read_bounded
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -69,7 +72,10 @@ class OutboundClient:
         connector: aiohttp.BaseConnector = (
             aiohttp.UnixConnector(path)
             if path is not None
-            else aiohttp.TCPConnector(ssl=self._tls if self._tls is not None else True)
+            else aiohttp.TCPConnector(
+                ssl=self._tls if self._tls is not None else True,
+                resolver=CheckedResolver() if self._address.is_given else None,
+            )
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -79,3 +85,25 @@ class OutboundClient:
             trust_env=False,
         )
         return self._session
+
+
+class CheckedResolver(AbstractResolver):
+    """aiohttp's way to look names up, with the check. What it resolves to is what is connected to."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of `host`; AddressRefused becomes the OSError that aiohttp expects."""
+        try:
+            addresses = await resolved(host, port)
+        except AddressRefused as refused:
+            raise OSError(str(refused)) from refused
+        return [_result(host, port, address) for address in addresses]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _result(host: str, port: int, address: str) -> ResolveResult:
+    family: Any = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Boolean, Connection, Double, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from remuda.store.errors import StoreError, StoreRefused, StoreUnavailable
@@ -137,6 +138,21 @@ def read_revision(connection: Connection) -> int:
 def raise_revision(connection: Connection) -> None:
     """Say, in the transaction of `connection`, that something changed which running gateways hold in memory."""
     connection.execute(update(counters).where(counters.c.name == "revision").values(value=counters.c.value + 1))
+
+
+def raise_counter(connection: Connection, name: str) -> int:
+    """A counter's next value, from 1 on, in the transaction of `connection`; who raises it meanwhile waits for its end."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    raising = insert(counters).values(name=name, value=1)
+    connection.execute(
+        raising.on_conflict_do_update(index_elements=[counters.c.name], set_={"value": counters.c.value + 1})
+    )
+    return read_counter(connection, name)
+
+
+def read_counter(connection: Connection, name: str) -> int:
+    """A counter's value as the transaction of `connection` sees it; 0 where it was never raised."""
+    return int(connection.execute(select(counters.c.value).where(counters.c.name == name)).scalar() or 0)
 
 
 def insert_rows(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:

@@ -35,8 +35,8 @@ counters = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
-"""`revision`: raised by every change of keys. `journal`: the last journal id given out. `sightings`: raised by every
-change of those."""
+"""`revision`: raised by every change of keys and nodes. `journal`: the last journal id given out. `sightings`: raised by
+every change of those. `node`: the last id of a node given out."""
 
 keys = Table(
     "keys",
@@ -134,3 +134,19 @@ sightings = Table(
     Column("version", BigInteger, nullable=False),
 )
 """What the gateway that asks the nodes has seen of each."""
+
+nodes = Table(
+    "nodes",
+    metadata,
+    # Given out by the `node` counter: an id that stands in somebody's notes never comes to mean another node.
+    Column("id", row_id, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("url", Text, nullable=False, unique=True),
+    Column("kind", Text),
+    Column("credential", Text, nullable=False),
+    Column("slots", Integer),
+    Column("weight", Integer, nullable=False),
+    Column("is_drained", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+"""Servers elsewhere that were added while the gateway was in use. `credential`: nothing, `env:NAME`, or sealed."""

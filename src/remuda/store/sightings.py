@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from remuda.store.database import Store
+from remuda.store.database import Store, raise_counter, read_counter
 from remuda.store.errors import StoreRefused
-from remuda.store.schema import counters, sightings
+from remuda.store.schema import sightings
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """A node's list of thousands of models is below this."""
@@ -29,7 +29,7 @@ async def write_sightings(store: Store, seen: Mapping[str, str]) -> None:
 
     def work(connection: Connection) -> None:
         # One change at a time raises the counter, so that no reader sees a number whose change is still to come.
-        version = _raised(connection)
+        version = raise_counter(connection, _COUNTER)
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         writing = insert(sightings)
         connection.execute(
@@ -47,7 +47,7 @@ async def read_sightings(store: Store, after: int = 0) -> tuple[int, dict[str, s
     """What changed since the version `after`, by node, and the version it stands at now. Raises StoreUnavailable."""
 
     def work(connection: Connection) -> tuple[int, dict[str, str]]:
-        version = _version(connection)
+        version = read_counter(connection, _COUNTER)
         if version == after:
             return version, {}
         query = select(sightings.c.node, sightings.c.body).where(sightings.c.version > after)
@@ -61,17 +61,3 @@ async def forget_sightings(store: Store, kept: Collection[str]) -> None:
     """Forget all nodes but those `kept`. Raises StoreUnavailable."""
     others = delete(sightings).where(sightings.c.node.not_in(sorted(kept)))
     await store.write(lambda connection: connection.execute(others))
-
-
-def _raised(connection: Connection) -> int:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    raising = insert(counters).values(name=_COUNTER, value=1)
-    connection.execute(
-        raising.on_conflict_do_update(index_elements=[counters.c.name], set_={"value": counters.c.value + 1})
-    )
-    return _version(connection)
-
-
-def _version(connection: Connection) -> int:
-    query = select(func.coalesce(func.max(counters.c.value), 0)).where(counters.c.name == _COUNTER)
-    return int(connection.execute(query).scalar_one())
