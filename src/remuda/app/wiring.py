@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
@@ -14,9 +13,13 @@ from remuda.app.exits import CommandError, Exit
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
 from remuda.app.local_models import launcher_of, local_models_of
+from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
+from remuda.app.reload import watch_settings
 from remuda.app.retention import keep_retention
-from remuda.app.settings import HealthSettings, Settings, UpstreamSettings
+from remuda.app.sealing import Sealer
+from remuda.app.settings import HealthSettings, Settings
+from remuda.app.upstreams import UpstreamMaker
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
@@ -29,15 +32,12 @@ from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
-from remuda.engines.openai.adapter import OpenAILike
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
-from remuda.fleet.health import HealthRules
 from remuda.fleet.policies.named import Policies
 from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
-from remuda.fleet.sources.upstream import UpstreamSource
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.choose import Chooser
@@ -52,7 +52,6 @@ from remuda.gateway.relay import Relay
 from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.route import QueueLimits, Router
 from remuda.gateway.settle import Settler
-from remuda.outbound.http import OutboundClient
 from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
@@ -110,7 +109,14 @@ class Remuda:
         self._key_use = KeyUse(store, clock)
         self._unasked: set[str] = set()
         self._are_asked = asyncio.Event()
-        self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
+        self.nodes = Nodes(
+            settings.upstreams,
+            store=store,
+            sealer=Sealer(settings.data_dir, settings.auth.sealing_secret),
+            maker=UpstreamMaker(settings.health, clock, self._announced, self.breakers.recovered),
+            announce=self._announced,
+            clock=clock,
+        )
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
         self.local = self._local_models(on_load)
@@ -153,16 +159,15 @@ class Remuda:
                 Exit.CONFIGURATION,
             )
         await self.journal.start()
-        self.tasks.start(watch_revision(self.store, self.clock, self._renew_keys), "keys")
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
         self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
-        for source, _ in self.upstreams:
-            source.begin()
-            self.tasks.start(source.run(), f"upstream {source.name}")
+        known = await self._renew()
+        self.tasks.start(watch_revision(self.store, self.clock, self._renew, known=known), "changes in the store")
+        self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
         """Load the tiny chat model, where it is offered: a first request shall not wait. Users' models load on use."""
@@ -178,8 +183,7 @@ class Remuda:
         await self._known.write()
         await self._key_use.write()
         await self.local.close()
-        for _, client in self.upstreams:
-            await client.close()
+        await self.nodes.close()
         await self.journal.close()
 
     # Keys
@@ -190,6 +194,15 @@ class Remuda:
         # Revoking the last key must not open the door again.
         self.gatekeeper.has_had_keys = bool(stored) or bool(await list_keys(self.store))
         return revision
+
+    async def _renew(self) -> int:
+        """Take in what another process changed in the store: keys and nodes."""
+        revision = await self._renew_keys()
+        return min(revision, await self.nodes.renew())
+
+    def _reconfigure(self, settings: Settings) -> None:
+        """Take in what a changed settings file says of servers elsewhere."""
+        self.nodes.configure(settings.upstreams)
 
     # The request's way
 
@@ -381,41 +394,6 @@ class Remuda:
     def _note_use(self, record: RequestRecord) -> None:
         if record.replica.startswith("local/"):
             self.local.used(record.model)
-
-    def _upstream(self, upstream: UpstreamSettings) -> tuple[UpstreamSource, OutboundClient]:
-        name, health = upstream.display_name, self.settings.health
-        headers: tuple[tuple[bytes, bytes], ...] = ()
-        if upstream.api_key is not None:
-            headers = ((b"Authorization", b"Bearer " + upstream.api_key.get_secret_value().encode()),)
-        tls = None
-        if upstream.address.is_tls:
-            tls = ssl.create_default_context(cafile=str(upstream.ca_file) if upstream.ca_file else None)
-        client = OutboundClient(upstream.address, headers=headers, timeout_s=10, tls=tls)
-        source = UpstreamSource(
-            name,
-            address=upstream.address,
-            engine=OpenAILike(),
-            client=client,
-            slots=upstream.slots,
-            weight=upstream.weight,
-            headers=headers,
-            models=upstream.models,
-            is_drained=upstream.drain,
-            tls=tls,
-            deadlines=Deadlines(upstream.connect_timeout_s, upstream.ttft_timeout_s, upstream.silence_timeout_s),
-            announce=self._announced,
-            recovered=self.breakers.recovered,
-            clock=self.clock,
-            chance=system_chance,
-            rules=HealthRules(
-                failures=health.failures_to_standby,
-                successes=health.successes_to_active,
-                every_s=health.probe_every_s,
-                again_s=health.probe_again_s,
-                jitter=health.probe_jitter_percent / 100,
-            ),
-        )
-        return source, client
 
 
 def _breaker_rules(health: HealthSettings) -> BreakerRules:

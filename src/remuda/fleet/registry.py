@@ -81,7 +81,14 @@ class Asked:
     source: str
 
 
-FleetChange = Served | Failed | Remembered | Asking | Asked
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A source is no more: what it served is not served, and it is not heard of again. What runs there may finish."""
+
+    source: str
+
+
+FleetChange = Served | Failed | Remembered | Asking | Asked | Gone
 
 WILDCARD = "*"
 """The model of replicas whose server does not tell what it serves: any name no other source knows goes there."""
@@ -197,9 +204,20 @@ class Fleet:
             case Asking(source):
                 self._asking.add(source)
             case Asked(source):
-                self._asking.discard(source)
-                if not self._asking:
-                    self._expect_no_more()
+                self._has_spoken(source)
+            case Gone(source):
+                self._serve(Served(source, ()))
+                del self._by_source[source], self._offers[source]
+                self._stand_ins = {key: each for key, each in self._stand_ins.items() if self._is_served(key[0])}
+                self._has_spoken(source)
+
+    def _has_spoken(self, source: str) -> None:
+        self._asking.discard(source)
+        if not self._asking:
+            self._expect_no_more()
+
+    def _is_served(self, replica_id: str) -> bool:
+        return any(each.id == replica_id for served in self._by_source.values() for each in served)
 
     def _serve(self, change: Served) -> None:
         source = change.source

@@ -141,7 +141,7 @@ def raise_revision(connection: Connection) -> None:
 
 
 def raise_counter(connection: Connection, name: str) -> int:
-    """A counter's next value, from 1 on, in the transaction of `connection`; who raises it meanwhile waits for its end."""
+    """A counter's next value, from 1 on, in the transaction of `connection`; who raises it too, waits for it."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     raising = insert(counters).values(name=name, value=1)
     connection.execute(

@@ -35,8 +35,8 @@ counters = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
-"""`revision`: raised by every change of keys and nodes. `journal`: the last journal id given out. `sightings`: raised by
-every change of those. `node`: the last id of a node given out."""
+"""`revision`: raised by every change of keys and nodes. `journal`: the last journal id given out. `sightings`: raised
+by every change of those. `node`: the last id of a node given out."""
 
 keys = Table(
     "keys",

@@ -3,7 +3,7 @@
 from remuda.core.address import parse_address
 from remuda.core.faults import EngineDown, Fault, UnknownModel
 from remuda.engines.openai.adapter import OpenAILike
-from remuda.fleet.registry import MAX_EXPECTED, WILDCARD, Asked, Asking, Failed, Fleet, Model, Remembered, Served
+from remuda.fleet.registry import MAX_EXPECTED, WILDCARD, Asked, Asking, Failed, Fleet, Gone, Model, Remembered, Served
 from remuda.fleet.replica import Replica, ReplicaState, Slots
 
 
@@ -335,3 +335,32 @@ def test_thousands_of_models_are_taken_in_at_once() -> None:
     fleet.apply(Served("one", many))  # looking through all of them for each of them would take minutes
     fleet.apply(Served("one", many[1:]))
     assert len(fleet.offered()) == 9_999
+
+
+def test_a_source_that_is_gone_serves_nothing_and_is_forgotten() -> None:
+    fleet = Fleet()
+    fleet.apply(Asking("one"))
+    fleet.apply(Served("one", (replica("one/m"),)))
+    fleet.apply(Served("two", (replica("two/m"),)))
+    fleet.apply(Gone("one"))
+    model = fleet.find("m")
+    assert model is not None
+    assert [each.id for each in model.replicas] == ["two/m"]
+    assert fleet.look_up("other") is None
+    assert fleet.find("other") is None, "nobody is being asked any more"
+    fleet.apply(Gone("two"))
+    fleet.apply(Gone("never there"))
+    assert model.replicas == ()
+    assert not model.is_offered
+    assert fleet.find("m") is model, "known, and waited for"
+
+
+def test_whoever_waits_for_what_only_a_server_that_is_gone_could_have_had_is_told() -> None:
+    fleet = Fleet()
+    fleet.apply(Asking("one"))
+    model = fleet.find("perhaps")
+    assert model is not None
+    waiter = Waiter()
+    model.waiting.append(waiter)
+    fleet.apply(Gone("one"))
+    assert isinstance(waiter.fault, UnknownModel)

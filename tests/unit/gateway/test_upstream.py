@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remuda.core.address import parse_address
+from remuda.core.address import Address, parse_address
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
 from remuda.gateway.upstream import EARLY_BODY_BYTES, MAX_HEAD_BYTES, Pool, UpstreamConnection
 from remuda.testing.upstream import FakeUpstream
@@ -291,3 +291,13 @@ async def test_requests_of_one_turn_are_written_together_and_soon() -> None:
     assert [wire.sent for wire in wires] == [b"x", b"", b"x"], "what was given up meanwhile is not asked any more"
     connections[0].write(b"y")
     assert wires[0].sent == b"xy"
+
+
+async def test_a_given_address_is_checked_at_each_connection() -> None:
+    loop = asyncio.get_running_loop()
+    async with FakeUpstream() as server:
+        connection = await Pool(Address("localhost", server.port, is_given=True), loop).dial()
+        connection.abort()
+    # The address of most clouds' metadata, written as one number: the system's resolver makes an address of it.
+    with pytest.raises(UpstreamFailed, match="AddressRefused"):
+        await Pool(Address("2852039166", 80, is_given=True), loop).dial()

@@ -65,3 +65,18 @@ async def test_a_socket_that_is_not_there(tmp_path: Path):
     with pytest.raises(OutboundError, match="cannot be reached"):
         await one.get_json("/models")
     await one.close()
+
+
+async def test_a_given_address_is_called_where_that_is_allowed():
+    async with serving(http(b'{"data": []}')) as served:
+        one = OutboundClient(Address("localhost", served.port, is_given=True))
+        assert await one.get_json("/models") == {"data": []}
+        await one.close()
+
+
+async def test_a_given_name_that_stands_for_a_place_where_nothing_is_called_is_not_called():
+    # The address of most clouds' metadata, written as one number: the system's resolver makes an address of it.
+    one = OutboundClient(Address("2852039166", 80, is_given=True))
+    with pytest.raises(OutboundError, match="cannot be reached"):
+        await one.get_json("/latest/meta-data")
+    await one.close()

@@ -17,6 +17,7 @@ from remuda.app.cli.check import check
 from remuda.app.cli.doctor import doctor
 from remuda.app.cli.keys import keys
 from remuda.app.cli.models import models
+from remuda.app.cli.nodes import nodes
 from remuda.app.cli.output import leave_stdout
 from remuda.app.cli.routes import routes
 from remuda.app.cli.serve import serve
@@ -54,6 +55,7 @@ def root(
 for command in (serve, models, check, doctor, routes, backup, restore, version):
     app.command()(command)
 app.add_typer(keys, name="keys")
+app.add_typer(nodes, name="nodes")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

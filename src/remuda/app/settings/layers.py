@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -57,7 +58,7 @@ def load(
         problems += _problems_of(error, merged, {(problem.place, problem.setting) for problem in problems})
     if problems:
         raise SettingsError(sorted(problems, key=_by_line))
-    return settings.with_origins(merged.origins, path)
+    return settings.with_origins(merged.origins, path, partial(load, config, given, environ, folder))
 
 
 def find_file(config: Path | None, overrides: list[Override], environ: Mapping[str, str], folder: Path) -> Path | None:

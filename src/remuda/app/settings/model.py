@@ -3,7 +3,7 @@
 The text under a field is its documentation: `docs/reference/settings.md` and the JSON schema are made from it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -246,6 +246,14 @@ class AuthSettings(Section):
     api_keys: tuple[Secret, ...] = ()
     """Keys of your own choice, beside those made by `remuda keys create`. They may ask models and read; at 16 random characters or more they are as good as made ones. The variable `API_KEYS` (comma-separated) sets them too."""  # noqa: E501
 
+    secret_key: Secret | None = None
+    """What the keys of nodes are sealed with in the store. Several gateways on one store need the same. Default: a random one, in the file `node.key` of the data folder."""  # noqa: E501
+
+    @property
+    def sealing_secret(self) -> str | None:
+        """`secret_key`, in clear."""
+        return self.secret_key.get_secret_value() if self.secret_key is not None else None
+
 
 class JournalSettings(Section):
     """What is kept of each request."""
@@ -296,6 +304,7 @@ class Settings(Section):
 
     _origins: Origins = PrivateAttr(default_factory=Origins)
     _file: Path | None = PrivateAttr(default=None)
+    _again: Callable[[], "Settings"] | None = PrivateAttr(default=None)
 
     @field_validator("upstreams")
     @classmethod
@@ -337,11 +346,18 @@ class Settings(Section):
         """Where the value of `name` (`server.port`, `upstreams.0.url`) came from."""
         return self._origins.of(tuple(int(part) if part.isdigit() else part for part in name.split(".")))
 
-    def with_origins(self, origins: Origins, file: Path | None = None) -> Self:
-        """The same settings, knowing where each came from."""
+    def read_again(self) -> "Settings":
+        """The settings as they are now, read from where these were; raises SettingsError."""
+        return self if self._again is None else self._again()
+
+    def with_origins(
+        self, origins: Origins, file: Path | None = None, again: Callable[[], "Settings"] | None = None
+    ) -> Self:
+        """The same settings, knowing where each came from, and how to read them again."""
         copy = self.model_copy()
         copy._origins = origins
         copy._file = file
+        copy._again = again
         return copy
 
     def __eq__(self, other: Any) -> bool:

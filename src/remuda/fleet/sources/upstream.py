@@ -8,6 +8,7 @@ from typing import Any, Final
 from remuda.core.address import Address
 from remuda.core.chance import Chance
 from remuda.core.clock import Clock
+from remuda.core.node import NodeKind
 from remuda.engines.protocol import Engine
 from remuda.fleet.health import Health, HealthRules
 from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
@@ -43,6 +44,12 @@ class UpstreamSource:
         rules: HealthRules,
     ) -> None:
         self.name = name
+        self.kind: NodeKind | None = None
+        """What kind of server it is; None: that is not known yet."""
+        self.latency_s: float | None = None
+        """How long it took to answer the last probe; None where it did not."""
+        self.trouble = ""
+        """Why it did not, in words."""
         self._address = address
         self._engine = engine
         self._client = client
@@ -61,6 +68,24 @@ class UpstreamSource:
         self._replicas: dict[str, Replica] = {}
         self._health = Health()
         self._is_asking = False
+        self._has_answered = False
+
+    @property
+    def state(self) -> ReplicaState:
+        """How it stands, whether it offers anything or not."""
+        if self._is_drained:
+            return ReplicaState.DRAINING
+        return ReplicaState.ACTIVE if self._has_answered and self._health.is_up else ReplicaState.STANDBY
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """What it offers, or did when it last answered."""
+        return tuple(name for name in self._replicas if name != WILDCARD)
+
+    @property
+    def slots(self) -> Slots:
+        """Those of the server."""
+        return self._slots
 
     def begin(self) -> None:
         """Announce what configuration names, before the server has been asked, or else that it is being asked."""
@@ -96,6 +121,7 @@ class UpstreamSource:
                 self._announce(Asked(self.name))
 
     async def _ask(self) -> None:
+        started = self._clock.monotonic()
         try:
             offered = names_in(await self._client.get_json("/models"))
         except NotJson as error:
@@ -107,12 +133,15 @@ class UpstreamSource:
                 log.exception("upstream %s could not be asked", self.name)
             self._failed(type(error).__name__)
         else:
+            self.latency_s = self._clock.monotonic() - started
             if offered is None:
                 self._answered((WILDCARD,), "does not list its models: any name is passed on to it")
             else:
                 self._answered(offered, f"offers {len(offered)} models")
 
     def _answered(self, offered: Sequence[str], what: str) -> None:
+        self.trouble = ""
+        self._has_answered = True
         before, self._health = self._health, self._health.after(True, self._rules)
         if not before.is_up and not self._health.is_up:
             what = f"answers again and is on standby until it has done so {self._rules.successes} times in a row"
@@ -123,6 +152,7 @@ class UpstreamSource:
         self._serve(self._configured or offered)
 
     def _failed(self, why: str) -> None:
+        self.trouble, self.latency_s = why, None
         before, self._health = self._health, self._health.after(False, self._rules)
         if before == Health():
             log.warning("upstream %s: %s", self.name, why)

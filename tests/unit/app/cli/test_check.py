@@ -57,7 +57,7 @@ def test_where_each_value_is_from(
     assert ["server.port", "5", "REMUDA_SERVER__PORT"] in lines
     assert ["auth.api_keys", '["**********"]', "API_KEYS"] in lines
     assert ["server.host", '"127.0.0.1"', "default"] in lines
-    assert "secret" not in out
+    assert "0123456789" not in out
     assert main(["check", "--origins", "--json"]) == Exit.OK
     answer = json.loads(capsys.readouterr().out)
     assert {"setting": "server.port", "value": "5", "origin": "REMUDA_SERVER__PORT"} in answer["settings"]

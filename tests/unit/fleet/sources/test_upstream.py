@@ -220,3 +220,20 @@ async def test_it_is_asked_more_often_while_it_is_away():
 )
 def test_names_in_an_answer(answer: Any, names: tuple[str, ...] | None):
     assert names_in(answer) == names
+
+
+async def test_it_tells_how_the_server_stands() -> None:
+    watched = Watched(offering("a", "b"), OutboundError("it answers 500"), OutboundError("it answers 500"))
+    source = watched.source
+    assert (source.state, source.models, source.latency_s) == (ReplicaState.STANDBY, (), None)
+    await source.ask()
+    assert (source.state, source.models, source.trouble) == (ReplicaState.ACTIVE, ("a", "b"), "")
+    assert source.latency_s is not None
+    source.drain()
+    assert source.state is ReplicaState.DRAINING
+    source.drain(False)
+    await source.ask()
+    await source.ask()
+    assert (source.state, source.models, source.trouble) == (ReplicaState.STANDBY, ("a", "b"), "it answers 500")
+    assert source.latency_s is None
+    assert source.slots.size == 8

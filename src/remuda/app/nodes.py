@@ -1,0 +1,321 @@
+"""The servers elsewhere that are watched: those of the settings, and nodes that come and go while the gateway runs."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pydantic import SecretStr, ValidationError
+
+from remuda.app.sealing import CredentialError, Sealer, check_credential, reference
+from remuda.app.settings import UpstreamSettings
+from remuda.app.upstreams import Upstream, UpstreamMaker
+from remuda.core.address import parse_address
+from remuda.core.clock import Clock
+from remuda.core.node import Node, NodeKind
+from remuda.core.tasks import Tasks
+from remuda.fleet.registry import FleetChange, Gone
+from remuda.fleet.replica import ReplicaState
+from remuda.outbound.addresses import given_address
+from remuda.store.database import Store
+from remuda.store.nodes import NodeTaken, add_node, list_nodes, remove_node, update_node
+
+log = logging.getLogger(__name__)
+
+MAX_NAME: Final = 100
+UNKNOWN_YET: Final = "it has not answered yet"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A node and how it stands."""
+
+    id: int
+    """Positive: a stored node's own. Negative: one of the settings, by its place there; -1 is the first."""
+    name: str
+    url: str
+    kind: NodeKind | None
+    """As given or found out; None: not known yet."""
+    state: ReplicaState
+    reason: str
+    """Why it is on standby; else empty."""
+    latency_s: float | None
+    """How long it took to answer the last time it was asked."""
+    models: tuple[str, ...]
+    slots: int
+    in_use: int
+    weight: int
+    is_drained: bool
+    created_at: float
+    """Wall clock; 0 for those of the settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A server that shall be watched, as the settings would say it."""
+
+    id: int
+    upstream: UpstreamSettings
+    node: Node | None = None
+    trouble: str = ""
+    """Why it cannot be watched at all."""
+
+    def is_like(self, other: "Wanted") -> bool:
+        """Whether whoever watches the one can go on with the other; whether it is drained makes no difference."""
+        return _undrained(self.upstream) == _undrained(other.upstream) and not self.trouble and not other.trouble
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    upstream: Upstream
+    task: "asyncio.Task[Any]"
+
+
+class Nodes:
+    """Who is watched, and how they stand. Names tell them apart, in the fleet and everywhere else."""
+
+    def __init__(
+        self,
+        configured: Sequence[UpstreamSettings],
+        *,
+        store: Store,
+        sealer: Sealer,
+        maker: UpstreamMaker,
+        announce: Callable[[FleetChange], None],
+        clock: Clock,
+    ) -> None:
+        self._configured = tuple(configured)
+        self._store = store
+        self._sealer = sealer
+        self._maker = maker
+        self._announce = announce
+        self._clock = clock
+        self._stored: list[Node] = []
+        self._wanted: dict[str, Wanted] = {}
+        self._watched: dict[str, _Watched] = {}
+        self._tasks = Tasks("nodes")
+
+    # Who is watched
+
+    async def renew(self) -> int:
+        """Take in what the store holds; returns the revision it was read at. Raises StoreError."""
+        revision, self._stored = await list_nodes(self._store)
+        self._apply()
+        return revision
+
+    def configure(self, upstreams: Sequence[UpstreamSettings]) -> None:
+        """Take in what the settings say now."""
+        self._configured = tuple(upstreams)
+        self._apply()
+
+    async def close(self) -> None:
+        """Watch nobody any more; what is known of them stays."""
+        await self._tasks.close()
+        for watched in self._watched.values():
+            await watched.upstream.client.close()
+
+    def _apply(self) -> None:
+        wanted = self._all_wanted()
+        for name, watched in list(self._watched.items()):
+            if name not in wanted or not wanted[name].is_like(self._wanted[name]):
+                self._end(name, watched)
+        before, self._wanted = self._wanted, wanted
+        for name, each in wanted.items():
+            current = self._watched.get(name)
+            if current is None:
+                self._begin(name, each)
+            elif each.upstream.drain != before[name].upstream.drain:
+                log.info("node %s %s", name, "is drained" if each.upstream.drain else "takes requests again")
+                current.upstream.source.drain(each.upstream.drain)
+
+    def _begin(self, name: str, wanted: Wanted) -> None:
+        if wanted.trouble:
+            log.warning("node %s is on standby: %s", name, wanted.trouble)
+            return
+        try:
+            upstream = self._maker.made(wanted.upstream, is_given=wanted.node is not None)
+        except OSError as error:  # its certificates cannot be read
+            self._wanted[name] = replace(wanted, trouble=f"its certificates cannot be used ({type(error).__name__})")
+            log.warning("node %s is on standby: %s", name, self._wanted[name].trouble)
+            return
+        upstream.source.begin()
+        self._watched[name] = _Watched(upstream, self._tasks.start(upstream.source.run(), name))
+
+    def _end(self, name: str, watched: _Watched) -> None:
+        log.info("node %s is no longer asked", name)
+        del self._watched[name]
+        watched.task.cancel()
+        self._announce(Gone(name))
+        self._tasks.start(watched.upstream.client.close(), f"close {name}")
+
+    def _all_wanted(self) -> dict[str, Wanted]:
+        wanted = {each.display_name: Wanted(-1 - place, each) for place, each in enumerate(self._configured)}
+        places = {place_of(each.url) for each in self._configured}
+        for node in self._stored:
+            try:
+                upstream = self._as_settings(node)
+                trouble = ""
+            except (CredentialError, ValidationError, ValueError) as error:
+                upstream = UpstreamSettings(url=node.url, name=node.name)
+                trouble = (
+                    f"its credential cannot be used: {error}" if isinstance(error, CredentialError) else "unusable"
+                )
+            if node.name in wanted or place_of(node.url) in places:
+                log.warning("node %s is passed over: the settings have a server of that name or address", node.name)
+                continue
+            wanted[node.name] = Wanted(node.id, upstream, node, trouble)
+        return wanted
+
+    def _as_settings(self, node: Node) -> UpstreamSettings:
+        said = _said(node.url, node.name, node.slots, node.weight) | {"drain": node.is_drained}
+        if credential := self._sealer.open(node.credential):
+            said["api_key"] = SecretStr(credential)
+        return UpstreamSettings.model_validate(said)
+
+    # How they stand
+
+    def statuses(self) -> list[NodeStatus]:
+        """All nodes, those of the settings first."""
+        return [self._status(name, wanted) for name, wanted in self._wanted.items()]
+
+    def status(self, node_id: int) -> NodeStatus | None:
+        """The node with that id."""
+        return next((each for each in self.statuses() if each.id == node_id), None)
+
+    def _status(self, name: str, wanted: Wanted) -> NodeStatus:
+        watched = self._watched.get(name)
+        node, upstream = wanted.node, wanted.upstream
+        source = watched.upstream.source if watched is not None else None
+        state = source.state if source is not None else ReplicaState.STANDBY
+        reason = ""
+        if state is ReplicaState.STANDBY:
+            reason = wanted.trouble or (source.trouble if source is not None else "") or UNKNOWN_YET
+        return NodeStatus(
+            id=wanted.id,
+            name=name,
+            url=node.url if node is not None else upstream.address.url,
+            kind=source.kind if source is not None else None,
+            state=state,
+            reason=reason,
+            latency_s=source.latency_s if source is not None else None,
+            models=source.models if source is not None else (),
+            slots=source.slots.size if source is not None else upstream.slots,
+            in_use=source.slots.in_use if source is not None else 0,
+            weight=upstream.weight,
+            is_drained=upstream.drain,
+            created_at=node.created_at if node is not None else 0.0,
+        )
+
+    # Changes
+
+    async def add(
+        self,
+        url: str,
+        *,
+        name: str | None = None,
+        kind: NodeKind | None = None,
+        api_key: str = "",
+        api_key_env: str = "",
+        slots: int | None = None,
+        weight: int = 1,
+        is_drained: bool = False,
+    ) -> Node:
+        """Add a node and begin to watch it, whether it answers or not.
+
+        Raises ValueError with a sentence for what cannot be used (AddressRefused among them), NodeTaken, TooManyNodes,
+        CredentialError, other StoreErrors.
+        """
+        node = made_node(
+            url, name=name, kind=kind, slots=slots, weight=weight, is_drained=is_drained, now=self._clock.wall()
+        )
+        node = replace(node, credential=self.kept_credential(api_key, api_key_env))
+        self._check_beside_settings(node)
+        node = await add_node(self._store, node)
+        await self.renew()
+        return node
+
+    async def change(self, node_id: int, **changes: Any) -> Node | None:
+        """Change fields of a stored node; None where there is none. Raises as `add`."""
+        node = next((each for each in self._stored if each.id == node_id), None)
+        if node is None:
+            return None
+        changed = replace(node, **changes)
+        changed = replace(
+            made_node(
+                changed.url,
+                name=changed.name,
+                kind=changed.kind,
+                slots=changed.slots,
+                weight=changed.weight,
+                is_drained=changed.is_drained,
+                now=node.created_at,
+            ),
+            id=node_id,
+            credential=changed.credential,
+        )
+        self._check_beside_settings(changed)
+        if not await update_node(self._store, changed):
+            return None
+        await self.renew()
+        return changed
+
+    async def remove(self, node_id: int) -> bool:
+        """Forget a stored node; False where there is none. What runs there finishes."""
+        if not await remove_node(self._store, node_id):
+            return False
+        await self.renew()
+        return True
+
+    def kept_credential(self, api_key: str, api_key_env: str) -> str:
+        """What is kept of a key, or of the variable that it stands in; raises ValueError, CredentialError."""
+        return kept_credential(self._sealer, api_key, api_key_env)
+
+    def _check_beside_settings(self, node: Node) -> None:
+        for each in self._configured:
+            if each.display_name == node.name or place_of(each.url) == place_of(node.url):
+                raise NodeTaken(f"the settings have {each.display_name} at {each.address.url} already")
+
+
+def made_node(
+    url: str, *, name: str | None, kind: NodeKind | None, slots: int | None, weight: int, is_drained: bool, now: float
+) -> Node:
+    """A node that can be kept; raises ValueError with a sentence for what cannot be used."""
+    address = given_address(url)
+    plain = place_of(address.url)
+    default = UpstreamSettings(url=plain).display_name.removesuffix("/v1")
+    name = name if name is not None else default[:MAX_NAME]
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable() or name != name.strip() or "/" in name:
+        raise ValueError(f"a node's name is 1 to {MAX_NAME} printable characters, without slashes and spaces around")
+    try:
+        UpstreamSettings.model_validate(_said(plain, name, slots, weight))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ValueError(f"{first['loc'][0]}: {first['msg']}") from None
+    return Node(
+        id=0, name=name, url=plain, kind=kind, slots=slots, weight=weight, is_drained=is_drained, created_at=now
+    )
+
+
+def kept_credential(sealer: Sealer, api_key: str, api_key_env: str) -> str:
+    """What is kept of a key, or of the variable that it stands in; raises ValueError, CredentialError."""
+    if api_key and api_key_env:
+        raise ValueError("a key is given, or the variable that it stands in, not both")
+    if api_key_env:
+        return reference(api_key_env)
+    return sealer.seal(check_credential(api_key)) if api_key else ""
+
+
+def _said(url: str, name: str, slots: int | None, weight: int) -> dict[str, Any]:
+    """What the settings would say of a node."""
+    said = {"url": url, "name": name, "weight": weight}
+    return said if slots is None else said | {"slots": slots}
+
+
+def place_of(url: str) -> str:
+    """Where a server is, however its address is written: with or without the `/v1` that is meant anyway."""
+    return parse_address(url).url.removesuffix("/v1")
+
+
+def _undrained(upstream: UpstreamSettings) -> UpstreamSettings:
+    return upstream.model_copy(update={"drain": False})

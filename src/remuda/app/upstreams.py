@@ -1,0 +1,78 @@
+"""What watches a server elsewhere, made of what settings say of it."""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from remuda.app.settings import HealthSettings, UpstreamSettings
+from remuda.core.chance import system_chance
+from remuda.core.clock import Clock
+from remuda.engines.openai.adapter import OpenAILike
+from remuda.fleet.health import HealthRules
+from remuda.fleet.registry import FleetChange
+from remuda.fleet.replica import Deadlines, Slots
+from remuda.fleet.sources.upstream import UpstreamSource
+from remuda.outbound.http import OutboundClient
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A server that is watched, and what it is asked by."""
+
+    source: UpstreamSource
+    client: OutboundClient
+
+
+class UpstreamMaker:
+    """Makes them."""
+
+    def __init__(
+        self,
+        health: HealthSettings,
+        clock: Clock,
+        announce: Callable[[FleetChange], None],
+        recovered: Callable[[Slots, str], None],
+    ) -> None:
+        self._clock = clock
+        self._announce = announce
+        self._recovered = recovered
+        self._rules = HealthRules(
+            failures=health.failures_to_standby,
+            successes=health.successes_to_active,
+            every_s=health.probe_every_s,
+            again_s=health.probe_again_s,
+            jitter=health.probe_jitter_percent / 100,
+        )
+
+    def made(self, upstream: UpstreamSettings, *, is_given: bool = False) -> Upstream:
+        """What watches `upstream`. Raises OSError (`ssl.SSLError` among them) where its certificates cannot be read.
+
+        `is_given`: its address came from elsewhere than the settings, and is checked whenever it is connected to.
+        """
+        address = replace(upstream.address, is_given=True) if is_given else upstream.address
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        if upstream.api_key is not None:
+            headers = ((b"Authorization", b"Bearer " + upstream.api_key.get_secret_value().encode()),)
+        tls = None
+        if address.is_tls:
+            tls = ssl.create_default_context(cafile=str(upstream.ca_file) if upstream.ca_file else None)
+        client = OutboundClient(address, headers=headers, timeout_s=10, tls=tls)
+        source = UpstreamSource(
+            upstream.display_name,
+            address=address,
+            engine=OpenAILike(),
+            client=client,
+            slots=upstream.slots,
+            weight=upstream.weight,
+            headers=headers,
+            models=upstream.models,
+            is_drained=upstream.drain,
+            tls=tls,
+            deadlines=Deadlines(upstream.connect_timeout_s, upstream.ttft_timeout_s, upstream.silence_timeout_s),
+            announce=self._announce,
+            recovered=self._recovered,
+            clock=self._clock,
+            chance=system_chance,
+            rules=self._rules,
+        )
+        return Upstream(source, client)
