@@ -52,6 +52,7 @@ from remuda.gateway.relay import Relay
 from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.route import QueueLimits, Router
 from remuda.gateway.settle import Settler
+from remuda.gateway.waiting import KeepAlive
 from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
@@ -122,7 +123,9 @@ class Remuda:
         self.local = self._local_models(on_load)
         self.gateway = self._gateway()
         self.lane = self._lane()
-        attach_readings(self.metrics, self.fleet, self.gateway, self.retry_budget, self.journal, self.local)
+        attach_readings(
+            self.metrics, self.fleet, self.gateway, self.keep_alive, self.retry_budget, self.journal, self.local
+        )
         self._loads.attach_to(self.metrics)
         self.app = build_app(self._parts())
 
@@ -228,11 +231,13 @@ class Remuda:
         forwarder = Forwarder(monotonic)
         settler = Settler(forwarder, self.clock, self.metrics.observe_idle)
         routing = settings.routing
+        self.keep_alive = KeepAlive(routing.keep_alive_after_s, routing.keep_alive_every_s)
         router = Router(
             self.fleet,
             QueueLimits(routing.queue_max, routing.queue_max_bytes, routing.queue_timeout_s),
             monotonic,
             chooser,
+            self.keep_alive,
         )
         pipeline = Pipeline(
             self.gatekeeper,
@@ -331,6 +336,7 @@ class Remuda:
         while True:
             await self.clock.sleep(SWEEP_S)
             self.gateway.sweep()
+            self.keep_alive.sweep(self.clock.monotonic())
             self.lane.sweep()
 
     async def _check_store(self) -> None:

@@ -34,3 +34,8 @@ class Ask(msgspec.Struct, eq=False):
     """The request's JSON, decompressed, otherwise untouched."""
     prompts: int = 1
     """How many prompts a text completion holds: each gets `choices` answers."""
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes up while it waits."""
+        return len(self.body)

@@ -19,7 +19,7 @@ from remuda.core.faults import Fault, StreamCut, UpstreamFailed
 from remuda.engines.protocol import StreamTranslator
 from remuda.fleet.replica import Replica
 from remuda.gateway.drive import Signal
-from remuda.gateway.exchange import LAST_CHUNK, Exchange
+from remuda.gateway.exchange import EVENT_STREAM, LAST_CHUNK, UNBUFFERED, Exchange
 from remuda.gateway.face import AnswerTranslator
 from remuda.gateway.scan import StreamScan
 from remuda.gateway.upstream import UpstreamConnection
@@ -35,8 +35,6 @@ FOLDED_BYTES: Final = 64 * 1024 * 1024
 ODD_SHAPES: Final = (msgspec.MsgspecError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 """What reading JSON of an unexpected shape raises."""
 
-UNBUFFERED: Final = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
-EVENT_STREAM: Final = b"content-type: text/event-stream; charset=utf-8\r\n" + UNBUFFERED
 JSON: Final = b"content-type: application/json\r\n"
 
 
@@ -53,6 +51,8 @@ class Relay:
         awaited (`done`, which raises a Fault where the answer broke off), concluded, and settled in any case."""
         is_event_stream = answer.is_event_stream
         words = exchange.route.face.translator(ask)
+        if exchange.is_kept_alive and not is_event_stream:
+            raise UpstreamFailed("the model's server does not stream, and the client was promised a stream")
         if answer.is_complete and not is_event_stream:
             send_whole(answer, answer.take_body(), exchange, self._monotonic(), words)
             return None

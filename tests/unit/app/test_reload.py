@@ -29,10 +29,10 @@ class Watch:
 
     async def says(self, text: str) -> None:
         """Replace the file as editors do, and let time pass."""
+        await self.clock.asleep()  # until then it may still be reading what the file said before
         fresh = self.file.with_suffix(".new")
         fresh.write_text(text)
         os.replace(fresh, self.file)
-        await self.clock.asleep()
         await self.clock.advance(EVERY_S)
 
     async def has_told(self, n: int) -> None:

@@ -207,6 +207,10 @@ class RoutingSettings(Section):
     """What the bodies of all waiting requests may take up together."""
     queue_timeout_s: Annotated[Seconds, Field(gt=0)] = 60
     """How long a request may wait for a free slot; then 504."""
+    keep_alive_after_s: Seconds = 10
+    """After how long somebody who waits for a stream of server-sent events is told so, in comments that clients pass over. The first one commits the answer to status 200: what goes wrong from then on is said in the stream. 0: never."""  # noqa: E501
+    keep_alive_every_s: Annotated[Seconds, Field(ge=0.5)] = 5
+    """How often after that."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
     """How many replicas are tried before a request fails. None is tried again once an answer has begun."""
     retry_budget_percent: Annotated[Whole, Field(ge=0, le=1000)] = 50

@@ -6,6 +6,7 @@ import msgspec
 
 from remuda.core import faults
 from remuda.core.faults import Fault
+from remuda.dialects.kit.waiting import waiting_headers
 from remuda.dialects.ollama.schemas import OllamaError
 from remuda.gateway.face import Refusal
 from remuda.wire.ndjson import line_of
@@ -52,9 +53,7 @@ def sentence(fault: Fault) -> str:
 
 def refusal(fault: Fault, request_id: str) -> Refusal:
     """The whole answer that says `fault`; the request's id stands in its head."""
-    headers = [(b"content-type", b"application/json; charset=utf-8")]
-    if fault.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % fault.retry_after_s))
+    headers = [(b"content-type", b"application/json; charset=utf-8"), *waiting_headers(fault)]
     status = fault.status if isinstance(fault, faults.UpstreamRefused) else STATUS[type(fault)]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))

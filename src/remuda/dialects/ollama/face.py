@@ -17,6 +17,7 @@ class OllamaFace:
     """One of Ollama's routes on the lane."""
 
     name: Final = NAME
+    takes_comments: Final = False
 
     def __init__(self, shape: Shape, clock: Clock) -> None:
         self._clock = clock

@@ -6,6 +6,7 @@ import msgspec
 
 from remuda.core import faults
 from remuda.core.faults import Fault
+from remuda.dialects.kit.waiting import waiting_headers
 from remuda.gateway.face import Refusal
 from remuda.wire.sse import event_of
 
@@ -73,9 +74,7 @@ def status_of(fault: Fault) -> int:
 
 def refusal(fault: Fault, request_id: str) -> Refusal:
     """The whole answer that says `fault`."""
-    headers = [JSON_TYPE]
-    if fault.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % fault.retry_after_s))
+    headers = [JSON_TYPE, *waiting_headers(fault)]
     if STATUS[type(fault)][0] == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return Refusal(status_of(fault), tuple(headers), msgspec.json.encode({"error": error_object(fault, request_id)}))
