@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 from typing import Any
@@ -22,6 +22,7 @@ from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
 from remuda.core.keys import Key, KeyRing, Scope, digest_of
+from remuda.core.node import NodeKind
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.ollama import face as ollama
@@ -29,7 +30,9 @@ from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
+from remuda.engines.ollama.adapter import Ollama
 from remuda.engines.openai.adapter import OpenAILike
+from remuda.engines.protocol import Engine
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.health import HealthRules
@@ -110,6 +113,7 @@ class Remuda:
         self._key_use = KeyUse(store, clock)
         self._unasked: set[str] = set()
         self._are_asked = asyncio.Event()
+        self._engines = _engines(clock)
         self.upstreams = [self._upstream(upstream) for upstream in settings.upstreams]
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
@@ -394,7 +398,8 @@ class Remuda:
         source = UpstreamSource(
             name,
             address=upstream.address,
-            engine=OpenAILike(),
+            engines=self._engines,
+            kind=upstream.kind,
             client=client,
             slots=upstream.slots,
             weight=upstream.weight,
@@ -416,6 +421,17 @@ class Remuda:
             ),
         )
         return source, client
+
+
+def _engines(clock: Clock) -> Mapping[NodeKind, Engine]:
+    """How servers elsewhere are spoken to."""
+    openai_like = OpenAILike()
+    return {
+        NodeKind.OLLAMA: Ollama(),
+        NodeKind.LLAMA_CPP: LlamaCpp(clock.wall),
+        NodeKind.OPENAI: openai_like,
+        NodeKind.REMUDA: openai_like,
+    }
 
 
 def _breaker_rules(health: HealthSettings) -> BreakerRules:

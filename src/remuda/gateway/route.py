@@ -105,7 +105,7 @@ class Router:
     async def wait(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica] = ()) -> Lease:
         """A slot, once one is free; raises QueueFull at once, WaitedTooLong (by the exchange's expiry) later."""
         limits = self._limits
-        size = len(ask.body)
+        size = ask.held_bytes
         if len(model.waiting) >= limits.waiting or model.waiting_bytes + size > limits.waiting_bytes:
             raise QueueFull(retry_after_s=self._expected_wait(model))
         if not any(replica.is_routable for replica in model.replicas):

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import InvalidRequest, NotOffered
+from remuda.core.faults import Fault, InvalidRequest, NotOffered
 from remuda.dialects.kit.bodies import malformed
 from remuda.dialects.ollama.schemas import (
     OllamaAsked,
@@ -56,6 +56,8 @@ class OllamaAsk(Ask, eq=False, kw_only=True):
     """Several texts were to be embedded, or one in a list."""
     started: float = 0.0
     """Monotonic time at which it was read."""
+    untranslatable: Fault | None = None
+    """What is wrong with it for every engine but Ollama itself."""
 
 
 def read_chat(body: bytes) -> OllamaAsk:
@@ -73,7 +75,10 @@ def read_chat(body: bytes) -> OllamaAsk:
 def read_generate(body: bytes) -> OllamaAsk:
     """A prompt: through the model's chat template as one message, or as it is (`raw`)."""
     asked = _decoded(_GENERATE, body)
-    _check_generate(asked)
+    try:
+        _check_generate(asked)
+    except InvalidRequest as fault:
+        return _ollamas_alone(asked, Shape.GENERATE, fault)
     if not asked.prompt and not asked.images:
         return _load(asked, Shape.GENERATE)
     if asked.raw:
@@ -146,7 +151,7 @@ def invalid(message: str) -> InvalidRequest:
 
 
 def _check_generate(asked: OllamaGenerate) -> None:
-    """Raise InvalidRequest for what no engine here could be told."""
+    """Raise InvalidRequest for what no engine but Ollama could be told."""
     if asked.suffix:
         raise InvalidRequest(
             "'suffix' is not offered here: no engine behind this gateway is asked to fill in the middle of a text",
@@ -186,13 +191,31 @@ def _ask(asked: OllamaGenerating, shape: Shape, operation: Operation, made: Json
     )
 
 
+def _ollamas_alone(asked: OllamaGenerating, shape: Shape, fault: Fault) -> OllamaAsk:
+    """What only Ollama itself can be asked; whoever asks another engine is told `fault`."""
+    is_streamed = asked.stream is not False
+    prompt = asked.prompt if isinstance(asked, OllamaGenerate) else None
+    return OllamaAsk(
+        Operation.COMPLETION,
+        asked.model,
+        is_streamed,
+        is_streamed,
+        1,
+        msgspec.json.encode({"model": asked.model, "prompt": prompt or ""}),  # for the journal
+        shape=shape,
+        has_lines=is_streamed,
+        untranslatable=fault,
+    )
+
+
 def _load(asked: OllamaGenerating, shape: Shape) -> OllamaAsk:
     """The least that brings a model up: one token of a text that nobody sees."""
     if asked.keep_alive in (0, "0", "0s", "0m", "0h"):
-        raise NotOffered(
+        fault = NotOffered(
             "this gateway does not unload models for clients: its settings models.idle_unload_s and "
             "models.max_loaded say when it does"
         )
+        return _ollamas_alone(asked, shape, fault)
     body = msgspec.json.encode({"model": asked.model, "prompt": "\n", "max_tokens": 1})
     return OllamaAsk(
         Operation.COMPLETION,
