@@ -69,12 +69,15 @@ class Questions:
         return await self._openai()
 
     async def more(self, kind: NodeKind, offers: Offers) -> Mapping[str, Told]:
-        """What is told of models one by one, which is dear and therefore asked once for each, a few in one round:
-        whatever is known by now, by the model's name."""
+        """What is told of models one by one, which is dear and therefore asked once for each, a few in one round: of
+        those that were asked after now, by the model's name."""
         if kind is not NodeKind.OLLAMA:
             return {}
         told = {name: offer.told for name, offer in offers.items() if offer.told is not None}
-        unknown = [name for name in told if _version(name, told[name]) not in self._shown]
+        present = {_version(name, each) for name, each in told.items()}
+        self._shown = {version: each for version, each in self._shown.items() if version in present}
+        unknown = [name for name, each in told.items() if _version(name, each) not in self._shown]
+        made: dict[str, Told] = {}
         for name in unknown[:SHOWN_AT_ONCE]:
             try:
                 answer = await self._client.post_json("/api/show", {"model": name}, base_path=self._root)
@@ -84,15 +87,16 @@ class Questions:
                     break  # the rest will be asked after when it is well again
                 answer = None
             self._shown[_version(name, told[name])] = with_shown(Told(), answer)
-        present = {_version(name, each) for name, each in told.items()}
-        self._shown = {version: each for version, each in self._shown.items() if version in present}
-        return {
-            name: replace(
-                each, capabilities=shown.capabilities or each.capabilities, trained_context=shown.trained_context
-            )
-            for name, each in told.items()
-            if (shown := self._shown.get(_version(name, each))) is not None
-        }
+            made[name] = self._completed(name, told[name])
+        return made
+
+    def _completed(self, name: str, told: Told) -> Told:
+        """`told` with what is known of the model alone."""
+        shown = self._shown.get(_version(name, told))
+        if shown is None:
+            return told
+        capabilities = shown.capabilities or told.capabilities
+        return replace(told, capabilities=capabilities, trained_context=shown.trained_context)
 
     async def _openai(self) -> Found:
         try:
@@ -112,7 +116,10 @@ class Questions:
         except OutboundError as error:
             log.debug("the running models are not known: %s", error)
             running = None
-        self._offers = with_running(offers, running, self._offers)
+        self._offers = {
+            name: replace(offer, told=self._completed(name, offer.told)) if offer.told is not None else offer
+            for name, offer in with_running(offers, running, self._offers).items()
+        }
         return Found(self._offers)
 
     async def _llamacpp(self) -> Found:

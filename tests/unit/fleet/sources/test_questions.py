@@ -41,13 +41,18 @@ async def test_ollama_tells_what_it_has_and_is_asked_after_each_once():
     async with FakeUpstream(models=NAMES, speaks="ollama") as fake, asking(fake.url) as questions:
         assert isinstance(fake.speech, OllamaSpeech)
         fake.speech.loaded = NAMES[:1]
-        for _ in range(3):
+        found = await questions.found(NodeKind.OLLAMA)
+        assert found.offers is not None
+        more = await questions.more(NodeKind.OLLAMA, found.offers)
+        for _ in range(2):
             found = await questions.found(NodeKind.OLLAMA)
             assert found.offers is not None
-            told = await questions.more(NodeKind.OLLAMA, found.offers)
-        assert {name: each.is_running for name, each in told.items()} == {NAMES[0]: True, NAMES[1]: False}
-        assert told[NAMES[0]].trained_context == 131_072
-        assert told[NAMES[0]].capabilities == ("completion", "tools", "thinking")
+            assert await questions.more(NodeKind.OLLAMA, found.offers) == {}
+        told = {name: offer.told for name, offer in found.offers.items()}
+        assert told == more
+        assert {name: each.is_running for name, each in more.items()} == {NAMES[0]: True, NAMES[1]: False}
+        assert more[NAMES[0]].trained_context == 131_072
+        assert more[NAMES[0]].capabilities == ("completion", "tools", "thinking")
         assert found.offers[NAMES[0]].context_length == 4096
         assert [seen.path for seen in fake.probes].count("/api/show") == 2
 
@@ -57,8 +62,8 @@ async def test_many_models_are_asked_after_a_few_at_a_time():
     async with FakeUpstream(models=names, speaks="ollama") as fake, asking(fake.url) as questions:
         found = await questions.found(NodeKind.OLLAMA)
         assert found.offers is not None
-        assert len(await questions.more(NodeKind.OLLAMA, found.offers)) == SHOWN_AT_ONCE
-        assert len(await questions.more(NodeKind.OLLAMA, found.offers)) == len(names)
+        sizes = [len(await questions.more(NodeKind.OLLAMA, found.offers)) for _ in range(3)]
+        assert sizes == [SHOWN_AT_ONCE, 5, 0]
         assert await questions.more(NodeKind.OPENAI, found.offers) == {}
 
 
