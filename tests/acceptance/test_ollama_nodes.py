@@ -130,6 +130,13 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_and_is_never_done(
     assert (await gateway.records())[0].fault in ("stream_cut", "upstream_failed")
 
 
+async def test_what_ollama_does_not_take_goes_to_its_other_api(node: FakeUpstream, gateway: RunningGateway):
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{gateway.url}/api/embeddings", json={"model": MODEL, "prompt": ["a", "b"]})
+    assert len(answer.json()["embeddings"]) == 2
+    assert [seen.path for seen in node.seen] == ["/v1/embeddings"]
+
+
 async def test_its_errors_are_said_in_the_clients_dialect(node: FakeUpstream, gateway: RunningGateway):
     node.models = ("other",)
     async with httpx.AsyncClient(trust_env=False) as client:

@@ -290,7 +290,7 @@ class Settings(Section):
     models: ModelSettings = Field(default_factory=ModelSettings)
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
     upstreams: tuple[UpstreamSettings, ...] = ()
-    """OpenAI-compatible servers elsewhere. With one, or with `models.paths`, the tiny models are not offered."""
+    """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths`, the tiny models are not offered."""  # noqa: E501
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)

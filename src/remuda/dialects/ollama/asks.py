@@ -56,6 +56,8 @@ class OllamaAsk(Ask, eq=False, kw_only=True):
     """Several texts were to be embedded, or one in a list."""
     started: float = 0.0
     """Monotonic time at which it was read."""
+    is_ollamas: bool = True
+    """Ollama itself takes it as it came."""
     untranslatable: Fault | None = None
     """What is wrong with it for every engine but Ollama itself."""
 
@@ -63,6 +65,13 @@ class OllamaAsk(Ask, eq=False, kw_only=True):
 def read_chat(body: bytes) -> OllamaAsk:
     """A conversation."""
     asked = _decoded(_CHAT, body)
+    try:
+        return _chat(asked)
+    except (InvalidRequest, NotOffered) as fault:
+        return _ollamas_alone(asked, Shape.CHAT, "", fault)
+
+
+def _chat(asked: OllamaChat) -> OllamaAsk:
     if not asked.messages:
         return _load(asked, Shape.CHAT)
     made = _generation(asked)
@@ -76,9 +85,13 @@ def read_generate(body: bytes) -> OllamaAsk:
     """A prompt: through the model's chat template as one message, or as it is (`raw`)."""
     asked = _decoded(_GENERATE, body)
     try:
-        _check_generate(asked)
-    except InvalidRequest as fault:
-        return _ollamas_alone(asked, Shape.GENERATE, fault)
+        return _generate(asked)
+    except (InvalidRequest, NotOffered) as fault:
+        return _ollamas_alone(asked, Shape.GENERATE, asked.prompt or "", fault)
+
+
+def _generate(asked: OllamaGenerate) -> OllamaAsk:
+    _check_generate(asked)
     if not asked.prompt and not asked.images:
         return _load(asked, Shape.GENERATE)
     if asked.raw:
@@ -100,7 +113,9 @@ def read_embeddings(body: bytes) -> OllamaAsk:
     """The same in Ollama's older words."""
     asked = _decoded(_EMBEDDINGS, body)
     given = asked.prompt if asked.prompt is not None else asked.input
-    return _embedding(asked, Shape.EMBEDDINGS, given, "prompt", None)
+    ask = _embedding(asked, Shape.EMBEDDINGS, given, "prompt", None)
+    ask.is_ollamas = isinstance(asked.prompt, str)  # it takes no list here, and no other name
+    return ask
 
 
 READERS: Final[dict[Shape, Callable[[bytes], OllamaAsk]]] = {
@@ -191,17 +206,16 @@ def _ask(asked: OllamaGenerating, shape: Shape, operation: Operation, made: Json
     )
 
 
-def _ollamas_alone(asked: OllamaGenerating, shape: Shape, fault: Fault) -> OllamaAsk:
-    """What only Ollama itself can be asked; whoever asks another engine is told `fault`."""
+def _ollamas_alone(asked: OllamaGenerating, shape: Shape, prompt: str, fault: Fault) -> OllamaAsk:
+    """What only Ollama itself can be asked; whoever would ask another engine is told `fault`."""
     is_streamed = asked.stream is not False
-    prompt = asked.prompt if isinstance(asked, OllamaGenerate) else None
     return OllamaAsk(
         Operation.COMPLETION,
         asked.model,
         is_streamed,
         is_streamed,
         1,
-        msgspec.json.encode({"model": asked.model, "prompt": prompt or ""}),  # for the journal
+        msgspec.json.encode({"model": asked.model, "prompt": prompt}),  # for the journal
         shape=shape,
         has_lines=is_streamed,
         untranslatable=fault,
@@ -211,11 +225,10 @@ def _ollamas_alone(asked: OllamaGenerating, shape: Shape, fault: Fault) -> Ollam
 def _load(asked: OllamaGenerating, shape: Shape) -> OllamaAsk:
     """The least that brings a model up: one token of a text that nobody sees."""
     if asked.keep_alive in (0, "0", "0s", "0m", "0h"):
-        fault = NotOffered(
+        raise NotOffered(
             "this gateway does not unload models for clients: its settings models.idle_unload_s and "
             "models.max_loaded say when it does"
         )
-        return _ollamas_alone(asked, shape, fault)
     body = msgspec.json.encode({"model": asked.model, "prompt": "\n", "max_tokens": 1})
     return OllamaAsk(
         Operation.COMPLETION,

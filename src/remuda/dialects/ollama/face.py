@@ -31,7 +31,8 @@ class OllamaFace:
         except RecursionError:  # what could just be read, but not be written a few levels deeper
             raise InvalidJson("the request body is nested too deeply") from None
         ask.started = self._clock.monotonic()
-        ask.native = Native(NAME, self._path, body, ask.has_lines, ask.untranslatable)
+        if ask.is_ollamas:
+            ask.native = Native(NAME, self._path, body, ask.has_lines, ask.untranslatable)
         return ask
 
     def translator(self, ask: Ask) -> AnswerTranslator | None:

@@ -29,6 +29,7 @@ class Offer:
 
 
 NO_DETAILS: Final = Offer()
+NOTHING: Final = Told()
 
 Offers = Mapping[str, Offer]
 
@@ -51,7 +52,7 @@ def with_running(offers: Offers, answer: Any, before: Offers) -> Offers:
     for name, offer in offers.items():
         loaded = None if running is None else running.get(name)
         kept = before.get(name, NO_DETAILS).context_length
-        told = offer.told or Told()
+        told = offer.told or NOTHING
         if loaded is not None and loaded.told is not None:
             told = replace(
                 told,
@@ -108,7 +109,8 @@ def _named(answer: Any, field: str, names: tuple[str, ...], read: Any) -> dict[s
 def _as_listed(entry: dict[str, Any]) -> Offer:
     meta = entry.get("meta")
     context = _count(entry, "max_model_len") or _count(entry, "context_length") or _count(meta, "n_ctx")
-    return Offer(context) if context is not None else NO_DETAILS
+    told = Told(size_bytes=_count(meta, "size"), trained_context=_count(meta, "n_ctx_train"))
+    return Offer(context, told if told != NOTHING else None)
 
 
 def _as_tagged(entry: dict[str, Any]) -> Offer:

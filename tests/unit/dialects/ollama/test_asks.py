@@ -193,9 +193,6 @@ def test_texts_to_embed(shape, fields, is_list):  # S4: both take a text or a li
         (Shape.CHAT, {"messages": "Hello"}, "messages"),
         (Shape.CHAT, {"messages": [{"role": 1}]}, "messages[0].role"),
         (Shape.CHAT, {"messages": SAID, "options": {"top_k": "x"}}, "options.top_k"),
-        (Shape.CHAT, {"messages": SAID, "format": "xml"}, "format"),
-        (Shape.CHAT, {"messages": SAID, "think": "deeply"}, "think"),
-        (Shape.CHAT, {"messages": [{"role": "user", "images": ["http://x/y.png"]}]}, "messages[0].images"),
         (Shape.CHAT, {"messages": SAID, "node_id": 3}, "node_id"),
         (Shape.EMBED, {"input": []}, "input"),
         (Shape.EMBED, {"input": [1]}, "input[0]"),
@@ -210,22 +207,32 @@ def test_what_cannot_be_is_refused_and_named(shape, fields, parameter):
 
 
 @pytest.mark.parametrize(
-    ("fields", "parameter"),
+    ("shape", "fields", "parameter"),
     [
-        ({"suffix": "y"}, "suffix"),
-        ({"template": "y"}, "template"),
-        ({"context": [1]}, "context"),
-        ({"raw": True, "system": "y"}, "system"),
-        ({"raw": True, "think": True}, "think"),
+        (Shape.CHAT, {"messages": SAID, "format": "xml"}, "format"),
+        (Shape.CHAT, {"messages": SAID, "think": "deeply"}, "think"),
+        (Shape.CHAT, {"messages": [{"role": "user", "images": ["http://x/y.png"]}]}, "messages[0].images"),
+        (Shape.GENERATE, {"prompt": "x", "suffix": "y"}, "suffix"),
+        (Shape.GENERATE, {"prompt": "x", "template": "y"}, "template"),
+        (Shape.GENERATE, {"prompt": "x", "context": [1]}, "context"),
+        (Shape.GENERATE, {"prompt": "x", "raw": True, "system": "y"}, "system"),
+        (Shape.GENERATE, {"prompt": "x", "raw": True, "think": True}, "think"),
     ],
 )
-def test_what_only_ollama_can_be_asked_is_read_with_what_others_say_to_it(fields, parameter):
-    ask = read(Shape.GENERATE, prompt="x", **fields)
+def test_what_only_ollama_can_be_asked_is_read_with_what_others_say_to_it(shape, fields, parameter):
+    ask = read(shape, **fields)
     assert isinstance(ask.untranslatable, InvalidRequest)
     assert ask.untranslatable.parameter == parameter
     assert parameter in ask.untranslatable.message
     assert (ask.is_streamed, ask.has_lines, ask.model) == (True, True, "m")
-    assert json.loads(ask.body)["prompt"] == "x"
+    assert json.loads(ask.body)["prompt"] == fields.get("prompt", "")
+
+
+def test_older_embeddings_in_our_own_extension_are_not_ollamas():
+    assert read(Shape.EMBEDDINGS, prompt="a").is_ollamas
+    for fields in ({"prompt": ["a"]}, {"input": "a"}):
+        assert not read(Shape.EMBEDDINGS, **fields).is_ollamas
+    assert read(Shape.EMBED, input=["a"]).is_ollamas
 
 
 def test_a_body_that_is_no_json_or_lacks_its_model_is_refused():

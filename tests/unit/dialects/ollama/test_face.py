@@ -48,6 +48,11 @@ def test_an_ask_is_kept_as_its_client_wrote_it(more, is_streamed):
     assert isinstance(native.untranslatable, InvalidRequest)
 
 
+def test_what_ollama_would_not_take_is_only_translated():
+    body = b'{"model":"m","prompt":["x"]}'
+    assert ROUTES["/api/embeddings"].face.read(Operation.EMBEDDING, body).native is None
+
+
 def test_faults_are_said_in_ollamas_shape():
     face = ROUTES["/api/chat"].face
     assert face.refusal(InvalidRequest("no"), "r").body == b'{"error":"no"}'

@@ -26,7 +26,6 @@ from remuda.fleet.sources.offers import (
         ({"max_model_len": 8192}, 8192),
         ({"context_length": 4096}, 4096),
         ({"meta": {"n_ctx": 2048}}, 2048),
-        ({"meta": {"n_ctx_train": 2048}}, None),
         ({"max_model_len": "8192"}, None),
         ({"max_model_len": True}, None),
         ({"max_model_len": 0}, None),
@@ -35,6 +34,12 @@ from remuda.fleet.sources.offers import (
 )
 def test_context_in_an_openai_list(entry: dict[str, Any], context: int | None) -> None:
     assert listed({"data": [{"id": "org/model:7b", **entry}]}) == {"org/model:7b": Offer(context)}
+
+
+def test_what_llamacpp_tells_of_a_model() -> None:
+    meta = {"n_ctx_train": 2048, "size": 5, "n_vocab": 1024}
+    told = Told(size_bytes=5, trained_context=2048)
+    assert listed({"data": [{"id": "m", "owned_by": "llamacpp", "meta": meta}]}) == {"m": Offer(told=told)}
 
 
 def test_what_is_no_list_offers_nothing() -> None:
