@@ -25,7 +25,7 @@ class Answers:
     props: Any = None
     """`/props`."""
     are_all: bool = True
-    """Whether each question got some answer; else what speaks for a kind may just not have been said."""
+    """Whether all have been asked for; else what speaks for a kind may be still to come."""
 
 
 def kind_of(answers: Answers) -> NodeKind | None:

@@ -45,19 +45,19 @@ class Questions:
         """What was told of single models, by their digest."""
 
     async def kind(self) -> NodeKind | None:
-        """What kind of server it is; None where it has to be asked again. Raises OutboundError where it is away."""
+        """What kind of server it is; None where it has to be asked again, since what speaks for another kind may just
+        not have been said. Raises OutboundError where it is away."""
         said = Answers(models=await self._or_none(self._client.get_json(MODELS)), are_all=False)
-        are_all = True
         for name, path in _PLACES.items():
             if name == "tags" and said.ollama_version is None:
                 continue
             try:
                 said = replace(said, **{name: await self._or_none(self._own(path))})
             except OutboundError:
-                are_all = False
+                return None
             if (kind := kind_of(said)) is not None:
                 return kind
-        return kind_of(replace(said, are_all=are_all))
+        return kind_of(replace(said, are_all=True))
 
     async def found(self, kind: NodeKind) -> Found:
         """What a server of that kind offers; raises OutboundError where it does not answer as such a server does."""

@@ -339,6 +339,16 @@ async def test_one_whose_kind_is_not_certain_is_asked_as_all_are_and_again():
     assert [replica.engine for replica in served(watched)] == [ENGINES[NodeKind.LLAMA_CPP]]
 
 
+async def test_another_remuda_whose_word_does_not_come_is_not_taken_for_an_ollama():
+    watched = Watched(offering("a"), kind=None, more={**OLLAMA, "/version": OutboundError("busy")})
+    await watched.source.ask()
+    assert watched.source.kind is None
+    watched.client.more["/version"] = {"name": "Remuda"}
+    await watched.source.ask()
+    assert watched.source.kind is NodeKind.REMUDA
+    assert len(watched.said) == 1, "it is spoken to as before"
+
+
 async def test_configured_models_are_served_before_the_kind_is_known():
     watched = Watched(offering("mine"), kind=None, models=("mine",), more=OLLAMA)
     watched.source.begin()
