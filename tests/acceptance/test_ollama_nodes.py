@@ -158,3 +158,22 @@ async def test_a_client_that_leaves_has_its_ask_ended(node: FakeUpstream, gatewa
     await node.aborted_count(1)
     node.gate.release()
     await asyncio.wait_for(gateway.at_rest(), 10)
+
+
+@pytest.mark.parametrize(("path", "is_native"), [("/api/chat", True), ("/v1/chat/completions", False)])
+async def test_an_open_stream_holds_nothing_of_its_request(
+    path: str, is_native: bool, node: FakeUpstream, gateway: RunningGateway
+):
+    node.gate.hold(after_chunks=1)
+    ask = {"model": MODEL, "messages": HELLO, "stream": True}
+    async with (
+        httpx.AsyncClient(trust_env=False) as client,
+        client.stream("POST", f"{gateway.url}{path}", json=ask) as answer,
+    ):
+        await anext(answer.aiter_bytes())
+        [exchange] = gateway.remuda.gateway.live
+        held: Any = exchange.drive
+        frame = held._coroutine.cr_frame
+        assert (frame.f_locals["ask"].body, frame.f_locals["ask"].native) == (b"", None)
+        assert frame.f_locals["passing"]._is_native is is_native
+    node.gate.release()

@@ -12,7 +12,7 @@ from remuda.core.clock import Clock
 from remuda.core.node import NodeKind
 from remuda.engines.protocol import Engine
 from remuda.fleet.health import Health, HealthRules
-from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
+from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served, twin_of
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState, Slots
 from remuda.fleet.sources.offers import NO_DETAILS, Offers, listed
 from remuda.fleet.sources.questions import Found, Questions
@@ -76,7 +76,7 @@ class UpstreamSource:
         self._health = Health()
         self._is_asking = False
         self._is_changed = False
-        """Something has changed that no replica shows, and has to be announced."""
+        """Something has changed that no replica shows by itself, and has to be announced."""
 
     def begin(self) -> None:
         """Announce what configuration names, before the server has been asked, or else that it is being asked."""
@@ -142,8 +142,6 @@ class UpstreamSource:
         if kind is None or kind is self.kind:
             return
         log.info("upstream %s is %s", self.name, _IN_WORDS[kind])
-        if self._engines[kind] is not self._engines[self.kind or NodeKind.OPENAI]:
-            self._is_changed = True
         self.kind = kind
 
     def _answered(self, found: Found) -> None:
@@ -161,7 +159,7 @@ class UpstreamSource:
             self._recovered(self._slots, self.name)
         offers: Offers = {WILDCARD: NO_DETAILS} if found.offers is None else found.offers
         if self._configured:
-            offers = {name: offers.get(name, NO_DETAILS) for name in self._configured}
+            offers = {name: offers.get(name) or offers.get(twin_of(name), NO_DETAILS) for name in self._configured}
         self._resize(found.slots)
         self._serve(tuple(offers), offers)
 

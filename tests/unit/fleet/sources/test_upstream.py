@@ -350,11 +350,13 @@ async def test_another_remuda_whose_word_does_not_come_is_not_taken_for_an_ollam
 
 
 async def test_configured_models_are_served_before_the_kind_is_known():
-    watched = Watched(offering("mine"), kind=None, models=("mine",), more=OLLAMA)
+    watched = Watched(offering("a"), kind=None, models=("a", "other"), more=OLLAMA)
     watched.source.begin()
-    assert [replica.engine for replica in served(watched)] == [OPENAI]
+    assert [replica.engine for replica in served(watched)] == [OPENAI] * 2
     await watched.source.ask()
-    assert [(replica.model, replica.engine) for replica in served(watched)] == [("mine", ENGINES[NodeKind.OLLAMA])]
+    assert [replica.model for replica in served(watched)] == ["a", "other"]
+    assert {replica.engine for replica in served(watched)} == {ENGINES[NodeKind.OLLAMA]}
+    assert [replica.told is not None for replica in served(watched)] == [True, False], "a is a:latest there"
 
 
 async def test_a_web_page_is_no_list_of_models_and_no_leave_to_pass_any_name_on():
