@@ -17,6 +17,7 @@ from remuda.core.node import Node, NodeKind
 from remuda.core.tasks import Tasks
 from remuda.fleet.registry import FleetChange, Gone
 from remuda.fleet.replica import ReplicaState
+from remuda.fleet.sources.upstream import UpstreamSource
 from remuda.outbound.addresses import given_address
 from remuda.store.database import Store
 from remuda.store.nodes import NodeTaken, add_node, list_nodes, remove_node, update_node
@@ -168,7 +169,7 @@ class Nodes:
         return wanted
 
     def _as_settings(self, node: Node) -> UpstreamSettings:
-        said = _said(node.url, node.name, node.slots, node.weight) | {"drain": node.is_drained}
+        said = _said(node.url, node.name, node.slots, node.weight) | {"drain": node.is_drained, "kind": node.kind}
         if credential := self._sealer.open(node.credential):
             said["api_key"] = SecretStr(credential)
         return UpstreamSettings.model_validate(said)
@@ -178,6 +179,10 @@ class Nodes:
     def statuses(self) -> list[NodeStatus]:
         """All nodes, those of the settings first."""
         return [self._status(name, wanted) for name, wanted in self._wanted.items()]
+
+    def sources(self) -> list[UpstreamSource]:
+        """Who watches them, where that can be done at all."""
+        return [each.upstream.source for each in self._watched.values()]
 
     def status(self, node_id: int) -> NodeStatus | None:
         """The node with that id."""
@@ -195,7 +200,7 @@ class Nodes:
             id=wanted.id,
             name=name,
             url=node.url if node is not None else upstream.address.url,
-            kind=source.kind if source is not None else None,
+            kind=source.kind if source is not None else upstream.kind,
             state=state,
             reason=reason,
             latency_s=source.latency_s if source is not None else None,

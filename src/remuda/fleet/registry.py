@@ -271,7 +271,7 @@ class Fleet:
     def _stand_in(self, wild: Replica, name: str) -> Replica:
         """`wild` as a replica of the model `name` that an alias names: such a server must not be told the alias."""
         replica = self._stand_ins.get((wild.id, name))
-        if replica is None or replica.slots is not wild.slots:
+        if replica is None or replica.slots is not wild.slots or replica.engine is not wild.engine:
             replica = Replica(
                 f"{wild.id}/{name}",
                 model=name,

@@ -18,9 +18,18 @@ MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 class OutboundError(Exception):
     """A question that got no usable answer; the message says why and holds no credential."""
 
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """What was answered; None where nothing was."""
+
 
 class NotJson(OutboundError):
     """The server answered, but not what was asked for."""
+
+
+class WebPage(NotJson):
+    """The server answered well, with a page for people: it is another server than was meant, or another address."""
 
 
 class OutboundClient:
@@ -40,26 +49,39 @@ class OutboundClient:
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
-    async def get_json(self, path: str) -> Any:
-        """The JSON at `path` below the server's base address; raises OutboundError, or NotJson for another answer."""
+    async def get_json(self, path: str, *, base_path: str | None = None) -> Any:
+        """The JSON at `path` below the server's base address, or below another path of the server; raises
+        OutboundError, or NotJson for another answer."""
+        return await self._ask("GET", path, base_path)
+
+    async def post_json(self, path: str, value: Any, *, base_path: str | None = None) -> Any:
+        """As `get_json`, for a question that says `value`."""
+        return await self._ask("POST", path, base_path, msgspec.json.encode(value))
+
+    async def _ask(self, method: str, path: str, base_path: str | None, said: bytes | None = None) -> Any:
         session = self._session or self._open()
         address = self._address
-        url = f"{'https' if address.is_tls else 'http'}://{address.authority}{address.base_path}{path}"
+        base = address.base_path if base_path is None else base_path
+        url = f"{'https' if address.is_tls else 'http'}://{address.authority}{base}{path}"
+        headers = {"Content-Type": "application/json"} if said is not None else None
         try:
-            async with session.get(url, allow_redirects=False) as answer:
+            async with session.request(method, url, data=said, headers=headers, allow_redirects=False) as answer:
                 body = await read_bounded(answer.content, MAX_ANSWER_BYTES)
-                if answer.status != 200:
-                    if answer.status in (404, 405, 501):
-                        raise NotJson(f"it answers {answer.status}")
-                    raise OutboundError(f"it answers {answer.status}")
-                if body is None:
-                    raise OutboundError("it answers with far too much")
+                status, kind = answer.status, answer.content_type
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OutboundError(f"it cannot be reached ({type(error).__name__})") from error
+        if status in (404, 405, 501):
+            raise NotJson(f"it answers {status}", status)
+        if status != 200:
+            raise OutboundError(f"it answers {status}", status)
+        if body is None:
+            raise OutboundError("it answers with far too much", status)
         try:
             return msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise NotJson("it answers something that is not JSON") from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if kind == "text/html" or body.lstrip()[:1] == b"<":
+                raise WebPage("it answers with a web page", status) from error
+            raise NotJson("it answers something that is not JSON", status) from error
 
     async def close(self) -> None:
         """Close connections."""
