@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,10 +16,12 @@ from remuda.core.address import parse_address
 from remuda.core.clock import Clock
 from remuda.core.node import Node, NodeKind
 from remuda.core.tasks import Tasks
+from remuda.fleet.node_status import NodeStatus
 from remuda.fleet.registry import FleetChange, Gone
 from remuda.fleet.replica import ReplicaState
 from remuda.fleet.sources.upstream import UpstreamSource
 from remuda.outbound.addresses import given_address
+from remuda.outbound.http import OutboundClient
 from remuda.store.database import Store
 from remuda.store.nodes import NodeTaken, add_node, list_nodes, remove_node, update_node
 
@@ -26,30 +29,6 @@ log = logging.getLogger(__name__)
 
 MAX_NAME: Final = 100
 UNKNOWN_YET: Final = "it has not answered yet"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeStatus:
-    """A node and how it stands."""
-
-    id: int
-    """Positive: a stored node's own. Negative: one of the settings, by its place there; -1 is the first."""
-    name: str
-    url: str
-    kind: NodeKind | None
-    """As given or found out; None: not known yet."""
-    state: ReplicaState
-    reason: str
-    """Why it is on standby; else empty."""
-    latency_s: float | None
-    """How long it took to answer the last time it was asked."""
-    models: tuple[str, ...]
-    slots: int
-    in_use: int
-    weight: int
-    is_drained: bool
-    created_at: float
-    """Wall clock; 0 for those of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +166,21 @@ class Nodes:
     def status(self, node_id: int) -> NodeStatus | None:
         """The node with that id."""
         return next((each for each in self.statuses() if each.id == node_id), None)
+
+    async def seen(self, node_id: int, within_s: float) -> NodeStatus | None:
+        """How a node stands once it has been asked for the first time, or after so many seconds."""
+        node = self.status(node_id)
+        watched = self._watched.get(node.name) if node is not None else None
+        if watched is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await watched.upstream.source.asked.wait()
+        return self.status(node_id)
+
+    def client_of(self, node: NodeStatus) -> tuple[OutboundClient, str] | None:
+        """What the node is asked by, and the path that its own API stands below; None while it cannot be asked."""
+        watched = self._watched.get(node.name)
+        return None if watched is None else (watched.upstream.client, watched.upstream.source.root)
 
     def _status(self, name: str, wanted: Wanted) -> NodeStatus:
         watched = self._watched.get(name)

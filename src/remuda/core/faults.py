@@ -96,6 +96,18 @@ class UnknownModel(Fault):
     code = "model_not_found"
 
 
+class UnknownNode(Fault):
+    """There is no node of that id."""
+
+    code = "node_not_found"
+
+
+class Taken(Fault):
+    """There is one of that name or address already."""
+
+    code = "conflict"
+
+
 class UnknownRoute(Fault):
     """There is nothing at this address."""
 

@@ -82,7 +82,7 @@ class Router:
         self._limits = limits
         self._monotonic = monotonic
         self._keep_alive = keep_alive if keep_alive is not None else KeepAlive(0, 0)
-        self._chooser = chooser
+        self.chooser = chooser
         """None: the least active one is taken, whatever is asked; nothing is looked up for it."""
 
     def find(self, name: str, exchange: Exchange) -> Model:
@@ -104,7 +104,7 @@ class Router:
         """As `lease`, without regard to who waits."""
         replicas = model.replicas
         turn = model.turn = model.turn + 1
-        if self._chooser is None and len(replicas) > MANY and (idle := _idle(replicas, turn, tried)) is not None:
+        if self.chooser is None and len(replicas) > MANY and (idle := _idle(replicas, turn, tried)) is not None:
             return Lease(self._fleet, idle)
         candidates = []
         for replica in replicas:
@@ -113,9 +113,9 @@ class Router:
                 candidates.append(replica)
         if not candidates:
             return None
-        if self._chooser is None:
+        if self.chooser is None:
             return Lease(self._fleet, least_active(candidates, turn))
-        return Lease(self._fleet, self._chooser.choose(candidates, model, ask, exchange))
+        return Lease(self._fleet, self.chooser.choose(candidates, model, ask, exchange))
 
     async def wait(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica] = ()) -> Lease:
         """A slot, once one is free; raises QueueFull at once, WaitedTooLong (by the exchange's expiry) later.

@@ -24,6 +24,7 @@ class Waiter:
     def __init__(self, takes: list[Replica] | None = None, *, wants: bool = True) -> None:
         self.key_id = ""
         self.priority = Priority.NORMAL
+        self.entered = 0.0
         self.takes = takes if takes is not None else []
         self.wants = wants
         self.woken = 0

@@ -1,5 +1,6 @@
 """Servers elsewhere: what kind they are and what they offer is asked of them again and again."""
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -76,6 +77,8 @@ class UpstreamSource:
         self._health = Health()
         self._is_asking = False
         self._has_answered = False
+        self.asked = asyncio.Event()
+        """Set once it has been asked for the first time, whatever came of it."""
         self._is_changed = False
         """Something has changed that no replica shows by itself, and has to be announced."""
 
@@ -85,6 +88,11 @@ class UpstreamSource:
         if self._is_drained:
             return ReplicaState.DRAINING
         return ReplicaState.ACTIVE if self._has_answered and self._health.is_up else ReplicaState.STANDBY
+
+    @property
+    def root(self) -> str:
+        """The path that the server's own API stands below."""
+        return self._root
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -126,6 +134,7 @@ class UpstreamSource:
         try:
             offers = await self._ask()
         finally:
+            self.asked.set()
             if self._is_asking:
                 self._is_asking = False
                 self._announce(Asked(self.name))
