@@ -74,6 +74,8 @@ class Nodes:
         self._stored: list[Node] = []
         self._wanted: dict[str, Wanted] = {}
         self._watched: dict[str, _Watched] = {}
+        self._ended: set[OutboundClient] = set()
+        """Of nodes that are gone, until their connections are closed."""
         self._tasks = Tasks("nodes")
 
     # Who is watched
@@ -92,8 +94,8 @@ class Nodes:
     async def close(self) -> None:
         """Watch nobody any more; what is known of them stays."""
         await self._tasks.close()
-        for watched in self._watched.values():
-            await watched.upstream.client.close()
+        for client in (*(each.upstream.client for each in self._watched.values()), *self._ended):
+            await client.close()
 
     def _apply(self) -> None:
         wanted = self._all_wanted()
@@ -127,7 +129,12 @@ class Nodes:
         del self._watched[name]
         watched.task.cancel()
         self._announce(Gone(name))
-        self._tasks.start(watched.upstream.client.close(), f"close {name}")
+        self._ended.add(watched.upstream.client)
+        self._tasks.start(self._put_away(watched.upstream.client), f"close {name}")
+
+    async def _put_away(self, client: OutboundClient) -> None:
+        await client.close()
+        self._ended.discard(client)
 
     def _all_wanted(self) -> dict[str, Wanted]:
         wanted = {each.display_name: Wanted(-1 - place, each) for place, each in enumerate(self._configured)}

@@ -143,7 +143,9 @@ def _some(said: Sequence[Said]) -> None:
 
 
 def _nobody() -> NotOffered:
-    return NotOffered("no node here keeps models: put a GGUF file into a folder that this gateway serves")
+    return NotOffered(
+        "this gateway does not offer that, and no node here keeps models: put GGUF files into a folder that it serves"
+    )
 
 
 def _sentence(said: Said) -> str:
