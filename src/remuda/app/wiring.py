@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
@@ -13,6 +15,7 @@ from remuda.app.exits import CommandError, Exit
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
+from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
@@ -22,6 +25,7 @@ from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
 from remuda.app.strategy import KeptStrategy
 from remuda.app.upstreams import UpstreamMaker
+from remuda.app.watch_together import WatchTogether
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
@@ -112,11 +116,14 @@ class Remuda:
         self._key_use = KeyUse(store, clock)
         self._unasked: set[str] = set()
         self._are_asked = asyncio.Event()
+        self.leadership = Leadership(store, "nodes", f"{socket.gethostname()} {os.getpid()} {ids()}", clock)
         self.nodes = Nodes(
             settings.upstreams,
             store=store,
             sealer=Sealer(settings.data_dir, settings.auth.sealing_secret),
-            maker=UpstreamMaker(settings.health, clock, self._announced, self.breakers.recovered),
+            maker=UpstreamMaker(
+                settings.health, clock, self._announced, self.breakers.recovered, lambda: self.leadership.is_leading
+            ),
             announce=self._announced,
             clock=clock,
         )
@@ -179,8 +186,14 @@ class Remuda:
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
+        if self._is_shared:
+            await self.leadership.claim()
         known = await self._renew()
         self.tasks.start(watch_revision(self.store, self.clock, self._renew, known=known), "changes in the store")
+        if self._is_shared:
+            together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
+            self.tasks.start(self.leadership.run(), "leadership")
+            self.tasks.start(together.run(), "watch together")
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
@@ -194,11 +207,18 @@ class Remuda:
     async def _close(self) -> None:
         await self.gateway.close()
         await self.tasks.close()
+        if self._is_shared:
+            await self.leadership.resign()
         await self._known.write()
         await self._key_use.write()
         await self.local.close()
         await self.nodes.close()
         await self.journal.close()
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether other gateways may stand on the same store; a file is this gateway's own."""
+        return not self.store.is_sqlite
 
     # Keys
 
