@@ -10,7 +10,7 @@ import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from remuda.core.address import Address
-from remuda.outbound.addresses import AddressRefused, resolved
+from remuda.outbound.addresses import AddressRefused, Resolve, check_host, resolved
 from remuda.outbound.question import read_bounded
 from remuda.wire.ndjson import LineSplitter
 
@@ -48,7 +48,10 @@ class OutboundClient:
         headers: tuple[tuple[bytes, bytes], ...] = (),
         timeout_s: float = 10.0,
         tls: ssl.SSLContext | None = None,
+        resolve: Resolve = resolved,
     ) -> None:
+        """`resolve` is asked where an address that was given leads, at each connection."""
+        self._resolve = resolve
         self._address = address
         self._headers = {name.decode(): value.decode("latin-1") for name, value in headers}
         self._timeout_s = timeout_s
@@ -78,7 +81,7 @@ class OutboundClient:
                     raise OutboundError("it answers with far too much", answer.status)
                 return answer.status, said
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise OutboundError(f"it cannot be reached ({type(error).__name__})") from error
+            raise _unreachable(error) from error
 
     async def post_lines(
         self, path: str, value: Any, on_line: Callable[[Any], None], *, base_path: str | None = None, silence_s: float
@@ -105,7 +108,7 @@ class OutboundClient:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NotJson("it answers something that is not JSON") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise OutboundError(f"it cannot be reached ({type(error).__name__})") from error
+            raise _unreachable(error) from error
 
     def _url(self, path: str, base_path: str | None) -> str:
         address = self._address
@@ -121,7 +124,7 @@ class OutboundClient:
                 body = await read_bounded(answer.content, MAX_ANSWER_BYTES)
                 status, kind = answer.status, answer.content_type
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise OutboundError(f"it cannot be reached ({type(error).__name__})") from error
+            raise _unreachable(error) from error
         if status in (404, 405, 501):
             raise NotJson(f"it answers {status}", status)
         if status != 200:
@@ -143,12 +146,17 @@ class OutboundClient:
 
     def _open(self) -> aiohttp.ClientSession:
         path = self._address.socket_path
+        if self._address.is_given:
+            try:
+                check_host(self._address.host)  # aiohttp asks no resolver for what is an address already
+            except AddressRefused as refused:
+                raise OutboundError(str(refused)) from refused
         connector: aiohttp.BaseConnector = (
             aiohttp.UnixConnector(path)
             if path is not None
             else aiohttp.TCPConnector(
                 ssl=self._tls if self._tls is not None else True,
-                resolver=CheckedResolver() if self._address.is_given else None,
+                resolver=CheckedResolver(self._resolve) if self._address.is_given else None,
             )
         )
         self._session = aiohttp.ClientSession(
@@ -159,6 +167,13 @@ class OutboundClient:
             trust_env=False,
         )
         return self._session
+
+
+def _unreachable(error: Exception) -> OutboundError:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(refused := cause.__cause__, AddressRefused):
+        return OutboundError(str(refused))
+    return OutboundError(f"it cannot be reached ({type(error).__name__})")
 
 
 def error_said(body: bytes) -> str:
@@ -174,12 +189,15 @@ def error_said(body: bytes) -> str:
 class CheckedResolver(AbstractResolver):
     """aiohttp's way to look names up, with the check. What it resolves to is what is connected to."""
 
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The addresses of `host`; AddressRefused becomes the OSError that aiohttp expects."""
         try:
-            addresses = await resolved(host, port)
+            addresses = await self._resolve(host, port)
         except AddressRefused as refused:
             raise OSError(str(refused)) from refused
         return [_result(host, port, address) for address in addresses]
