@@ -89,6 +89,8 @@ async def test_a_node_that_does_not_answer_is_kept_and_says_why(tmp_path: Path) 
         ({"address": "10.0.0.5", "slots": 0}, 400, "slots"),
         ({"address": "10.0.0.5", "kind": "printer"}, 400, "kind"),
         ({"address": "10.0.0.5", "api_key": "a b"}, 400, "api_key"),
+        ({"address": "10.0.0.5", "api_key_env": "DATABASE_URL"}, 400, "api_key_env"),
+        ({"address": "127.1"}, 400, "address"),
     ],
 )
 async def test_what_cannot_be_a_node_is_refused(sent: dict[str, Any], status: int, field: str, tmp_path: Path) -> None:
@@ -97,6 +99,17 @@ async def test_what_cannot_be_a_node_is_refused(sent: dict[str, Any], status: in
         assert answer.status_code == status, answer.text
         assert list(answer.json()) == [field]
         assert (await client.get("/api/proxy/nodes")).json()["count"] == 0
+
+
+async def test_a_node_that_has_a_key_moves_only_together_with_it(tmp_path: Path) -> None:
+    async with FakeUpstream() as other, herd(tmp_path) as (_, client):
+        made = await client.post("/api/proxy/nodes", json={"url": "http://127.0.0.1:9", "api_key": "sk-node"})
+        path = f"/api/proxy/nodes/{made.json()['id']}"
+        refused = await client.patch(path, json={"url": other.url})
+        assert (refused.status_code, list(refused.json())) == (400, ["api_key"])
+        assert (other.connections, "sk-node" in refused.text) == (0, False)
+        moved = await client.patch(path, json={"url": other.url, "api_key": ""})
+        assert moved.status_code == 200
 
 
 async def test_bodies_ids_and_methods_that_make_no_sense(tmp_path: Path) -> None:

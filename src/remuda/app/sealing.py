@@ -55,11 +55,14 @@ class Sealer:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        raw = base64.b64decode(kept.removeprefix(_SEALED))
+        key = self._key(is_made=False)
         try:
-            opened = AESGCM(self._key(is_made=False)).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _PURPOSE)
+            raw = base64.b64decode(kept.removeprefix(_SEALED))
+            opened = AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _PURPOSE)
         except InvalidTag:
             raise CredentialError("it was sealed with another key: give it once more") from None
+        except ValueError:  # no base64, or too short to be anything
+            raise CredentialError("what is kept of it is damaged: give it once more") from None
         return opened.decode()
 
     def _key(self, *, is_made: bool) -> bytes:
@@ -71,6 +74,8 @@ class Sealer:
             key = base64.b64decode(self._file.read_bytes())
         except OSError as error:
             raise CredentialError(f"the key file {self._file} cannot be used: {error.strerror}") from error
+        except ValueError:
+            raise CredentialError(f"the key file {self._file} is damaged") from None
         if len(key) != KEY_BYTES:
             raise CredentialError(f"the key file {self._file} is damaged")
         return key

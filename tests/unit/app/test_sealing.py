@@ -49,9 +49,13 @@ def test_what_is_no_name_of_a_variable_is_refused(name: str) -> None:
 def test_a_damaged_or_lost_key_is_said(tmp_path: Path) -> None:
     sealer = Sealer(tmp_path, environ={})
     kept = sealer.seal("sk-3")
-    (tmp_path / KEY_FILE).write_text("c2hvcnQ=")
-    with pytest.raises(CredentialError, match="damaged"):
-        sealer.open(kept)
+    for damaged in ("sealed:1:", "sealed:1:A", "sealed:1:AAAA", "sealed:1:?", kept[:20]):
+        with pytest.raises(CredentialError, match=r"damaged|another key"):
+            sealer.open(damaged)
+    for key in ("c2hvcnQ=", "abc", ""):
+        (tmp_path / KEY_FILE).write_text(key)
+        with pytest.raises(CredentialError, match=r"key file .* is damaged"):
+            sealer.open(kept)
     (tmp_path / KEY_FILE).unlink()
     with pytest.raises(CredentialError, match="cannot be used"):
         sealer.open(kept)
