@@ -201,7 +201,7 @@ def _configured(settings: "Settings", place: int) -> dict[str, Any]:
         "id": -1 - place,
         "name": upstream.display_name,
         "url": upstream.address.url,
-        "kind": None,
+        "kind": upstream.kind,
         "slots": upstream.slots,
         "weight": upstream.weight,
         "is_drained": upstream.drain,
