@@ -18,7 +18,7 @@ from remuda.core.node import Node, NodeKind
 from remuda.core.tasks import Tasks
 from remuda.fleet.node_status import NodeStatus
 from remuda.fleet.registry import FleetChange, Gone
-from remuda.fleet.replica import ReplicaState
+from remuda.fleet.replica import ReplicaState, Slots
 from remuda.fleet.sources.upstream import UpstreamSource
 from remuda.outbound.addresses import given_address
 from remuda.outbound.http import OutboundClient
@@ -107,22 +107,24 @@ class Nodes:
 
     def _apply(self) -> None:
         wanted = self._all_wanted()
+        held: dict[str, Slots] = {}  # by place: what runs there goes on, whatever else has changed, and takes up slots
         for name, watched in list(self._watched.items()):
             if name not in wanted or not wanted[name].is_like(self._wanted[name]):
                 self._end(name, watched)
+                held[place_of(self._wanted[name].upstream.url)] = watched.upstream.source.slots
         before, self._wanted = self._wanted, wanted
         for name, each in wanted.items():
             current = self._watched.get(name)
             if current is None:
-                self._begin(name, each, before.get(name))
+                self._begin(name, each, before.get(name), held.pop(place_of(each.upstream.url), None))
             elif each.upstream.drain != before[name].upstream.drain:
                 log.info("node %s %s", name, "is drained" if each.upstream.drain else "takes requests again")
                 current.upstream.source.drain(each.upstream.drain)
 
-    def _begin(self, name: str, wanted: Wanted, before: Wanted | None) -> None:
+    def _begin(self, name: str, wanted: Wanted, before: Wanted | None, held: Slots | None) -> None:
         if not wanted.trouble:
             try:
-                upstream = self._maker.made(wanted.upstream, is_given=wanted.node is not None)
+                upstream = self._maker.made(wanted.upstream, is_given=wanted.node is not None, held=held)
             except OSError as error:  # its certificates cannot be read
                 wanted = replace(wanted, trouble=f"its certificates cannot be used ({type(error).__name__})")
                 self._wanted[name] = wanted

@@ -58,10 +58,11 @@ class UpstreamMaker:
             jitter=health.probe_jitter_percent / 100,
         )
 
-    def made(self, upstream: UpstreamSettings, *, is_given: bool = False) -> Upstream:
+    def made(self, upstream: UpstreamSettings, *, is_given: bool = False, held: Slots | None = None) -> Upstream:
         """What watches `upstream`. Raises OSError (`ssl.SSLError` among them) where its certificates cannot be read.
 
         `is_given`: its address came from elsewhere than the settings, and is checked whenever it is connected to.
+        `held`: its slots, where it was watched until now.
         """
         address = replace(upstream.address, is_given=True) if is_given else upstream.address
         headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -78,6 +79,7 @@ class UpstreamMaker:
             kind=upstream.kind,
             client=client,
             slots=upstream.slots,
+            held=held,
             weight=upstream.weight,
             headers=headers,
             models=upstream.models,

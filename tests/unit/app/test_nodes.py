@@ -111,6 +111,27 @@ async def test_draining_keeps_who_is_watched_and_its_slots(herd: Herd) -> None:
         assert [each.slots for each in herd.fleet.replicas()] == [replica.slots]
 
 
+async def test_a_node_that_changes_at_its_address_is_still_as_busy_as_it_is(herd: Herd) -> None:
+    async with FakeUpstream() as one, FakeUpstream() as two:
+        node = await herd.nodes.add(one.url, name="one", slots=2)
+        await herd.serves("one/fake")
+        [replica] = herd.fleet.replicas()
+        replica.slots.in_use += 2
+        await herd.nodes.change(node.id, weight=3)
+        await herd.serves("one/fake")
+        [again] = herd.fleet.replicas()
+        assert (again.weight, again.slots.free) == (3, 0)
+        await herd.nodes.change(node.id, name="renamed", slots=5)
+        await herd.serves("renamed/fake")
+        [again] = herd.fleet.replicas()
+        assert (again.slots.size, again.slots.free) == (5, 3)
+        replica.slots.in_use -= 2  # what had begun before has ended
+        assert again.slots.free == 5
+        await herd.nodes.change(node.id, url=two.url)
+        await herd.serves("renamed/fake")
+        assert [each.slots is again.slots for each in herd.fleet.replicas()] == [False]
+
+
 async def test_a_changed_address_is_another_server(herd: Herd) -> None:
     async with FakeUpstream() as one, FakeUpstream(models=("other",)) as two:
         node = await herd.nodes.add(one.url, name="one")

@@ -35,6 +35,7 @@ class UpstreamSource:
         kind: NodeKind | None = None,
         client: OutboundClient,
         slots: int,
+        held: Slots | None = None,
         headers: tuple[tuple[bytes, bytes], ...],
         models: Sequence[str],
         is_drained: bool = False,
@@ -49,7 +50,8 @@ class UpstreamSource:
         is_asking: Callable[[], bool] = lambda: True,
     ) -> None:
         """`address` is where the server's OpenAI API stands; its own stands there too, without the `/v1`. Without a
-        `kind` it is found out. While `is_asking` says no, somebody else asks, and what they see is taken over."""
+        `kind` it is found out. `held`: the slots of whoever watched the server before, with what is in use. While
+        `is_asking` says no, somebody else asks, and what they see is taken over."""
         self.name = name
         self.kind = kind
         """What kind of server it is; None: that is not known yet."""
@@ -63,7 +65,7 @@ class UpstreamSource:
         self._engines = engines
         self._questions = Questions(client, self._root)
         self._slots_bound = slots
-        self._slots = Slots(slots)
+        self._slots = held if held is not None else Slots(slots)
         self._headers = headers
         self._configured = tuple(models)
         self._is_drained = is_drained
@@ -87,6 +89,7 @@ class UpstreamSource:
         """Set once it has been asked for the first time, whatever came of it."""
         self._is_changed = False
         """Something has changed that no replica shows by itself, and has to be announced."""
+        self._resize(self._slots.size)
 
     @property
     def state(self) -> ReplicaState:
