@@ -1,8 +1,10 @@
 """Nodes as they come, change and go, over a real store and real servers."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -221,6 +223,38 @@ async def test_why_a_node_cannot_be_watched_is_logged_once(
     for _ in range(3):
         await herd.nodes.renew()
     assert caplog.text.count("node one is on standby") == 1
+
+
+class LateStore:
+    """A store whose first read comes back only when it is let."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._is_first = True
+        self.has_read = asyncio.Event()
+        self.may_return = asyncio.Event()
+
+    async def read(self, work: Callable[[Any], Any]) -> Any:
+        is_first, self._is_first = self._is_first, False
+        found = await self._store.read(work)
+        if is_first:
+            self.has_read.set()
+            await self.may_return.wait()
+        return found
+
+
+async def test_what_was_read_before_and_comes_late_replaces_nothing_newer(store: Store, tmp_path: Path) -> None:
+    late, other = LateStore(store), Herd(store, tmp_path)
+    herd = Herd(cast(Store, late), tmp_path)
+    reading = asyncio.ensure_future(herd.nodes.renew())
+    await late.has_read.wait()
+    await other.nodes.add("http://127.0.0.1:9", name="one", is_drained=True)
+    await herd.nodes.renew()
+    late.may_return.set()
+    assert await reading < await store.revision()
+    assert [status.name for status in herd.nodes.statuses()] == ["one"]
+    await herd.nodes.close()
+    await other.nodes.close()
 
 
 async def test_a_change_keeps_what_another_process_has_just_changed(herd: Herd, store: Store, tmp_path: Path) -> None:
