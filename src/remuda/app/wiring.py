@@ -95,7 +95,7 @@ class Remuda:
         self._is_store_up = True
         self._face = OpenAIFace()
         self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock)]
-        self.fleet = Fleet(settings.models.aliases, clock.wall)
+        self.fleet = Fleet(settings.models.chains, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         self.gatekeeper = Gatekeeper(
             keyless_allowed=settings.auth.required == "auto" and settings.server.is_local,

@@ -102,6 +102,8 @@ class Router:
 
     def claim(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
         """As `lease`, without regard to who waits."""
+        if model.chain:
+            return self._claim_of_several(model, ask, exchange, tried)
         replicas = model.replicas
         turn = model.turn = model.turn + 1
         if self.chooser is None and len(replicas) > MANY and (idle := _idle(replicas, turn, tried)) is not None:
@@ -116,6 +118,18 @@ class Router:
         if self.chooser is None:
             return Lease(self._fleet, least_active(candidates, turn))
         return Lease(self._fleet, self.chooser.choose(candidates, model, ask, exchange))
+
+    def _claim_of_several(self, alias: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
+        """As `claim`, for an alias of several models: of the first that can be served, even if others have free slots.
+        A model that is busy is waited for: it was meant first."""
+        for model in alias.chain:
+            if any(replica.is_routable and replica not in tried for replica in model.replicas):
+                exchange.model = model.name
+                lease = self.claim(model, ask, exchange, tried)
+                if lease is None:
+                    exchange.model = alias.name
+                return lease
+        return None
 
     async def wait(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica] = ()) -> Lease:
         """A slot, once one is free; raises QueueFull at once, WaitedTooLong (by the exchange's expiry) later.

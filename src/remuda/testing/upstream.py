@@ -30,11 +30,13 @@ import msgspec
 from remuda.testing import answers
 from remuda.testing.answers import Answer
 from remuda.testing.behaviour import Behaviour, Strikes
-from remuda.testing.connection import Connection
+from remuda.testing.connection import Connection, Refused
 from remuda.testing.gate import Gate, Signal
 from remuda.testing.seen import Outcome, Seen
 from remuda.testing.speech import SPEECHES
 
+TURNS = 3
+"""Turns of the event loop from an accepted connection to its end, where nobody wants it."""
 DEADLINE_S = 10.0
 """How long a test waits for what must happen: generous, since it is only spent when the test fails."""
 
@@ -108,6 +110,8 @@ class FakeUpstream:
             if self.unix_path is not None:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.unix_path)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)  # what has been accepted meanwhile is closed before the event loop may end
         tasks = [connection.drop() for connection in list(self._counts.connections)]
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._signal.until(lambda: not self._counts.connections, lambda: "all connections to close", DEADLINE_S)
@@ -214,8 +218,9 @@ class FakeUpstream:
         self.behaviour = behaviour
         self._strikes = Strikes()
 
-    def _connect(self) -> Connection:
-        return Connection(self)
+    def _connect(self) -> asyncio.Protocol:
+        # A connection that the system had accepted when listening ended is nobody's any more.
+        return Connection(self) if self._server is not None else Refused()
 
     def _answer(self, seen: Seen, behaviour: Behaviour) -> Answer:
         """What it has to say to a request, faults aside."""
