@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -22,6 +23,8 @@ from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front
 from remuda.dialects.kit.owners import Owners
+from remuda.dialects.nodes import account
+from remuda.dialects.nodes import errors as nodes_errors
 from remuda.dialects.ollama import errors as ollama_errors
 from remuda.dialects.ollama import face as ollama_face
 from remuda.dialects.ollama import routes as ollama
@@ -31,7 +34,10 @@ from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.fleet.registry import Fleet
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.face import LaneRoute
+from remuda.gateway.guesses import Guesses
 from remuda.gateway.headers import Cors
+from remuda.gateway.log_in import LogIn
+from remuda.gateway.tokens import Tokens
 
 OWN_RULES: Final = (Rule("/openapi.json", DOCUMENTED),)
 
@@ -43,6 +49,7 @@ class Parts:
     """What the application is made of."""
 
     gatekeeper: Gatekeeper
+    log_in: LogIn
     fleet: Fleet
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
@@ -97,6 +104,7 @@ def inner_app(parts: Parts) -> FastAPI:
         control.router(parts.fleet, parts.readiness, parts.metrics, parts.version),
         openai.router(parts.fleet, parts.lane_routes),
         ollama.router(parts.fleet, parts.lane_routes),
+        account.router(parts.log_in, parts.gatekeeper.client_of),
     )
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
     for router in own_routes:
@@ -109,13 +117,18 @@ def inner_app(parts: Parts) -> FastAPI:
 
 def policy() -> Policy:
     """What each route needs of its caller."""
-    return Policy((*console.RULES, *docs.RULES, *control.RULES, *openai.RULES, *ollama.RULES, *OWN_RULES))
+    dialects = (console.RULES, docs.RULES, control.RULES, openai.RULES, ollama.RULES, account.RULES)
+    return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
 
 def owners() -> Owners:
-    """Who says what went wrong: each path's own dialect; OpenAI's words elsewhere."""
+    """Who says what went wrong: each path's own dialect; OpenAI's words elsewhere.
+
+    What nobody has below /api is Ollama's to refuse: most clients that look for something there are its own (C12).
+    """
     by_prefix = dict.fromkeys(openai.VERSIONS, openai_errors.refusal)
-    by_prefix |= dict.fromkeys(ollama.PATHS, ollama_errors.refusal)
+    by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
+    by_prefix |= dict.fromkeys(("/api/account", "/api/proxy"), nodes_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix)
 
 
@@ -123,6 +136,7 @@ def bare_parts(version: str) -> Parts:
     """Parts without anything behind them: enough to list and describe all routes, not to serve."""
     return Parts(
         gatekeeper=Gatekeeper(keyless_allowed=False, wall=lambda: 0.0),
+        log_in=LogIn(Tokens(lambda: b"", lambda: 0.0, request_ids()), Guesses(lambda: 0.0)),
         fleet=Fleet(),
         lane_routes=[*lane_routes(OpenAIFace()), *ollama_face.lane_routes(SystemClock())],
         cors=Cors(),

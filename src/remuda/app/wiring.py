@@ -20,6 +20,7 @@ from remuda.app.retention import keep_retention
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
 from remuda.app.upstreams import UpstreamMaker
+from remuda.app.users import KnownUsers
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
@@ -90,10 +91,13 @@ class Remuda:
         self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock)]
         self.fleet = Fleet(settings.models.aliases, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
+        sealer = Sealer(settings.data_dir, settings.auth.sealing_secret)
+        self.users = KnownUsers(store, sealer, settings.auth, clock)
         self.gatekeeper = Gatekeeper(
             keyless_allowed=settings.auth.required == "auto" and settings.server.is_local,
             wall=clock.wall,
             trusted_proxies=[ip_network(network) for network in settings.server.trusted_proxies],
+            tokens=self.users.tokens,
         )
         self.journal = Journal(
             store,
@@ -112,7 +116,7 @@ class Remuda:
         self.nodes = Nodes(
             settings.upstreams,
             store=store,
-            sealer=Sealer(settings.data_dir, settings.auth.sealing_secret),
+            sealer=sealer,
             maker=UpstreamMaker(settings.health, clock, self._announced, self.breakers.recovered),
             announce=self._announced,
             clock=clock,
@@ -152,7 +156,8 @@ class Remuda:
 
     async def _start(self) -> None:
         await self._renew_keys()
-        if not self.settings.server.is_local and not len(self.gatekeeper.ring):
+        has_credentials = len(self.gatekeeper.ring) or len(self.users.tokens.users)
+        if not self.settings.server.is_local and not has_credentials:
             raise CommandError(
                 "listening beyond this machine needs an API key first: make one with `remuda keys create --name me`, "
                 "or set API_KEYS",
@@ -184,19 +189,21 @@ class Remuda:
         await self._key_use.write()
         await self.local.close()
         await self.nodes.close()
+        self.users.close()
         await self.journal.close()
 
-    # Keys
+    # Keys and users
 
     async def _renew_keys(self) -> int:
+        users = await self.users.renew()
         revision, stored = await usable_keys(self.store)
         self.gatekeeper.ring = KeyRing([*stored, *_configured_keys(self.settings, self.clock)])
-        # Revoking the last key must not open the door again.
-        self.gatekeeper.has_had_keys = bool(stored) or bool(await list_keys(self.store))
-        return revision
+        # Revoking the last key, or removing the last user, must not open the door again.
+        self.gatekeeper.has_had_keys = users.have_been or bool(stored) or bool(await list_keys(self.store))
+        return min(users.revision, revision)
 
     async def _renew(self) -> int:
-        """Take in what another process changed in the store: keys and nodes."""
+        """Take in what another process changed in the store: keys, users and nodes."""
         revision = await self._renew_keys()
         return min(revision, await self.nodes.renew())
 
@@ -293,6 +300,7 @@ class Remuda:
     def _parts(self) -> Parts:
         return Parts(
             gatekeeper=self.gatekeeper,
+            log_in=self.users.log_in,
             fleet=self.fleet,
             lane_routes=self._lane_routes,
             cors=Cors(self.settings.server.cors_origins),
