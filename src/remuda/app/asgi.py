@@ -18,6 +18,7 @@ from remuda.dialects.console import docs
 from remuda.dialects.console import routes as console
 from remuda.dialects.console.docs import DOCUMENTED, docs_routes
 from remuda.dialects.control import routes as control
+from remuda.dialects.control.health import MachineUse, ReadVitals, Vitals
 from remuda.dialects.control.routes import Exposition, Readiness
 from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
@@ -39,7 +40,9 @@ from remuda.gateway.headers import Cors
 from remuda.gateway.log_in import LogIn
 from remuda.gateway.tokens import Tokens
 
-OWN_RULES: Final = (Rule("/openapi.json", DOCUMENTED),)
+DOCUMENT: Final = {"/openapi.json": "get_openapi", "/api/schema": "get_schema"}
+"""Where the document of all routes is, and what that is called in it."""
+OWN_RULES: Final = tuple(Rule(path, DOCUMENTED) for path in DOCUMENT)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -57,6 +60,7 @@ class Parts:
     ids: Ids
     metrics: Exposition
     readiness: Readiness
+    vitals: ReadVitals
     version: str
     max_body_bytes: int = 32 * 1024 * 1024
     """Longest body of an ordinary request; the lane has its own bound."""
@@ -101,7 +105,7 @@ def inner_app(parts: Parts) -> FastAPI:
     )
     own_routes = (
         console.router(parts.fleet, lambda: not parts.gatekeeper.is_open, parts.version),
-        control.router(parts.fleet, parts.readiness, parts.metrics, parts.version),
+        control.router(parts.fleet, parts.readiness, parts.vitals, parts.metrics, parts.version),
         openai.router(parts.fleet, parts.lane_routes),
         ollama.router(parts.fleet, parts.lane_routes),
         account.router(parts.log_in, parts.gatekeeper.client_of),
@@ -109,7 +113,7 @@ def inner_app(parts: Parts) -> FastAPI:
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
     for router in own_routes:
         app.router.routes.extend(router.routes)
-    app.router.routes.extend(docs_routes())
+    app.router.routes.extend(docs_routes(lambda: not parts.gatekeeper.is_open))
     _add_document(app)
     errors.install(app, owners())
     return app
@@ -143,6 +147,7 @@ def bare_parts(version: str) -> Parts:
         ids=request_ids(),
         metrics=lambda: (b"", "text/plain"),
         readiness=lambda: ["nothing is behind these routes"],
+        vitals=lambda: Vitals(0.0, 0.0, True, False, False, MachineUse(0.0, 0.0, 0.0)),
         version=version,
     )
 
@@ -157,12 +162,13 @@ def _add_document(app: FastAPI) -> None:
         return Response(document, media_type="application/json")
 
     content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
-    app.add_api_route(
-        "/openapi.json",
-        openapi_json,
-        tags=["control"],
-        summary="This document",
-        operation_id="get_openapi",
-        response_class=Response,
-        responses={200: {"description": "Every route, described.", "content": content}},
-    )
+    for path, operation_id in DOCUMENT.items():
+        app.add_api_route(
+            path,
+            openapi_json,
+            tags=["control"],
+            summary="This document",
+            operation_id=operation_id,
+            response_class=Response,
+            responses={200: {"description": "Every route, described.", "content": content}},
+        )

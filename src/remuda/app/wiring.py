@@ -13,6 +13,7 @@ from remuda.app.exits import CommandError, Exit
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
 from remuda.app.local_models import launcher_of, local_models_of
+from remuda.app.machine_use import MachineReader
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
@@ -28,6 +29,7 @@ from remuda.core.ids import Ids, request_ids
 from remuda.core.keys import Key, KeyRing, Scope, digest_of
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
+from remuda.dialects.control.health import Vitals
 from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
@@ -87,6 +89,8 @@ class Remuda:
         self.tasks = Tasks("remuda")
         self.is_draining = False
         self._is_store_up = True
+        self._started = clock.monotonic()
+        self._machine = MachineReader(settings.data_dir, clock.monotonic)
         self._face = OpenAIFace()
         self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock)]
         self.fleet = Fleet(settings.models.aliases, clock.wall)
@@ -307,6 +311,7 @@ class Remuda:
             ids=self.ids,
             metrics=self._metrics_page,
             readiness=self.unready,
+            vitals=self._vitals,
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
             on_key_used=self._key_use.note,
@@ -328,6 +333,21 @@ class Remuda:
         if (reason := self.unservable()) is not None:
             reasons.append(reason)
         return reasons
+
+    def _vitals(self) -> Vitals:
+        return Vitals(
+            now=self.clock.wall(),
+            uptime_s=self.clock.monotonic() - self._started,
+            is_draining=self.is_draining,
+            is_store_up=self._is_store_up,
+            has_working_engine=self._has_working_engine(),
+            machine=self._machine.read(),
+        )
+
+    def _has_working_engine(self) -> bool:
+        """Whether somebody can answer, perhaps after a load."""
+        is_local_usable = bool(self.local.states()) and self.local.unservable() is None
+        return is_local_usable or any(replica.is_routable for replica in self.fleet.replicas())
 
     def unservable(self) -> str | None:
         """Why no request can be answered, where that is because every local model fails."""
