@@ -62,12 +62,17 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
         for method, operation in methods.items():
             # Invalid input is a 400 in the owner's shape here (C13), not FastAPI's 422.
             operation["responses"].pop("422", None)
-            refused = next((REFUSALS[tag][0] for tag in operation.get("tags", ()) if tag in REFUSALS), "Refused")
-            operation["responses"]["default"] = {"$ref": f"#/components/responses/{refused}"}
+            operation["responses"]["default"] = {"$ref": f"#/components/responses/{_refusal(path, operation)}"}
             needed = policy.need(method.upper(), path)
             operation["security"] = [] if needed.scope is None else [{name: []} for name in SCHEMES]
     whole: dict[str, Any] = as_3_0(made)
     return whole
+
+
+def _refusal(path: str, operation: dict[str, Any]) -> str:
+    """The name of what is answered where the operation goes wrong: the words of its dialect, or of its prefix."""
+    otherwise = REFUSALS[OLLAMA][0] if path.startswith("/api/") else "Refused"
+    return next((REFUSALS[tag][0] for tag in operation.get("tags", ()) if tag in REFUSALS), otherwise)
 
 
 def as_3_0(schema: Any) -> Any:

@@ -1,6 +1,7 @@
 """Users prove who they are by their password and get tokens for it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
@@ -9,6 +10,8 @@ from remuda.core.faults import InvalidCredential, RateLimited
 from remuda.core.users import fits
 from remuda.gateway.guesses import Guesses
 from remuda.gateway.tokens import Tokens
+
+log = logging.getLogger(__name__)
 
 THREADS: Final = 2
 """Passwords hashed at once: each takes a processor and 32 MiB for a third of a second, and streams go on meanwhile."""
@@ -50,6 +53,8 @@ class LogIn:
         finally:
             self._under_way -= 1
         if user is None or not is_right:
+            # A name that is nobody's is not logged: people type passwords into the wrong field.
+            log.warning("a log-in for %s from %s was refused", user.name if user else "nobody", address or "nowhere")
             raise InvalidCredential("Invalid credentials.")
         self._guesses.right(name, address)
         pair = Pair(self.tokens.access(user), self.tokens.refresh(user))

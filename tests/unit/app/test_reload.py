@@ -31,8 +31,8 @@ class Watch:
         """Replace the file as editors do, and let time pass."""
         fresh = self.file.with_suffix(".new")
         fresh.write_text(text)
+        await self.clock.asleep()  # what the file said before has been read
         os.replace(fresh, self.file)
-        await self.clock.asleep()
         await self.clock.advance(EVERY_S)
 
     async def has_told(self, n: int) -> None:

@@ -40,6 +40,18 @@ async def test_whatever_is_wrong_gets_the_same_answer(name: str, password: str):
     made.close()
 
 
+async def test_refused_log_ins_are_logged_without_what_was_typed(caplog: pytest.LogCaptureFixture):
+    made = log_in()
+    for name, password in (("root", "wrong password"), ("hunter2 typed here", "x")):
+        with pytest.raises(InvalidCredential):
+            await made.log_in(name, password, "10.0.0.1")
+    assert [record.getMessage() for record in caplog.records] == [
+        "a log-in for root from 10.0.0.1 was refused",
+        "a log-in for nobody from 10.0.0.1 was refused",
+    ]
+    made.close()
+
+
 async def test_guessing_is_bounded_and_then_costs_nothing():
     made = log_in()
     for _ in range(PER_USER):

@@ -44,7 +44,7 @@ def router(log_in: LogIn, client_of: ClientOf) -> APIRouter:
         ask = await _body(request, LoginAsk)
         name, password = ask.username or ask.account, ask.password or ask.passwd
         if not name or not password:
-            raise InvalidRequest("Missing credentials.", parameter="password" if name else "username")
+            raise InvalidRequest("Missing credentials.")  # S4's own words
         address = client_of(request.scope["headers"], request.scope.get("client"))
         pair = await log_in.log_in(name, password, address)
         return _json(TokenPair(pair.access, pair.refresh))
@@ -52,7 +52,7 @@ def router(log_in: LogIn, client_of: ClientOf) -> APIRouter:
     async def refresh(request: Request) -> Response:
         ask = await _body(request, RefreshAsk)
         if not ask.refresh:
-            raise InvalidRequest("the request is missing the required parameter 'refresh'", parameter="refresh")
+            raise InvalidRequest("This field is required.", parameter="refresh")
         return _json(AccessToken(log_in.tokens.renewed(ask.refresh)))
 
     _add(routes, LOGIN, login, "Log in", "Tokens of that user.", LoginAsk, TokenPair)

@@ -1,4 +1,4 @@
-"""Faults in the shape of Django REST framework, which document S4 is made with: `{"detail": "a sentence"}`."""
+"""Faults as Django REST framework says them: `{"detail": "a sentence"}`, or sentences by the field that is wrong."""
 
 from typing import Final
 
@@ -6,7 +6,6 @@ import msgspec
 
 from remuda.core import faults
 from remuda.core.faults import Fault
-from remuda.dialects.nodes.account_schemas import Detail
 from remuda.gateway.face import Refusal
 
 STATUS: Final[dict[type[Fault], int]] = {
@@ -52,9 +51,9 @@ def refusal(fault: Fault, request_id: str) -> Refusal:
     status = fault.status if isinstance(fault, faults.UpstreamRefused) else STATUS[type(fault)]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    return Refusal(status, tuple(headers), msgspec.json.encode(Detail(fault.message, code_of(fault))))
-
-
-def code_of(fault: Fault) -> str | None:
-    """The word beside the sentence, where S4's answers have one: clients refresh their token by it."""
-    return fault.code if isinstance(fault, faults.InvalidToken) else None
+    said: dict[str, object] = {"detail": fault.message}
+    if isinstance(fault, faults.InvalidToken):
+        said["code"] = fault.code  # clients refresh their token by it
+    elif type(fault) is faults.InvalidRequest and fault.parameter is not None:
+        said = {fault.parameter: [fault.message]}
+    return Refusal(status, tuple(headers), msgspec.json.encode(said))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import remuda.app.asgi  # noqa: F401 - with it every fault there is has been imported
-from remuda.core.faults import InvalidToken, MissingCredential, RateLimited, UpstreamRefused, all_faults
+from remuda.core.faults import InvalidRequest, InvalidToken, MissingCredential, RateLimited, UpstreamRefused, all_faults
 from remuda.dialects.nodes.errors import refusal
 from remuda.dialects.openai.errors import refusal as openais
 
@@ -23,6 +23,10 @@ def test_every_fault_is_a_detail_with_the_status_it_has_everywhere(kind):
 def test_clients_refresh_their_token_by_its_code():
     assert json.loads(refusal(InvalidToken("no"), "req_1").body) == {"detail": "no", "code": "token_not_valid"}
     assert json.loads(refusal(MissingCredential("no"), "req_1").body) == {"detail": "no"}
+
+
+def test_a_wrong_field_has_its_own_sentences():
+    assert json.loads(refusal(InvalidRequest("no", parameter="name"), "req_1").body) == {"name": ["no"]}
 
 
 def test_what_a_client_can_do_stands_in_the_head():
