@@ -150,7 +150,7 @@ async def test_a_server_that_is_drained_gets_nothing_new_and_finishes_what_it_ha
             async with RawClient(gateway.port) as client:
                 client.say(post())
                 await other.gate.reached(1)
-                source = gateway.remuda.nodes._watched["two"].upstream.source
+                source = next(each for each in gateway.remuda.nodes.sources() if each.name == "two")
                 source.drain()
                 waiting = asyncio.get_running_loop().create_task(ask(gateway))
                 await gateway.until(lambda: gateway.remuda.fleet.queued == 1, "the next one waits")

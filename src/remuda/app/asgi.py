@@ -26,9 +26,12 @@ from remuda.dialects.kit.front import Front
 from remuda.dialects.kit.owners import Owners
 from remuda.dialects.nodes import account
 from remuda.dialects.nodes import errors as nodes_errors
+from remuda.dialects.nodes import routes as nodes
+from remuda.dialects.nodes.herd import EMPTY, Herd, Pulls, Strategy
 from remuda.dialects.ollama import errors as ollama_errors
 from remuda.dialects.ollama import face as ollama_face
 from remuda.dialects.ollama import routes as ollama
+from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.openai import errors as openai_errors
 from remuda.dialects.openai import routes as openai
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
@@ -54,6 +57,10 @@ class Parts:
     gatekeeper: Gatekeeper
     log_in: LogIn
     fleet: Fleet
+    herd: Herd
+    pulls: Pulls
+    keepers: Keepers
+    strategy: Strategy
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
     cors: Cors
@@ -62,6 +69,7 @@ class Parts:
     readiness: Readiness
     vitals: ReadVitals
     version: str
+    monotonic: Callable[[], float] = lambda: 0.0
     max_body_bytes: int = 32 * 1024 * 1024
     """Longest body of an ordinary request; the lane has its own bound."""
     on_key_used: Callable[[str], None] = lambda key_id: None
@@ -107,7 +115,8 @@ def inner_app(parts: Parts) -> FastAPI:
         console.router(parts.fleet, lambda: not parts.gatekeeper.is_open, parts.version),
         control.router(parts.fleet, parts.readiness, parts.vitals, parts.metrics, parts.version),
         openai.router(parts.fleet, parts.lane_routes),
-        ollama.router(parts.fleet, parts.lane_routes),
+        ollama.router(parts.fleet, parts.lane_routes, parts.keepers),
+        nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
         account.router(parts.log_in, parts.gatekeeper.client_of),
     )
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
@@ -121,7 +130,7 @@ def inner_app(parts: Parts) -> FastAPI:
 
 def policy() -> Policy:
     """What each route needs of its caller."""
-    dialects = (console.RULES, docs.RULES, control.RULES, openai.RULES, ollama.RULES, account.RULES)
+    dialects = (console.RULES, docs.RULES, control.RULES, openai.RULES, ollama.RULES, nodes.RULES, account.RULES)
     return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
 
@@ -132,7 +141,7 @@ def owners() -> Owners:
     """
     by_prefix = dict.fromkeys(openai.VERSIONS, openai_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
-    by_prefix |= dict.fromkeys(("/api/account", "/api/proxy"), nodes_errors.refusal)
+    by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix)
 
 
@@ -142,6 +151,10 @@ def bare_parts(version: str) -> Parts:
         gatekeeper=Gatekeeper(keyless_allowed=False, wall=lambda: 0.0),
         log_in=LogIn(Tokens(lambda: b"", lambda: 0.0, request_ids()), Guesses(lambda: 0.0)),
         fleet=Fleet(),
+        herd=EMPTY,
+        pulls=EMPTY,
+        keepers=NOBODY,
+        strategy=EMPTY,
         lane_routes=[*lane_routes(OpenAIFace()), *ollama_face.lane_routes(SystemClock())],
         cors=Cors(),
         ids=request_ids(),

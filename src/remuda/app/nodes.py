@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,9 +16,12 @@ from remuda.core.address import parse_address
 from remuda.core.clock import Clock
 from remuda.core.node import Node, NodeKind
 from remuda.core.tasks import Tasks
+from remuda.fleet.node_status import NodeStatus
 from remuda.fleet.registry import FleetChange, Gone
 from remuda.fleet.replica import ReplicaState
+from remuda.fleet.sources.upstream import UpstreamSource
 from remuda.outbound.addresses import given_address
+from remuda.outbound.http import OutboundClient
 from remuda.store.database import Store
 from remuda.store.nodes import NodeTaken, add_node, list_nodes, remove_node, update_node
 
@@ -25,30 +29,6 @@ log = logging.getLogger(__name__)
 
 MAX_NAME: Final = 100
 UNKNOWN_YET: Final = "it has not answered yet"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeStatus:
-    """A node and how it stands."""
-
-    id: int
-    """Positive: a stored node's own. Negative: one of the settings, by its place there; -1 is the first."""
-    name: str
-    url: str
-    kind: NodeKind | None
-    """As given or found out; None: not known yet."""
-    state: ReplicaState
-    reason: str
-    """Why it is on standby; else empty."""
-    latency_s: float | None
-    """How long it took to answer the last time it was asked."""
-    models: tuple[str, ...]
-    slots: int
-    in_use: int
-    weight: int
-    is_drained: bool
-    created_at: float
-    """Wall clock; 0 for those of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +74,8 @@ class Nodes:
         self._stored: list[Node] = []
         self._wanted: dict[str, Wanted] = {}
         self._watched: dict[str, _Watched] = {}
+        self._ended: set[OutboundClient] = set()
+        """Of nodes that are gone, until their connections are closed."""
         self._tasks = Tasks("nodes")
 
     # Who is watched
@@ -112,8 +94,8 @@ class Nodes:
     async def close(self) -> None:
         """Watch nobody any more; what is known of them stays."""
         await self._tasks.close()
-        for watched in self._watched.values():
-            await watched.upstream.client.close()
+        for client in (*(each.upstream.client for each in self._watched.values()), *self._ended):
+            await client.close()
 
     def _apply(self) -> None:
         wanted = self._all_wanted()
@@ -147,7 +129,12 @@ class Nodes:
         del self._watched[name]
         watched.task.cancel()
         self._announce(Gone(name))
-        self._tasks.start(watched.upstream.client.close(), f"close {name}")
+        self._ended.add(watched.upstream.client)
+        self._tasks.start(self._put_away(watched.upstream.client), f"close {name}")
+
+    async def _put_away(self, client: OutboundClient) -> None:
+        await client.close()
+        self._ended.discard(client)
 
     def _all_wanted(self) -> dict[str, Wanted]:
         wanted = {each.display_name: Wanted(-1 - place, each) for place, each in enumerate(self._configured)}
@@ -168,7 +155,7 @@ class Nodes:
         return wanted
 
     def _as_settings(self, node: Node) -> UpstreamSettings:
-        said = _said(node.url, node.name, node.slots, node.weight) | {"drain": node.is_drained}
+        said = _said(node.url, node.name, node.slots, node.weight) | {"drain": node.is_drained, "kind": node.kind}
         if credential := self._sealer.open(node.credential):
             said["api_key"] = SecretStr(credential)
         return UpstreamSettings.model_validate(said)
@@ -179,9 +166,28 @@ class Nodes:
         """All nodes, those of the settings first."""
         return [self._status(name, wanted) for name, wanted in self._wanted.items()]
 
+    def sources(self) -> list[UpstreamSource]:
+        """Who watches them, where that can be done at all."""
+        return [each.upstream.source for each in self._watched.values()]
+
     def status(self, node_id: int) -> NodeStatus | None:
         """The node with that id."""
         return next((each for each in self.statuses() if each.id == node_id), None)
+
+    async def seen(self, node_id: int, within_s: float) -> NodeStatus | None:
+        """How a node stands once it has been asked for the first time, or after so many seconds."""
+        node = self.status(node_id)
+        watched = self._watched.get(node.name) if node is not None else None
+        if watched is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await watched.upstream.source.asked.wait()
+        return self.status(node_id)
+
+    def client_of(self, node: NodeStatus) -> tuple[OutboundClient, str] | None:
+        """What the node is asked by, and the path that its own API stands below; None while it cannot be asked."""
+        watched = self._watched.get(node.name)
+        return None if watched is None else (watched.upstream.client, watched.upstream.source.root)
 
     def _status(self, name: str, wanted: Wanted) -> NodeStatus:
         watched = self._watched.get(name)
@@ -195,7 +201,7 @@ class Nodes:
             id=wanted.id,
             name=name,
             url=node.url if node is not None else upstream.address.url,
-            kind=source.kind if source is not None else None,
+            kind=source.kind if source is not None else upstream.kind,
             state=state,
             reason=reason,
             latency_s=source.latency_s if source is not None else None,

@@ -10,7 +10,8 @@ from remuda.dialects.control import routes as control
 from remuda.dialects.kit.access import Policy
 from remuda.dialects.kit.documents import json_of, schemas
 from remuda.dialects.nodes import account
-from remuda.dialects.nodes.account_schemas import Detail
+from remuda.dialects.nodes import schemas as nodes
+from remuda.dialects.nodes.routes import NAME as NODES
 from remuda.dialects.ollama import documents as ollama
 from remuda.dialects.ollama.face import NAME as OLLAMA
 from remuda.dialects.ollama.schemas import OllamaError
@@ -28,15 +29,17 @@ SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a user's access token."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
 }
-REFUSALS: Final = {OLLAMA: ("RefusedByOllama", OllamaError), account.NAME: ("RefusedByNodes", Detail)}
-"""Dialects whose errors are not OpenAI's."""
 TAGS: Final = (
     {"name": "openai", "description": "Inference and models, as OpenAI's clients speak. `/v2` is the same as `/v1`."},
     {"name": "ollama", "description": "Inference and models, as Ollama's clients speak."},
-    {"name": "nodes", "description": "For those who run the herd."},
+    {"name": "nodes", "description": "The pool of nodes, how it stands, and who gets a request."},
     {"name": "control", "description": "For those who watch over the gateway."},
     {"name": "console", "description": "For people."},
 )
+
+
+_REFUSED: Final = {OLLAMA: "RefusedByOllama", NODES: "RefusedByNodes"}
+"""Who says no in words of their own."""
 
 
 def encoded(app: FastAPI, policy: Policy) -> bytes:
@@ -51,12 +54,18 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
     made["servers"] = [{"url": "/", "description": "This gateway"}]
     made["tags"] = list(TAGS)
     components = made.setdefault("components", {})
-    ours = schemas((*openai.SCHEMAS, *ollama.SCHEMAS, *control.SCHEMAS, *console.SCHEMAS, *account.SCHEMAS))
+    ours = schemas(
+        (*openai.SCHEMAS, *ollama.SCHEMAS, *control.SCHEMAS, *console.SCHEMAS, *nodes.SCHEMAS, *account.SCHEMAS)
+    )
     components["schemas"] = dict(sorted(ours.items()))
     components["securitySchemes"] = SCHEMES
     components["responses"] = {
         name: {"description": "Refused, and why.", "content": json_of(body)}
-        for name, body in (("Refused", ErrorBody), *REFUSALS.values())
+        for name, body in (
+            ("Refused", ErrorBody),
+            ("RefusedByOllama", OllamaError),
+            ("RefusedByNodes", nodes.Refused),
+        )
     }
     for path, methods in made["paths"].items():
         for method, operation in methods.items():
@@ -71,8 +80,8 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
 
 def _refusal(path: str, operation: dict[str, Any]) -> str:
     """The name of what is answered where the operation goes wrong: the words of its dialect, or of its prefix."""
-    otherwise = REFUSALS[OLLAMA][0] if path.startswith("/api/") else "Refused"
-    return next((REFUSALS[tag][0] for tag in operation.get("tags", ()) if tag in REFUSALS), otherwise)
+    otherwise = _REFUSED[OLLAMA] if path.startswith("/api/") else "Refused"
+    return next((_REFUSED[tag] for tag in operation.get("tags", ()) if tag in _REFUSED), otherwise)
 
 
 def as_3_0(schema: Any) -> Any:

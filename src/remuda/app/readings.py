@@ -6,6 +6,7 @@ from remuda.engines.local import LocalModels, Phase
 from remuda.fleet.registry import Fleet
 from remuda.gateway.gateway import Gateway
 from remuda.gateway.retry_budget import RetryBudget
+from remuda.gateway.waiting import KeepAlive, classes
 from remuda.store.journal import Journal
 from remuda.telemetry import catalogue
 from remuda.telemetry.metrics import Metrics
@@ -14,12 +15,18 @@ Values = Iterable[tuple[tuple[str, ...], float]]
 
 
 def attach_readings(
-    metrics: Metrics, fleet: Fleet, gateway: Gateway, budget: RetryBudget, journal: Journal, local: LocalModels
+    metrics: Metrics,
+    fleet: Fleet,
+    gateway: Gateway,
+    keep_alive: KeepAlive,
+    budget: RetryBudget,
+    journal: Journal,
+    local: LocalModels,
 ) -> None:
     """Let `metrics` ask these parts for their present values."""
 
     def queue_depths() -> Values:
-        return [((model.name,), len(model.waiting)) for model in fleet.models()]
+        return [((model.name, word), size) for model in fleet.models() for word, size in classes(model).items()]
 
     def slots() -> Values:
         return [((replica.id,), replica.slots.size) for replica in fleet.replicas()]
@@ -35,6 +42,7 @@ def attach_readings(
 
     metrics.attach(catalogue.IN_FLIGHT, lambda: [((), len(gateway.live))])
     metrics.attach(catalogue.QUEUE_DEPTH, queue_depths)
+    metrics.attach(catalogue.KEEP_ALIVES, lambda: [((), keep_alive.sent)])
     metrics.attach(catalogue.SLOTS, slots)
     metrics.attach(catalogue.SLOTS_IN_USE, slots_in_use)
     metrics.attach(catalogue.CIRCUIT_OPEN, circuits)

@@ -19,7 +19,7 @@ _PURPOSE: Final = b"remuda node credential"
 MAX_CHARS: Final = 512
 
 
-class CredentialError(Exception):
+class CredentialError(ValueError):
     """A credential cannot be had. The message says why, and nothing of the credential."""
 
 

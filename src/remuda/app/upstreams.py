@@ -1,13 +1,17 @@
 """What watches a server elsewhere, made of what settings say of it."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from remuda.app.settings import HealthSettings, UpstreamSettings
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
+from remuda.core.node import NodeKind
+from remuda.engines.llamacpp.adapter import LlamaCpp
+from remuda.engines.ollama.adapter import Ollama
 from remuda.engines.openai.adapter import OpenAILike
+from remuda.engines.protocol import Engine
 from remuda.fleet.health import HealthRules
 from remuda.fleet.registry import FleetChange
 from remuda.fleet.replica import Deadlines, Slots
@@ -36,6 +40,13 @@ class UpstreamMaker:
         self._clock = clock
         self._announce = announce
         self._recovered = recovered
+        openai_like = OpenAILike()
+        self._engines: Mapping[NodeKind, Engine] = {
+            NodeKind.OLLAMA: Ollama(),
+            NodeKind.LLAMA_CPP: LlamaCpp(clock.wall),
+            NodeKind.OPENAI: openai_like,
+            NodeKind.REMUDA: openai_like,
+        }
         self._rules = HealthRules(
             failures=health.failures_to_standby,
             successes=health.successes_to_active,
@@ -60,7 +71,8 @@ class UpstreamMaker:
         source = UpstreamSource(
             upstream.display_name,
             address=address,
-            engine=OpenAILike(),
+            engines=self._engines,
+            kind=upstream.kind,
             client=client,
             slots=upstream.slots,
             weight=upstream.weight,

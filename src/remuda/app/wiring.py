@@ -10,6 +10,7 @@ from typing import Any
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
 from remuda.app.exits import CommandError, Exit
+from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
 from remuda.app.local_models import launcher_of, local_models_of
@@ -20,6 +21,7 @@ from remuda.app.reload import watch_settings
 from remuda.app.retention import keep_retention
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
+from remuda.app.strategy import KeptStrategy
 from remuda.app.upstreams import UpstreamMaker
 from remuda.app.users import KnownUsers
 from remuda.core.chance import system_chance
@@ -37,13 +39,13 @@ from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
-from remuda.fleet.policies.named import Policies
 from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.choose import Chooser
+from remuda.gateway.choosing import Choosing
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.gateway import SWEEP_S, Gateway
@@ -55,6 +57,7 @@ from remuda.gateway.relay import Relay
 from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.route import QueueLimits, Router
 from remuda.gateway.settle import Settler
+from remuda.gateway.waiting import KeepAlive
 from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
@@ -125,12 +128,23 @@ class Remuda:
             announce=self._announced,
             clock=clock,
         )
+        self.choosing = Choosing(
+            settings.routing.policy,
+            settings.routing.policies,
+            affinity_header=settings.routing.affinity_header,
+            is_explained=settings.log.level == "debug",
+            monotonic=clock.monotonic,
+            chance=system_chance,
+        )
+        self.strategy = KeptStrategy(settings.routing, self.choosing, store, clock)
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
         self.local = self._local_models(on_load)
         self.gateway = self._gateway()
         self.lane = self._lane()
-        attach_readings(self.metrics, self.fleet, self.gateway, self.retry_budget, self.journal, self.local)
+        attach_readings(
+            self.metrics, self.fleet, self.gateway, self.keep_alive, self.retry_budget, self.journal, self.local
+        )
         self._loads.attach_to(self.metrics)
         self.app = build_app(self._parts())
 
@@ -207,9 +221,8 @@ class Remuda:
         return min(users.revision, revision)
 
     async def _renew(self) -> int:
-        """Take in what another process changed in the store: keys, users and nodes."""
-        revision = await self._renew_keys()
-        return min(revision, await self.nodes.renew())
+        """Take in what another process changed in the store: keys, users, nodes, policies."""
+        return min(await self._renew_keys(), await self.nodes.renew(), await self.strategy.renew())
 
     def _reconfigure(self, settings: Settings) -> None:
         """Take in what a changed settings file says of servers elsewhere."""
@@ -228,7 +241,7 @@ class Remuda:
         sinks.append(self.retry_budget.note)
         if self.local.states():
             sinks.append(_each(self._note_use))
-        chooser = self._chooser(sinks)
+        sinks.append(self.choosing.learn)
         self.recorder = recorder = Recorder(
             sinks,
             monotonic,
@@ -239,12 +252,19 @@ class Remuda:
         forwarder = Forwarder(monotonic)
         settler = Settler(forwarder, self.clock, self.metrics.observe_idle)
         routing = settings.routing
+        self.keep_alive = KeepAlive(routing.keep_alive_after_s, routing.keep_alive_every_s)
         router = Router(
             self.fleet,
             QueueLimits(routing.queue_max, routing.queue_max_bytes, routing.queue_timeout_s),
             monotonic,
-            chooser,
+            self.choosing.chooser,
+            self.keep_alive,
         )
+
+        def changed(chooser: Chooser | None) -> None:
+            router.chooser = chooser
+
+        self.choosing.on_change(changed)
         pipeline = Pipeline(
             self.gatekeeper,
             router,
@@ -271,24 +291,6 @@ class Remuda:
             cors,
         )
 
-    def _chooser(self, sinks: list[Sink]) -> Chooser | None:
-        """What the settings say of who gets a request, None where that is the default; may add to `sinks`."""
-        routing = self.settings.routing
-        names = {routing.policy, *routing.policies.values()}
-        header = routing.affinity_header
-        is_explained = self.settings.log.level == "debug"
-        if names == {"least_active"} and header is None and not is_explained:
-            return None
-        policies = Policies(self.clock.monotonic, system_chance)
-        if "lowest_latency" in names:
-            sinks.append(policies.learn)
-        return Chooser(
-            policies.named(routing.policy),
-            {model: policies.named(name) for model, name in routing.policies.items()},
-            affinity_header=header.lower().encode() if header else None,
-            explained_as=(lambda model: routing.policies.get(model, routing.policy)) if is_explained else None,
-        )
-
     def _lane(self) -> Lane:
         server = self.settings.server
         limits = LaneLimits(
@@ -302,6 +304,7 @@ class Remuda:
         return Lane(routes, self.gateway, LaneRoute("", self._face, None), limits, self.clock.monotonic)
 
     def _parts(self) -> Parts:
+        keeping = Keeping(self.nodes)
         return Parts(
             gatekeeper=self.gatekeeper,
             log_in=self.users.log_in,
@@ -309,6 +312,11 @@ class Remuda:
             lane_routes=self._lane_routes,
             cors=Cors(self.settings.server.cors_origins),
             ids=self.ids,
+            herd=self.nodes,
+            pulls=keeping,
+            keepers=keeping,
+            strategy=self.strategy,
+            monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.unready,
             vitals=self._vitals,
@@ -359,6 +367,7 @@ class Remuda:
         while True:
             await self.clock.sleep(SWEEP_S)
             self.gateway.sweep()
+            self.keep_alive.sweep(self.clock.monotonic())
             self.lane.sweep()
 
     async def _check_store(self) -> None:

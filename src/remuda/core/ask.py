@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from remuda.core.faults import Fault
+
 
 class Operation(StrEnum):
     """What is asked of a model."""
@@ -16,6 +18,21 @@ class Operation(StrEnum):
     EMBEDDING = "embedding"
     RESPONSE = "response"
     RERANK = "rerank"
+
+
+class Native(msgspec.Struct, frozen=True, eq=False):
+    """An ask in its dialect's own words, for engines that speak these: nothing is translated then, either way."""
+
+    dialect: str
+    """The dialect's name."""
+    path: str
+    """Where a server that speaks it takes the ask, below its root."""
+    body: bytes
+    """As the client wrote it, decompressed."""
+    is_streamed: bool
+    """The client wants the answer piece by piece, as the dialect means it."""
+    untranslatable: Fault | None = None
+    """What is wrong with the ask for every engine that does not speak the dialect."""
 
 
 class Ask(msgspec.Struct, eq=False):
@@ -34,3 +51,10 @@ class Ask(msgspec.Struct, eq=False):
     """The request's JSON, decompressed, otherwise untouched."""
     prompts: int = 1
     """How many prompts a text completion holds: each gets `choices` answers."""
+    native: Native | None = None
+    """The same in the words of the client's dialect, where some engines speak it."""
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes up while it waits."""
+        return len(self.body) + (0 if self.native is None else len(self.native.body))

@@ -21,6 +21,8 @@ class Fault(Exception):
         received: Any = None,
         expected: str | None = None,
         retry_after_s: int | None = None,
+        position: int | None = None,
+        eta_s: int | None = None,
     ) -> None:
         self.message = message or (type(self).__doc__ or "").strip()
         self.parameter = parameter
@@ -31,6 +33,10 @@ class Fault(Exception):
         """What would have been right, in words."""
         self.retry_after_s = retry_after_s
         """Whole seconds after which another try makes sense."""
+        self.position = position
+        """The place in a queue that the request had, or would have had; 1 is next."""
+        self.eta_s = eta_s
+        """Whole seconds until it would have been served, as it went so far."""
         super().__init__(self.message)
 
 
@@ -94,6 +100,18 @@ class UnknownModel(Fault):
     """No model of that name is offered here."""
 
     code = "model_not_found"
+
+
+class UnknownNode(Fault):
+    """There is no node of that id."""
+
+    code = "node_not_found"
+
+
+class Taken(Fault):
+    """There is one of that name or address already."""
+
+    code = "conflict"
 
 
 class UnknownRoute(Fault):

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from remuda.core.ask import Operation
+from remuda.core.ask import Native, Operation
 from remuda.core.faults import InvalidJson, InvalidRequest
 
 INPUT_FIELDS: Final = {
@@ -41,6 +41,12 @@ def fields_of(body: bytes) -> Fields:
         raise InvalidJson(f"The request body is not valid JSON: {error}.") from None
     except RecursionError:
         raise InvalidJson("The request body is nested too deeply.") from None
+
+
+def check_translated(native: Native) -> None:
+    """Raise the fault of an ask that only engines of its own dialect can be told."""
+    if native.untranslatable is not None:
+        raise native.untranslatable
 
 
 def with_fields(body: bytes, fields: Fields, wanted: Mapping[str, bytes]) -> bytes:

@@ -28,11 +28,14 @@ class Outgoing(msgspec.Struct, frozen=True):
     """Path below the server's base address, with a leading slash."""
     body: bytes
     is_streamed: bool
-    """The engine answers with server-sent events, whatever the client asked for."""
+    """The engine answers piece by piece (with server-sent events, unless it is native), whatever the client asked
+    for."""
     may_emit_progress: bool = False
     """The stream may hold prompt-progress events, which the client did not ask for and must not see."""
     translate: Callable[[], StreamTranslator] | None = None
     """Makes what the answer's stream has to go through before anybody else looks at it; None: nothing."""
+    is_native: bool = False
+    """It is the client's own dialect (`Ask.native`): the answer is passed on without any translation."""
 
 
 class Engine(Protocol):

@@ -1,24 +1,12 @@
 """The one place where the fleet changes: sources announce, `apply` writes, readers look up."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from remuda.core.faults import Fault, UnknownModel
+from remuda.fleet.queue import Queue, Waiter
 from remuda.fleet.replica import Replica
-
-
-class Waiter(Protocol):
-    """Somebody in the queue of a model."""
-
-    def wake(self) -> bool:
-        """A slot may be free: take one. False if this waiter no longer wants it."""
-        ...
-
-    def fail(self, fault: Fault) -> None:
-        """The model will not come."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -27,8 +15,12 @@ class Model:
 
     name: str
     replicas: tuple[Replica, ...] = ()
-    waiting: deque[Waiter] = field(default_factory=deque)
+    waiting: Queue = field(default_factory=Queue)
     waiting_bytes: int = 0
+    grant_s: float | None = None
+    """Between two slots that come free for those who wait, a moving average; None where that was not seen yet."""
+    granted_at: float = 0.0
+    """Monotonic time of the last of them, or at which the first began to wait."""
     turn: int = 0
     """Counts choices, so that equal replicas take turns."""
     created_at: int = 0
@@ -96,6 +88,8 @@ MAX_EXPECTED: Final = 256
 """Names nobody knows that are held at once while a source is being asked; more are unknown at once."""
 
 
+MAX_UNSERVED: Final = 8
+"""Waiters that are asked in vain whether a free slot is one for them, before the others have to wait too."""
 LATEST: Final = ":latest"
 """The tag that a name without one means."""
 
@@ -126,7 +120,9 @@ class Fleet:
         self._wanted: list[Callable[[str], None]] = []
         self._wall = wall
         self.queued = 0
-        """Waiters in all queues; kept by whoever queues them."""
+        """Waiters in all queues."""
+        self._waited_for: dict[Model, None] = {}
+        """The models that somebody waits for, in the order in which somebody began to."""
 
     def find(self, name: str) -> Model | None:
         """The model that somebody who asks for `name` gets or waits for, as `look_up`; while a source has yet to say
@@ -275,7 +271,7 @@ class Fleet:
     def _stand_in(self, wild: Replica, name: str) -> Replica:
         """`wild` as a replica of the model `name` that an alias names: such a server must not be told the alias."""
         replica = self._stand_ins.get((wild.id, name))
-        if replica is None or replica.slots is not wild.slots:
+        if replica is None or replica.slots is not wild.slots or replica.engine is not wild.engine:
             replica = Replica(
                 f"{wild.id}/{name}",
                 model=name,
@@ -313,20 +309,50 @@ class Fleet:
     def _expect_no_more(self) -> None:
         """All sources have spoken: whoever still waits for a name that none of them said waits in vain."""
         for model in self._expected.values():
-            while model.waiting and not model.replicas:
-                said = model.name[:200]
-                fault = UnknownModel(f"there is no model called {said!r} here", parameter="model", received=said)
-                model.waiting.popleft().fail(fault)
+            said = model.name[:200]
+            fault = UnknownModel(f"there is no model called {said!r} here", parameter="model", received=said)
+            if not model.replicas:
+                for waiter in model.waiting.clear():
+                    waiter.fail(fault)
         self._expected = {each.name: each for each in self._expected.values() if each.waiting}
 
     # Those who wait
 
+    def enqueue(self, model: Model, waiter: Waiter, size: int, now: float) -> None:
+        """`waiter`, whose request takes up `size` bytes, waits for `model` from the monotonic time `now` on."""
+        if not model.waiting:
+            model.granted_at = now
+            self._waited_for[model] = None
+        model.waiting.add(waiter)
+        model.waiting_bytes += size
+        self.queued += 1
+
+    def dequeue(self, model: Model, waiter: Waiter, size: int) -> None:
+        """It no longer does: it has a slot, or wants none any more."""
+        model.waiting.discard(waiter)
+        model.waiting_bytes -= size
+        self.queued -= 1
+        if not model.waiting:
+            self._waited_for.pop(model, None)
+
+    def waited_for(self) -> Sequence[Model]:
+        """The models that somebody waits for."""
+        return list(self._waited_for)
+
     def wake(self, model: Model) -> None:
         """Let as many waiters try as there are free slots."""
+        waiting = model.waiting
         free = sum(replica.slots.free for replica in model.replicas if replica.is_routable)
-        while free > 0 and model.waiting:
-            if model.waiting.popleft().wake():
+        unserved: list[Waiter] = []
+        while free > 0 and waiting and len(unserved) < MAX_UNSERVED:
+            waiter = waiting.pop()
+            took = waiter.wake()
+            if took:
                 free -= 1
+            elif took is not None:
+                unserved.append(waiter)  # what is free is not for it; it may be for the next
+        for waiter in reversed(unserved):
+            waiting.put_back(waiter)
 
     def freed(self, replica: Replica) -> None:
         """A slot of `replica` is free again: its model's queue comes first, then others' on the same server."""
@@ -336,12 +362,12 @@ class Fleet:
         if served is not None and served.waiting:
             self.wake(served)
         if replica.slots.free > 0:
-            for model in (*self._models.values(), *self._expected.values()):
-                if model.waiting and any(other.slots is replica.slots for other in model.replicas):
+            for model in self.waited_for():
+                if any(other.slots is replica.slots for other in model.replicas):
                     self.wake(model)
 
     def _fail(self, change: Failed) -> None:
         model = self._models.get(change.model)
         if model is not None and not any(replica.is_routable for replica in model.replicas):
-            while model.waiting:
-                model.waiting.popleft().fail(change.fault)
+            for waiter in model.waiting.clear():
+                waiter.fail(change.fault)

@@ -52,6 +52,34 @@ class Deadlines:
     """Between two pieces of an answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a server tells of one of its models beyond its name. None, or empty: it does not tell."""
+
+    size_bytes: int | None = None
+    """On its disk."""
+    digest: str = ""
+    modified_at: str = ""
+    """RFC 3339, as the server writes it."""
+    format: str = ""
+    family: str = ""
+    families: tuple[str, ...] = ()
+    parameter_size: str = ""
+    """As people write it, e.g. `8.0B`."""
+    quantization: str = ""
+    parent: str = ""
+    capabilities: tuple[str, ...] | None = None
+    """In Ollama's words: `completion`, `tools`, `embedding` ..."""
+    trained_context: int | None = None
+    """Tokens, as the model itself says; what it is loaded with may be less."""
+    is_running: bool | None = None
+    """Whether it is loaded."""
+    size_vram_bytes: int | None = None
+    """What it takes up on GPUs while it is loaded."""
+    expires_at: str = ""
+    """When it will be unloaded; RFC 3339."""
+
+
 class Replica:
     """A model served at one place. Only the registry changes `state`; only leases change `slots.in_use`."""
 
@@ -66,6 +94,7 @@ class Replica:
         "slots",
         "state",
         "tls",
+        "told",
         "upstream_model",
         "weight",
     )
@@ -85,6 +114,7 @@ class Replica:
         state: ReplicaState = ReplicaState.ACTIVE,
         tls: ssl.SSLContext | None = None,
         weight: int = 1,
+        told: Told | None = None,
     ) -> None:
         self.id = replica_id
         """Shown to clients (`x-remuda-replica`) and in metrics: short, plain, without secrets."""
@@ -104,6 +134,8 @@ class Replica:
         self.weight = weight
         """How often it is chosen beside others, where the policy goes by that; at least 1."""
         self.state = state
+        self.told = told
+        """What its server tells of the model; its source renews it, for lists alone."""
 
     @property
     def is_routable(self) -> bool:

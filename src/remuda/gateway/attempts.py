@@ -3,17 +3,17 @@
 import asyncio
 import logging
 
-from remuda.core.faults import Fault, ShuttingDown, Unavailable, UpstreamFailed, UpstreamSilent
+from remuda.core.faults import Fault, RateLimited, ShuttingDown, Unavailable, UpstreamFailed, UpstreamSilent
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Model
-from remuda.fleet.replica import Replica
+from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.retry_budget import RetryBudget
 
 log = logging.getLogger(__name__)
 
-RETRIED = (UpstreamFailed, UpstreamSilent, Unavailable)
-"""Faults of one replica that another one may not have."""
+RETRIED = (UpstreamFailed, UpstreamSilent, Unavailable, RateLimited)
+"""Faults of one replica that another one may not have. Limits of our own are said before anything is sent."""
 
 
 class Attempts:
@@ -46,18 +46,28 @@ class Attempts:
                 tell = self._breakers.succeeded if isinstance(error, Fault) else self._breakers.abandoned
                 tell(replica, mark)
             return False
-        self._breakers.failed(replica, mark)
+        if isinstance(fault, RateLimited):
+            # It is well, and has too much to do; its answer would be the same if it were asked again at once.
+            if mark:
+                self._breakers.succeeded(replica, mark)
+        else:
+            self._breakers.failed(replica, mark)
         goes_on = (
-            not exchange.head_sent
+            (not exchange.head_sent or exchange.is_kept_alive)
             and not exchange.disconnected
             and exchange.attempts < self._max_attempts
-            and any(each.is_routable and each not in tried for each in model.replicas)
+            and any(_may_come(each) and each not in tried for each in model.replicas)
             and self._budget.take(live)
         )
         if goes_on:
             log.info("request %s: %s: trying another (%s)", exchange.id, replica.id, fault)
             exchange.interruption = None
         return goes_on
+
+
+def _may_come(replica: Replica) -> bool:
+    """Whether it can be chosen, or will be once its server answers again: then it is waited for."""
+    return replica.state is not ReplicaState.DRAINING
 
 
 def is_the_servers(fault: BaseException | None) -> bool:

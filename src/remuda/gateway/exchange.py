@@ -16,6 +16,8 @@ STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
 }
 LAST_CHUNK: Final = b"0\r\n\r\n"
+UNBUFFERED: Final = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
+EVENT_STREAM: Final = b"content-type: text/event-stream; charset=utf-8\r\n" + UNBUFFERED
 
 
 class ClientConnection(Protocol):
@@ -96,6 +98,7 @@ class Exchange:
         "id_line",
         "interruption",
         "is_http10",
+        "is_kept_alive",
         "is_streamed",
         "is_write_paused",
         "keep_alive",
@@ -160,6 +163,8 @@ class Exchange:
         """Makes the fault it is ended with, when it comes to that; None: the answer has fallen silent."""
         self.is_write_paused = False
         self.head_sent = False
+        self.is_kept_alive = False
+        """All that was sent is comments that say that it waits: nothing of the answer."""
         self.response_complete = False
         self.disconnected = False
         self.left_at: float | None = None
@@ -279,6 +284,9 @@ class Exchange:
 
     def start(self, status: int, headers: bytes, content_length: int | None) -> bool:
         """Send the head of an answer whose body follows piece by piece; True if pieces need chunk framing."""
+        if self.is_kept_alive:
+            self.is_kept_alive = False
+            return not self.is_http10
         is_chunked = content_length is None and not self.is_http10
         if content_length is not None:
             framing = b"content-length: %d\r\n" % content_length
@@ -290,6 +298,18 @@ class Exchange:
         if not self.disconnected:
             self._write(self._head(status, headers, framing))
         return is_chunked
+
+    def keep_alive_comment(self, comment: bytes) -> bool:
+        """Send a comment of a stream of server-sent events that has not begun; False where that cannot be done now."""
+        if self.disconnected or self.is_write_paused or (self.head_sent and not self.is_kept_alive):
+            return False
+        if not self.head_sent:
+            self.status = 200
+            self.is_streamed = True
+            self.start(200, EVENT_STREAM, None)
+            self.is_kept_alive = True
+        self._write(comment if self.is_http10 else b"%x\r\n%b\r\n" % (len(comment), comment))
+        return True
 
     def write(self, data: bytes) -> None:
         """Send a piece of the body, framed already."""

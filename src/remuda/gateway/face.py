@@ -46,6 +46,11 @@ class Face(Protocol):
         """The dialect's name, as in the journal."""
         ...
 
+    @property
+    def takes_comments(self) -> bool:
+        """Whether its streams may hold comments (server-sent events), which say to those who wait that they do."""
+        ...
+
     def read(self, operation: Operation, body: bytes) -> Ask:
         """The ask that a request body holds; raises InvalidRequest."""
         ...

@@ -5,7 +5,8 @@
 - stream to whole: gathered and folded into one answer (engines that can only be cancelled while they stream).
 - whole to stream (an upstream that does not stream): passed on as it is.
 
-A dialect whose words are not the engine's has a translator, which everything goes through last.
+A dialect whose words are not the engine's has a translator, which everything goes through last. An engine that was
+asked in the dialect's own words (`Outgoing.is_native`) needs none: its bytes are the client's.
 """
 
 from abc import ABC, abstractmethod
@@ -16,15 +17,18 @@ import msgspec
 
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
+from remuda.core.usage import NO_USAGE
 from remuda.engines.protocol import StreamTranslator
 from remuda.fleet.replica import Replica
 from remuda.gateway.drive import Signal
-from remuda.gateway.exchange import LAST_CHUNK, Exchange
+from remuda.gateway.exchange import EVENT_STREAM, LAST_CHUNK, UNBUFFERED, Exchange
 from remuda.gateway.face import AnswerTranslator
+from remuda.gateway.line_scan import LineScan
 from remuda.gateway.scan import StreamScan
 from remuda.gateway.upstream import UpstreamConnection
 from remuda.wire.answers import facts_of_whole
 from remuda.wire.fold import Fold, fold_for
+from remuda.wire.ollama_lines import facts_of_line
 from remuda.wire.texts import answer_text
 
 GATHERED_BYTES: Final = 1024 * 1024
@@ -35,9 +39,9 @@ FOLDED_BYTES: Final = 64 * 1024 * 1024
 ODD_SHAPES: Final = (msgspec.MsgspecError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 """What reading JSON of an unexpected shape raises."""
 
-UNBUFFERED: Final = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
-EVENT_STREAM: Final = b"content-type: text/event-stream; charset=utf-8\r\n" + UNBUFFERED
 JSON: Final = b"content-type: application/json\r\n"
+LINES: Final = b"content-type: application/x-ndjson"
+"""How the head of an answer in lines says so."""
 
 
 class Relay:
@@ -51,15 +55,19 @@ class Relay:
     ) -> "Gathered | Folding | Splice | None":
         """Send `answer` to the client, at once where it came whole (None); else begin to, and return what is to be
         awaited (`done`, which raises a Fault where the answer broke off), concluded, and settled in any case."""
-        is_event_stream = answer.is_event_stream
-        words = exchange.route.face.translator(ask)
-        if answer.is_complete and not is_event_stream:
+        outgoing = exchange.outgoing
+        is_native = outgoing is not None and outgoing.is_native
+        is_stream = answer.is_event_stream or (is_native and LINES in answer.header_lines)
+        words = None if is_native else exchange.route.face.translator(ask)
+        if exchange.is_kept_alive and not is_stream:
+            raise UpstreamFailed("the model's server does not stream, and the client was promised a stream")
+        if answer.is_complete and not is_stream:
             send_whole(answer, answer.take_body(), exchange, self._monotonic(), words)
             return None
         passing: Gathered | Folding | Splice
-        if not is_event_stream:
+        if not is_stream:
             passing = Gathered(answer, exchange, words, self._monotonic)
-        elif ask.is_streamed:
+        elif ask.is_streamed or is_native:
             passing = Splice(answer, exchange, ask, words, self._monotonic)
         else:
             passing = Folding(answer, exchange, ask, words, self._monotonic)
@@ -78,11 +86,22 @@ def send_whole(
         headers = head_of(words)
     exchange.status = answer.status
     exchange.first_content_at = now
-    facts = facts_of_whole(body)
-    exchange.usage, exchange.finish_reason = facts.usage, facts.finish_reason
-    if exchange.text is not None:
-        exchange.text.append(answer_text(body))
+    outgoing = exchange.outgoing
+    if outgoing is not None and outgoing.is_native:
+        _note_native(body, exchange)
+    else:
+        facts = facts_of_whole(body)
+        exchange.usage, exchange.finish_reason = facts.usage, facts.finish_reason
+        if exchange.text is not None:
+            exchange.text.append(answer_text(body))
     exchange.answer(answer.status, headers + overhead(exchange, now), said)
+
+
+def _note_native(body: bytes, exchange: Exchange) -> None:
+    facts = facts_of_line(body)
+    exchange.usage, exchange.finish_reason = facts.usage or NO_USAGE, facts.finish_reason
+    if exchange.text is not None:
+        exchange.text.append(facts.text)
 
 
 def head_of(words: AnswerTranslator) -> bytes:
@@ -269,7 +288,16 @@ class Folding(_Waiting):
 class Splice(_Passing):
     """Passes a stream through, read by read."""
 
-    __slots__ = ("_ask", "_awaits_content", "_bytes_out", "_is_chunked", "_scan", "_translator", "_transport")
+    __slots__ = (
+        "_ask",
+        "_awaits_content",
+        "_bytes_out",
+        "_is_chunked",
+        "_is_native",
+        "_scan",
+        "_translator",
+        "_transport",
+    )
 
     def __init__(
         self,
@@ -285,7 +313,12 @@ class Splice(_Passing):
         self._translator = _translator_of(exchange)
         drops_progress = outgoing is not None and outgoing.may_emit_progress
         self._transport = exchange.transport
-        self._scan = StreamScan(ask, drops_progress=drops_progress, text=exchange.text)
+        self._scan: StreamScan | LineScan
+        self._is_native = outgoing is not None and outgoing.is_native
+        if self._is_native and not answer.is_event_stream:
+            self._scan = LineScan(exchange.text)
+        else:
+            self._scan = StreamScan(ask, drops_progress=drops_progress, text=exchange.text)
         self._is_chunked = False
         self._awaits_content = True
         self._bytes_out = 0
@@ -295,11 +328,15 @@ class Splice(_Passing):
         exchange, answer = self._exchange, self._answer
         exchange.is_streamed = True
         exchange.status = answer.status
-        kind = EVENT_STREAM if self._words is None else head_of(self._words) + UNBUFFERED
+        if self._is_native:
+            kind = answer.header_lines + UNBUFFERED
+        else:
+            kind = EVENT_STREAM if self._words is None else head_of(self._words) + UNBUFFERED
         head = kind + overhead(exchange, self._monotonic())
         self._is_chunked = exchange.start(answer.status, head, None)
         # Now no other replica is asked any more: what asking takes, and the head, need not be held any longer.
         self._ask.body = answer.header_lines = b""
+        self._ask.native = None
         exchange.forget_request()
         answer.attach(self)
         if exchange.is_write_paused:
@@ -361,7 +398,7 @@ class Splice(_Passing):
             self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
             fault = UpstreamFailed("the model's server failed in the middle of its answer")
         elif scan.is_in_event and self._words is None:
-            self._send(b"\n\n")  # or what is said next would be taken for the rest of that event
+            self._send(scan.separator)  # or what is said next would be taken for the rest of that event
         super().cut(fault)
 
     def _said(self, words: AnswerTranslator, data: bytes, *, is_last: bool = False) -> bytes:

@@ -1,9 +1,11 @@
 """Step: a replica with a free slot, or a place in the model's queue until there is one."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
+from typing import Final
 
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, QueueFull, UnknownModel, WaitedTooLong
@@ -12,8 +14,14 @@ from remuda.fleet.registry import WILDCARD, Fleet, Model
 from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.choose import Chooser
 from remuda.gateway.exchange import Exchange
+from remuda.gateway.priority import priority_in
+from remuda.gateway.waiting import KeepAlive, eta_s, note_grant, position_of, retry_after
 
 ACTIVE = ReplicaState.ACTIVE
+MANY: Final = 4
+"""Replicas beyond which one with nothing to do is taken without looking at the others."""
+LOOKED_AT: Final = 8
+"""How many are looked at for that."""
 
 
 class Lease:
@@ -60,7 +68,7 @@ class QueueLimits:
 
 
 class Router:
-    """Finds models by name and leases their slots, first come, first served."""
+    """Finds models by name and leases their slots, to those who wait in the order of the model's queue."""
 
     def __init__(
         self,
@@ -68,11 +76,13 @@ class Router:
         limits: QueueLimits,
         monotonic: Callable[[], float],
         chooser: Chooser | None = None,
+        keep_alive: KeepAlive | None = None,
     ) -> None:
         self._fleet = fleet
         self._limits = limits
         self._monotonic = monotonic
-        self._chooser = chooser
+        self._keep_alive = keep_alive if keep_alive is not None else KeepAlive(0, 0)
+        self.chooser = chooser
         """None: the least active one is taken, whatever is asked; nothing is looked up for it."""
 
     def find(self, name: str, exchange: Exchange) -> Model:
@@ -86,92 +96,128 @@ class Router:
 
     def lease(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
         """A slot of the best replica that has not been tried yet, at once; None where all are taken or others wait."""
-        return None if model.waiting else self.claim(model, ask, exchange, tried)
+        if self._fleet.queued and model.waiting:
+            return None
+        return self.claim(model, ask, exchange, tried)
 
     def claim(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
         """As `lease`, without regard to who waits."""
+        replicas = model.replicas
+        turn = model.turn = model.turn + 1
+        if self.chooser is None and len(replicas) > MANY and (idle := _idle(replicas, turn, tried)) is not None:
+            return Lease(self._fleet, idle)
         candidates = []
-        for replica in model.replicas:
+        for replica in replicas:
             slots = replica.slots
             if slots.in_use < slots.total and replica.state is ACTIVE and replica not in tried:
                 candidates.append(replica)
         if not candidates:
             return None
-        turn = model.turn = model.turn + 1
-        if self._chooser is None:
+        if self.chooser is None:
             return Lease(self._fleet, least_active(candidates, turn))
-        return Lease(self._fleet, self._chooser.choose(candidates, model, ask, exchange))
+        return Lease(self._fleet, self.chooser.choose(candidates, model, ask, exchange))
 
     async def wait(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica] = ()) -> Lease:
-        """A slot, once one is free; raises QueueFull at once, WaitedTooLong (by the exchange's expiry) later."""
+        """A slot, once one is free; raises QueueFull at once, WaitedTooLong (by the exchange's expiry) later.
+
+        The time a request may wait counts from its first wait, however often it waits.
+        """
         limits = self._limits
-        size = len(ask.body)
+        size = ask.held_bytes
         if len(model.waiting) >= limits.waiting or model.waiting_bytes + size > limits.waiting_bytes:
-            raise QueueFull(retry_after_s=self._expected_wait(model))
+            raise QueueFull(
+                retry_after_s=retry_after(model),
+                position=len(model.waiting) + 1,
+                eta_s=eta_s(model, len(model.waiting) + 1),
+            )
         if not any(replica.is_routable for replica in model.replicas):
             self._fleet.want(model)
-        ticket = Ticket(self, model, ask, exchange, tried)
         entered = self._monotonic()
-        exchange.expires_at = entered + limits.wait_s
-        exchange.expiry_fault = lambda: self._waited_too_long(model)
-        model.waiting.append(ticket)
-        model.waiting_bytes += size
-        self._fleet.queued += 1
+        ticket = Ticket(self, model, ask, exchange, tried, entered)
+        exchange.expires_at = entered + max(0.0, limits.wait_s - exchange.queue_wait_s)
+        exchange.expiry_fault = partial(self._waited_too_long, model, ticket)
+        self._fleet.enqueue(model, ticket, size, entered)
+        if ask.is_streamed and exchange.route.face.takes_comments:
+            self._keep_alive.watch(ticket)
         try:
-            return await ticket.granted
+            lease = await ticket.granted
+            note_grant(model, self._monotonic())
+            return lease
         except BaseException:
             ticket.withdraw()
             raise
         finally:
-            self._fleet.queued -= 1
-            model.waiting_bytes -= size
+            self._keep_alive.unwatch(ticket)
+            self._fleet.dequeue(model, ticket, size)
             exchange.expires_at = None
             waited_s = self._monotonic() - entered
             exchange.queue_wait_s += waited_s
             exchange.upstream_s += waited_s
 
-    def _waited_too_long(self, model: Model) -> WaitedTooLong:
+    def _waited_too_long(self, model: Model, ticket: "Ticket") -> WaitedTooLong:
+        position = position_of(model, ticket)
         return WaitedTooLong(
             f"no slot for {model.name!r} came free within {self._limits.wait_s:g} s",
-            retry_after_s=self._expected_wait(model),
+            retry_after_s=retry_after(model),
+            position=position,
+            eta_s=None if position is None else eta_s(model, position),
         )
 
-    def _expected_wait(self, model: Model) -> int:
-        """A whole number of seconds to wait before another try: one more per slotful of waiters, 1 to 60."""
-        slots = sum(replica.slots.total for replica in model.replicas if replica.is_routable) or 1
-        return max(1, min(60, len(model.waiting) // slots))
+
+def _idle(replicas: Sequence[Replica], turn: int, tried: Collection[Replica]) -> Replica | None:
+    """One that has nothing to do, near `turn`: none is less active, so that not all of many need to be looked at."""
+    for number in range(turn, turn + LOOKED_AT):
+        replica = replicas[number % len(replicas)]
+        slots = replica.slots
+        if not slots.in_use and slots.total and replica.state is ACTIVE and replica not in tried:
+            return replica
+    return None
 
 
 class Ticket:
     """A place in a model's queue."""
 
-    __slots__ = ("_ask", "_exchange", "_model", "_router", "_tried", "granted")
+    __slots__ = ("_ask", "_model", "_router", "_tried", "entered", "exchange", "granted", "key_id", "priority")
 
     def __init__(
-        self, router: Router, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica] = ()
+        self,
+        router: Router,
+        model: Model,
+        ask: Ask,
+        exchange: Exchange,
+        tried: Collection[Replica] = (),
+        entered: float = 0.0,
     ) -> None:
         self._router = router
         self._ask = ask
-        self._exchange = exchange
+        self.exchange = exchange
         self._tried = tried
         self._model = model
+        self.key_id = exchange.caller_id
+        self.priority = priority_in(exchange.fields)
+        self.entered = entered
+        """Monotonic time."""
         self.granted: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
 
-    def wake(self) -> bool:
+    @property
+    def model(self) -> Model:
+        """What it waits for."""
+        return self._model
+
+    def wake(self) -> bool | None:
         """Take a slot if one is free; the first in the queue is woken first."""
         if self.granted.done():
-            return False
+            return None
         lease = self._claim(self._tried)
         if lease is None and all(replica in self._tried for replica in self._model.replicas if replica.is_routable):
             lease = self._claim(())  # no other is left: the one that failed may do better now
         if lease is None:
-            self._model.waiting.appendleft(self)
-            return True  # claims of others were faster; this one stays first in line
+            return False
         self.granted.set_result(lease)
         return True
 
     def _claim(self, tried: Collection[Replica]) -> Lease | None:
-        return self._router.claim(self._model, self._ask, self._exchange, tried)
+        return self._router.claim(self._model, self._ask, self.exchange, tried)
 
     def fail(self, fault: Fault) -> None:
         """The model will not come."""
@@ -179,8 +225,6 @@ class Ticket:
             self.granted.set_exception(fault)
 
     def withdraw(self) -> None:
-        """Leave the queue; a slot granted in the same moment goes back."""
+        """A slot granted in the same moment goes back."""
         if self.granted.done() and not self.granted.cancelled() and self.granted.exception() is None:
             self.granted.result().give_back()
-        elif self in self._model.waiting:
-            self._model.waiting.remove(self)

@@ -54,6 +54,9 @@ class StreamScan:
         "saw_error",
     )
 
+    separator: Final = b"\n\n"
+    """Ends an event that broke off."""
+
     def __init__(self, ask: Ask, *, drops_progress: bool, text: list[str] | None) -> None:
         self._drops_progress = drops_progress
         self._drops_usage = not ask.wants_usage

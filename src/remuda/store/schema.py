@@ -35,8 +35,9 @@ counters = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
-"""`revision`: raised by every change of keys, users and nodes. `journal`: the last journal id given out. `sightings`:
-raised by every change of those. `node`: the last id of a node given out. `user`: the last epoch of a user given out."""
+"""`revision`: raised by every change of keys, users, nodes and overrides. `journal`: the last journal id given out.
+`sightings`: raised by every change of those. `node`: the last id of a node given out. `user`: the last epoch of a user
+given out."""
 
 keys = Table(
     "keys",
@@ -150,6 +151,15 @@ nodes = Table(
     Column("created_at", Double, nullable=False),
 )
 """Servers elsewhere that were added while the gateway was in use. `credential`: nothing, `env:NAME`, or sealed."""
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("changed_at", Double, nullable=False),
+)
+"""Settings that were changed while the gateway ran, by their dotted names, in JSON."""
 
 users = Table(
     "users",

@@ -58,6 +58,7 @@ IDLE_WAIT: Final = "remuda_engine_idle_wait_seconds"
 BUILD_INFO: Final = "remuda_build_info"
 IN_FLIGHT: Final = "remuda_requests_in_flight"
 QUEUE_DEPTH: Final = "remuda_queue_depth"
+KEEP_ALIVES: Final = "remuda_queue_keep_alives_total"
 SLOTS: Final = "remuda_slots"
 SLOTS_IN_USE: Final = "remuda_slots_in_use"
 CIRCUIT_OPEN: Final = "remuda_circuit_open"
@@ -150,7 +151,14 @@ CATALOGUE: Final = (
         _IDLE_S,
     ),
     Metric(IN_FLIGHT, Kind.GAUGE, (), "Inference requests being answered, queued ones included.", Source.READING),
-    Metric(QUEUE_DEPTH, Kind.GAUGE, ("model",), "Requests waiting for a slot.", Source.READING),
+    Metric(QUEUE_DEPTH, Kind.GAUGE, ("model", "priority"), "Requests waiting for a slot.", Source.READING),
+    Metric(
+        KEEP_ALIVES,
+        Kind.COUNTER,
+        (),
+        "Comments sent into streams that had not begun, to say that their requests still wait.",
+        Source.READING,
+    ),
     Metric(SLOTS, Kind.GAUGE, ("replica",), "Requests a replica's server takes at once.", Source.READING),
     Metric(SLOTS_IN_USE, Kind.GAUGE, ("replica",), "Slots of a replica's server that are taken.", Source.READING),
     Metric(

@@ -46,6 +46,8 @@ class Answer:
     tokens: int = 0
     """Tokens that had to be made for it: what it costs in time."""
     streamed: bool = False
+    failure: bytes = b""
+    """What it says in mid-stream when it fails there; empty: an error event of OpenAI's."""
 
     @property
     def size_bytes(self) -> int:
@@ -78,9 +80,9 @@ def stream_error() -> bytes:
     )
 
 
-def models(names: Sequence[str]) -> Answer:
-    """The list of models."""
-    return whole({"object": "list", "data": [_model(name) for name in names]})
+def models(names: Sequence[str], **more: Any) -> Answer:
+    """The list of models, each entry with these further fields."""
+    return whole({"object": "list", "data": [_model(name) | more for name in names]})
 
 
 def model(name: str) -> Answer:
@@ -90,9 +92,9 @@ def model(name: str) -> Answer:
 
 def chat(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     """`POST /v1/chat/completions`, streamed or not, with any number of choices."""
-    words, finish = _words(ask, behaviour)
+    words, finish = words_of(ask, behaviour)
     choices = _choices(ask)
-    usage = _usage(_text_of(ask.get("messages")), len(words) * choices)
+    usage = _usage(text_of(ask.get("messages")), len(words) * choices)
     head = {"id": f"chatcmpl-fake{number}", "created": CREATED, "model": ask.get("model")}
     if not ask.get("stream"):
         message = {"role": "assistant", "content": "".join(words)}
@@ -112,8 +114,8 @@ def chat(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
 
 def completion(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     """`POST /v1/completions`, streamed or not."""
-    words, finish = _words(ask, behaviour)
-    usage = _usage(_text_of(ask.get("prompt")), len(words))
+    words, finish = words_of(ask, behaviour)
+    usage = _usage(text_of(ask.get("prompt")), len(words))
     head = {"id": f"cmpl-fake{number}", "object": "text_completion", "created": CREATED, "model": ask.get("model")}
 
     def choice(text: str, finish_reason: str | None) -> dict[str, Any]:
@@ -127,9 +129,9 @@ def completion(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer
 
 def responses(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     """`POST /v1/responses`: one message of text, streamed or not."""
-    words, _ = _words(ask, behaviour)
+    words, _ = words_of(ask, behaviour)
     text, item = "".join(words), f"msg_fake{number}"
-    prompt_tokens = len(_text_of(ask.get("input")).split())
+    prompt_tokens = len(text_of(ask.get("input")).split())
     empty: dict[str, Any] = {
         "id": f"resp_fake{number}",
         "object": "response",
@@ -247,7 +249,8 @@ def _stream(
     return Answer(tuple(parts), media_type="text/event-stream", tokens=tokens, streamed=True)
 
 
-def _words(ask: dict[str, Any], behaviour: Behaviour) -> tuple[list[str], str]:
+def words_of(ask: dict[str, Any], behaviour: Behaviour) -> tuple[list[str], str]:
+    """The tokens of an answer, and why it ends."""
     bound = next(
         (ask[key] for key in ("max_completion_tokens", "max_tokens", "max_output_tokens") if ask.get(key)), None
     )
@@ -274,14 +277,14 @@ def _usage(prompt: str, completion_tokens: int) -> dict[str, Any]:
     }
 
 
-def _text_of(value: Any) -> str:
+def text_of(value: Any) -> str:
     """All text found in a prompt of any shape."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return " ".join(_text_of(each) for each in value)
+        return " ".join(text_of(each) for each in value)
     if isinstance(value, dict):
-        return _text_of(value.get("content") or value.get("text"))
+        return text_of(value.get("content") or value.get("text"))
     return str(value) if isinstance(value, int) else ""
 
 

@@ -26,11 +26,11 @@ class Fault(StrEnum):
     END_EARLY = "end-early"
     """The stream's framing ends cleanly in mid-answer: no finish reason, no usage, no [DONE]."""
     NO_DONE = "no-done"
-    """The stream is whole but for its [DONE]."""
+    """The stream is whole but for its end: [DONE], or the line with `done`."""
     ERROR_IN_STREAM = "error-in-stream"
-    """An error event in mid-answer, then a clean end without [DONE]."""
+    """An error event (or line) in mid-answer, then a clean end without [DONE]."""
     ERROR = "error"
-    """The answer is an error of `status`, in OpenAI's shape."""
+    """The answer is an error of `status`, in the shape of the kind of server it plays."""
     LENGTH_TOO_LONG = "length-too-long"
     """Content-Length promises more than is sent; then the connection is closed."""
     LENGTH_TOO_SHORT = "length-too-short"
@@ -107,7 +107,7 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reset: bool = False
     """Dropping a connection resets it (RST) instead of closing it."""
     probes_too: bool = False
-    """The fault strikes GET /health and /v1/models as well."""
+    """The fault strikes probes as well: GETs of /health, /v1/models, /api/tags and the like."""
 
     framing: Framing = Framing.AUTO
     packing: Packing = Packing.EACH

@@ -118,10 +118,10 @@ def _body(answer: Answer, behaviour: Behaviour, fault: Fault, framing: Framing) 
             yield Chunk(sent)
             yield Stand(sent)
     yield from (Send(_framed(piece, framing, behaviour)) for piece in packer.rest())
-    yield from _ending(behaviour, fault, framing)
+    yield from _ending(answer, behaviour, fault, framing)
 
 
-def _ending(behaviour: Behaviour, fault: Fault, framing: Framing) -> Iterator[Step]:
+def _ending(answer: Answer, behaviour: Behaviour, fault: Fault, framing: Framing) -> Iterator[Step]:
     unfinished = framing is Framing.LENGTH and fault in {Fault.END_EARLY, Fault.ERROR_IN_STREAM}
     if fault in {Fault.DROP_MID_STREAM, Fault.LENGTH_TOO_LONG} or unfinished:
         yield Drop()
@@ -134,7 +134,7 @@ def _ending(behaviour: Behaviour, fault: Fault, framing: Framing) -> Iterator[St
         yield Hang()
         return
     if fault is Fault.ERROR_IN_STREAM:
-        yield Send(_framed(answers.stream_error(), framing, behaviour))
+        yield Send(_framed(answer.failure or answers.stream_error(), framing, behaviour))
     if framing is Framing.CHUNKED:
         yield Send(b"0\r\nX-Fake-Trailer: yes\r\n\r\n" if behaviour.trailers else b"0\r\n\r\n")
     yield End(keep=framing in {Framing.CHUNKED, Framing.LENGTH} and not behaviour.close_after)

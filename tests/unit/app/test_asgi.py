@@ -74,7 +74,8 @@ async def test_unknown_paths_are_closed_too(path):
         ("/api/nothing", {"error"}),
         ("/api/tags/nothing", {"error"}),
         ("/api/account/nothing", {"detail"}),
-        ("/api/proxy/nothing", {"detail"}),
+        ("/api/proxy/nothing", {"error"}),
+        ("/api/proxy/nodes/1/nothing", {"detail"}),
     ],
 )
 async def test_unknown_paths_are_refused_in_the_words_of_their_prefix(path, fields):  # C12

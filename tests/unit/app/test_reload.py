@@ -29,6 +29,7 @@ class Watch:
 
     async def says(self, text: str) -> None:
         """Replace the file as editors do, and let time pass."""
+        await self.clock.asleep()  # until then it may still be reading what the file said before
         fresh = self.file.with_suffix(".new")
         fresh.write_text(text)
         await self.clock.asleep()  # what the file said before has been read

@@ -1,6 +1,7 @@
 """A breaker acts on its server's slots, and is forgotten once all is well."""
 
 from remuda.core.faults import Fault
+from remuda.core.priority import Priority
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Fleet, Served
@@ -34,6 +35,9 @@ class Waiting:
     """Somebody in a queue who takes one slot."""
 
     def __init__(self, slots: Slots) -> None:
+        self.key_id = ""
+        self.priority = Priority.NORMAL
+        self.entered = 0.0
         self.slots = slots
         self.has_it = False
 
@@ -88,8 +92,8 @@ def test_who_waits_gets_the_trial_and_the_slots_that_follow():
     model = yard.fleet.look_up("b")
     assert model is not None
     waiters = [Waiting(yard.slots) for _ in range(3)]
-    model.waiting.extend(waiters)
-    yard.fleet.queued = 3
+    for waiter in waiters:
+        yard.fleet.enqueue(model, waiter, 0, 0.0)
     yard.at(1)
     assert [each.has_it for each in waiters] == [True, False, False]
     yard.breakers.succeeded(yard.b, yard.breakers.begun(yard.b))

@@ -2,6 +2,7 @@
 
 from remuda.core.address import parse_address
 from remuda.core.faults import EngineDown, Fault, UnknownModel
+from remuda.core.priority import Priority
 from remuda.engines.openai.adapter import OpenAILike
 from remuda.fleet.registry import MAX_EXPECTED, WILDCARD, Asked, Asking, Failed, Fleet, Gone, Model, Remembered, Served
 from remuda.fleet.replica import Replica, ReplicaState, Slots
@@ -21,22 +22,25 @@ def replica(name: str, *, model: str = "m", slots: Slots | None = None, context:
 
 class Waiter:
     def __init__(self, takes: list[Replica] | None = None, *, wants: bool = True) -> None:
+        self.key_id = ""
+        self.priority = Priority.NORMAL
+        self.entered = 0.0
         self.takes = takes if takes is not None else []
         self.wants = wants
         self.woken = 0
         self.fault: Fault | None = None
 
-    def wake(self) -> bool:
+    def wake(self) -> bool | None:
         self.woken += 1
-        return self.wants
+        return True if self.wants else None
 
     def fail(self, fault: Fault) -> None:
         self.fault = fault
 
 
 def waiting(fleet: Fleet, model: Model, *waiters: Waiter) -> None:
-    model.waiting.extend(waiters)
-    fleet.queued += len(waiters)
+    for waiter in waiters:
+        fleet.enqueue(model, waiter, 0, 0.0)
 
 
 def test_names() -> None:
@@ -265,7 +269,7 @@ def test_a_freed_slot_goes_to_its_own_model_first_and_else_to_others_on_that_ser
     assert b is not None
 
     class Taking(Waiter):
-        def wake(self) -> bool:
+        def wake(self) -> bool | None:
             slots.in_use += 1
             return super().wake()
 
@@ -361,6 +365,28 @@ def test_whoever_waits_for_what_only_a_server_that_is_gone_could_have_had_is_tol
     model = fleet.find("perhaps")
     assert model is not None
     waiter = Waiter()
-    model.waiting.append(waiter)
+    waiting(fleet, model, waiter)
     fleet.apply(Gone("one"))
     assert isinstance(waiter.fault, UnknownModel)
+
+
+def test_who_cannot_take_what_is_free_keeps_its_place_and_holds_nobody_up() -> None:
+    class Choosy(Waiter):
+        def wake(self) -> bool | None:
+            self.woken += 1
+            return False
+
+    fleet = Fleet()
+    fleet.apply(Served("s", (), offered=("m",)))
+    model = fleet.find("m")
+    assert model is not None
+    choosy, second, third = Choosy(), Waiter(), Waiter()
+    waiting(fleet, model, choosy, second, third)
+    one = replica("s/m")
+    fleet.apply(Served("s", (one,)))
+    assert (choosy.woken, second.woken, third.woken) == (1, 1, 0)
+    assert list(model.waiting.order()) == [choosy, third]
+    assert fleet.waited_for() == [model]
+    for each in (choosy, second, third):
+        fleet.dequeue(model, each, 0)
+    assert (fleet.waited_for(), fleet.queued) == ([], 0)

@@ -21,7 +21,7 @@ from remuda.core.faults import (
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Fleet, Model, Served
-from remuda.fleet.replica import Replica
+from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.retry_budget import FLOOR, RetryBudget
@@ -47,7 +47,15 @@ class Stand:
         self, error: BaseException, *, mark: int = 0, tried: tuple[Replica, ...] | None = None, **state: Any
     ) -> bool:
         exchange = SimpleNamespace(
-            **{"id": "asked", "interruption": None, "head_sent": False, "disconnected": False, "attempts": 1, **state}
+            **{
+                "id": "asked",
+                "interruption": None,
+                "head_sent": False,
+                "is_kept_alive": False,
+                "disconnected": False,
+                "attempts": 1,
+            }
+            | state
         )
         return self.attempts.go_on(
             error, cast(Exchange, exchange), self.one, mark, self.model, tried if tried is not None else (self.one,), 1
@@ -100,6 +108,8 @@ def test_what_a_trial_tells(error: BaseException, slots: int):
         (UpstreamFailed(), {}, True),
         (Unavailable(), {}, True),
         (UpstreamFailed(), {"head_sent": True}, False),
+        (UpstreamFailed(), {"head_sent": True, "is_kept_alive": True}, True),
+        (RateLimited(), {}, True),
         (UpstreamFailed(), {"attempts": 3}, False),
         (UpstreamRefused(status=400), {}, False),
         (CANCELLED, {"interruption": UpstreamSilent()}, True),
@@ -116,11 +126,27 @@ def test_whether_another_is_tried(error: BaseException, state: dict[str, Any], g
     assert Stand().ended(error, **state) is goes_on
 
 
-def test_none_is_tried_twice_nor_one_that_is_held_back():
+def test_none_is_tried_twice_nor_one_that_is_drained():
     stand = Stand()
     assert not stand.ended(UpstreamFailed(), tried=(stand.one, stand.two))
-    stand.breakers.failed(stand.two, 0)
+    stand.two.state = ReplicaState.DRAINING
     assert not stand.ended(UpstreamFailed())
+
+
+def test_one_that_is_held_back_or_on_standby_is_waited_for():
+    stand = Stand()
+    stand.breakers.failed(stand.two, 0)
+    assert stand.ended(UpstreamFailed())
+    stand = Stand()
+    stand.two.state = ReplicaState.STANDBY
+    assert stand.ended(UpstreamFailed())
+
+
+def test_a_server_with_too_much_to_do_is_not_blamed_and_another_is_tried():
+    stand = Stand()
+    assert stand.ended(RateLimited())
+    assert stand.one.is_routable
+    assert not stand.ended(RateLimited(), tried=(stand.one, stand.two))
 
 
 def test_a_retry_has_to_be_within_the_budget():

@@ -24,6 +24,8 @@ class Waiting:
         self.upstream_s = 0.0
         self.queue_wait_s = 0.0
         self.model = ""
+        self.caller_id = ""
+        self.fields: dict[bytes, bytes] = {}
         self.expires_at: Any = None
         self.expiry_fault: Any = None
 

@@ -6,7 +6,7 @@ import pytest
 from tests.fixtures.http_servers import http, serving
 
 from remuda.core.address import Address
-from remuda.outbound.http import MAX_ANSWER_BYTES, NotJson, OutboundClient, OutboundError
+from remuda.outbound.http import MAX_ANSWER_BYTES, NotJson, OutboundClient, OutboundError, WebPage
 
 KEY = ((b"Authorization", b"Bearer secret-key"),)
 
@@ -80,3 +80,29 @@ async def test_a_given_name_that_stands_for_a_place_where_nothing_is_called_is_n
     with pytest.raises(OutboundError, match="cannot be reached"):
         await one.get_json("/latest/meta-data")
     await one.close()
+
+
+async def test_another_place_of_the_server_and_a_question_that_says_something():
+    async with serving(http(b'{"a": 1}')) as served:
+        one = client(served.port)
+        assert await one.get_json("/api/tags", base_path="") == {"a": 1}
+        assert await one.post_json("/api/show", {"model": "m"}, base_path="/deep") == {"a": 1}
+        await one.close()
+    assert [head.partition(" HTTP")[0] for head in served.heads] == ["GET /api/tags", "POST /deep/api/show"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "status"),
+    [
+        (http(b"<html>"), WebPage, 200),
+        (http(b"Welcome", "200 OK\r\nContent-Type: text/html; charset=utf-8"), WebPage, 200),
+        (http(b'{"data": ['), NotJson, 200),
+        (http(b"[" * 100_000), NotJson, 200),
+        (http(b"<html>", "404 Not Found"), NotJson, 404),
+        (http(b"<html>", "502 Bad Gateway"), OutboundError, 502),
+    ],
+)
+async def test_a_web_page_is_told_from_other_odd_answers(answer: bytes, kind: type[OutboundError], status: int):
+    with pytest.raises(OutboundError) as caught:
+        await asked(answer)
+    assert (type(caught.value), caught.value.status) == (kind, status)

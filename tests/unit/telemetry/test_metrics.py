@@ -313,8 +313,8 @@ def test_readings() -> None:
 
 def test_readings_beyond_the_bound_are_summed() -> None:
     counted = metrics(label_values=2)
-    counted.attach(catalogue.QUEUE_DEPTH, lambda: [((f"m{n}",), 1) for n in range(10)])
-    assert value(counted.render(), "remuda_queue_depth", model="other") == 8
+    counted.attach(catalogue.QUEUE_DEPTH, lambda: [((f"m{n}", "normal"), 1) for n in range(10)])
+    assert value(counted.render(), "remuda_queue_depth", model="other", priority="normal") == 8
 
 
 def test_a_reading_that_fails_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
@@ -324,7 +324,7 @@ def test_a_reading_that_fails_costs_only_itself(caplog: pytest.LogCaptureFixture
         raise RuntimeError("no")
 
     counted.attach(catalogue.MODELS_LOADED, broken)
-    counted.attach(catalogue.QUEUE_DEPTH, lambda: [(("a", "one label too many"), 1)])
+    counted.attach(catalogue.QUEUE_DEPTH, lambda: [(("a", "normal", "one label too many"), 1)])
     counted.attach(catalogue.IN_FLIGHT, lambda: [((), math.nan), ((), 1)])
     page = counted.render()
     assert value(page, "remuda_requests_in_flight") == 1

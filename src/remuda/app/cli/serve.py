@@ -24,7 +24,9 @@ def serve(
     ] = None,
     upstream: Annotated[
         list[str] | None,
-        typer.Option(help="OpenAI-compatible server to route to. May be given several times.", metavar="URL"),
+        typer.Option(
+            help="Server to route to: Ollama, or anything OpenAI-compatible. May be given several times.", metavar="URL"
+        ),
     ] = None,
     llama_server: Annotated[
         File, typer.Option(help="Your own llama-server program, instead of the built-in engine.", metavar="PATH")

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 
 from remuda.core.address import parse_address
 from remuda.core.hosts import parse_bind, parse_host
+from remuda.core.node import NodeKind
 
 _SIZE = re.compile(r"(\d{1,15}) ?(B|KiB|MiB|GiB)?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -226,3 +227,6 @@ WebOrigin = Annotated[str, BeforeValidator(_text), AfterValidator(_origin)]
 """Origin of a web page, or `*`."""
 UpstreamUrl = Annotated[str, BeforeValidator(_text), AfterValidator(_url)]
 """Base address of a server."""
+
+ServerKind = Annotated[NodeKind, _schema(type="string", enum=[kind.value for kind in NodeKind])]
+"""What kind of server an upstream is."""

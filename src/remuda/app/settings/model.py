@@ -23,6 +23,7 @@ from remuda.app.settings.kinds import (
     Program,
     Seconds,
     Secret,
+    ServerKind,
     Size,
     UpstreamUrl,
     WebOrigin,
@@ -154,18 +155,20 @@ class LlamaCppSettings(Section):
 
 
 class UpstreamSettings(Section):
-    """One OpenAI-compatible server elsewhere."""
+    """One server elsewhere: Ollama, llama.cpp, another Remuda, or anything OpenAI-compatible."""
 
     url: UpstreamUrl
-    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, or `unix:/path/to.sock`. Without a path, `/v1` is meant."""  # noqa: E501
+    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, `http://10.0.0.6:11434` or `unix:/path/to.sock`. Without a path, `/v1` is meant for asks in OpenAI's words, and the root for Ollama's and llama.cpp's own."""  # noqa: E501
     name: Name | None = None
     """What it is called in logs and metrics; default: host and port."""
     api_key: Secret | None = None
     """Key sent to it. Best written as `${NAME}`, so that it stands in the environment and not in the file."""
+    kind: ServerKind | None = None
+    """What kind of server it is. Default: that is found out by what it answers."""
     models: tuple[Name, ...] = ()
     """Models it is asked for; default: those it lists."""
     slots: Count = 4096
-    """How many requests it is sent at once; more wait here. A bound on load, not a claim about the server: such servers do not tell how much they take, and queue by themselves. Lower it to let requests wait here instead, where they can be sent elsewhere."""  # noqa: E501
+    """How many requests it is sent at once; more wait here. A bound on load, not a claim about the server: most do not tell how much they take, and queue by themselves. llama.cpp tells, and gets no more than it has slots. Lower it to let requests wait here instead, where they can be sent elsewhere."""  # noqa: E501
     weight: Annotated[Whole, Field(ge=1, le=1000)] = 1
     """How many requests it gets for one that another server with weight 1 gets, where the policy is `weighted`. Models of this machine have weight 1."""  # noqa: E501
     drain: Flag = False
@@ -207,6 +210,10 @@ class RoutingSettings(Section):
     """What the bodies of all waiting requests may take up together."""
     queue_timeout_s: Annotated[Seconds, Field(gt=0)] = 60
     """How long a request may wait for a free slot; then 504."""
+    keep_alive_after_s: Seconds = 10
+    """After how long somebody who waits for a stream of server-sent events is told so, in comments that clients pass over. The first one commits the answer to status 200: what goes wrong from then on is said in the stream. 0: never."""  # noqa: E501
+    keep_alive_every_s: Annotated[Seconds, Field(ge=0.5)] = 5
+    """How often after that."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
     """How many replicas are tried before a request fails. None is tried again once an answer has begun."""
     retry_budget_percent: Annotated[Whole, Field(ge=0, le=1000)] = 50
@@ -299,7 +306,7 @@ class Settings(Section):
     models: ModelSettings = Field(default_factory=ModelSettings)
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
     upstreams: tuple[UpstreamSettings, ...] = ()
-    """OpenAI-compatible servers elsewhere. With one, or with `models.paths`, the tiny models are not offered."""
+    """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths`, the tiny models are not offered."""  # noqa: E501
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)

@@ -5,9 +5,9 @@ connections that means anything.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import NamedTuple
 
+from remuda.core.moments import iso_time
 from remuda.dialects.control.schemas import (
     ApiHealth,
     DatabaseHealth,
@@ -58,7 +58,7 @@ def api_health(vitals: Vitals, fleet: Fleet, version: str) -> ApiHealth:
     machine = vitals.machine
     return ApiHealth(
         status=word(is_well),
-        timestamp=datetime.fromtimestamp(vitals.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        timestamp=iso_time(vitals.now),
         services=services,
         system=SystemUse(
             cpu_usage=machine.cpu_percent, memory_usage=machine.memory_percent, disk_usage=machine.disk_percent

@@ -1,4 +1,4 @@
-"""The face for those who run the herd, as document S4 has it: users and their tokens.
+"""Document S4 (Aivonx) beyond Ollama's own API: the pool of nodes, how it stands, who gets a request, and logging in.
 
-Called by `app`. Must not know other dialects. Errors are Django REST framework's: `{"detail": "a sentence"}`.
+Called by `app`. Must not know other dialects. What it manages is handed in: a *herd* of nodes (`herd.py`).
 """

@@ -11,7 +11,7 @@ from remuda.core.faults import InvalidRequest, UnsupportedMedia
 from remuda.dialects.kit.access import LOG_IN, PUBLIC, Rule
 from remuda.dialects.kit.bodies import malformed
 from remuda.dialects.kit.documents import REF, json_of
-from remuda.dialects.nodes.account_schemas import AccessToken, Detail, LoginAsk, RefreshAsk, TokenPair
+from remuda.dialects.nodes.account_schemas import AccessToken, LoginAsk, RefreshAsk, TokenPair
 from remuda.gateway.authenticate import Headers
 from remuda.gateway.log_in import LogIn
 
@@ -19,7 +19,7 @@ NAME: Final = "nodes"
 LOGIN: Final = "/api/account/login"
 REFRESH: Final = "/api/account/refresh"
 RULES: Final = tuple(Rule(path, PUBLIC, LOG_IN, brings_credential=True) for path in (LOGIN, REFRESH))
-SCHEMAS: Final = (LoginAsk, TokenPair, RefreshAsk, AccessToken, Detail)
+SCHEMAS: Final = (LoginAsk, TokenPair, RefreshAsk, AccessToken)
 MAX_BODY_BYTES: Final = 16 * 1024
 """Far above any name, password or token."""
 

@@ -31,11 +31,3 @@ class AccessToken(msgspec.Struct):
     """What that answers."""
 
     access: str
-
-
-class Detail(msgspec.Struct, omit_defaults=True):
-    """What went wrong."""
-
-    detail: str
-    code: str | None = None
-    """`token_not_valid` where a token is not valid or has expired."""

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import InvalidRequest, NotOffered
+from remuda.core.faults import Fault, InvalidRequest, NotOffered
 from remuda.dialects.kit.bodies import malformed
 from remuda.dialects.ollama.schemas import (
     OllamaAsked,
@@ -56,11 +56,22 @@ class OllamaAsk(Ask, eq=False, kw_only=True):
     """Several texts were to be embedded, or one in a list."""
     started: float = 0.0
     """Monotonic time at which it was read."""
+    is_ollamas: bool = True
+    """Ollama itself takes it as it came."""
+    untranslatable: Fault | None = None
+    """What is wrong with it for every engine but Ollama itself."""
 
 
 def read_chat(body: bytes) -> OllamaAsk:
     """A conversation."""
     asked = _decoded(_CHAT, body)
+    try:
+        return _chat(asked)
+    except (InvalidRequest, NotOffered) as fault:
+        return _ollamas_alone(asked, Shape.CHAT, "", fault)
+
+
+def _chat(asked: OllamaChat) -> OllamaAsk:
     if not asked.messages:
         return _load(asked, Shape.CHAT)
     made = _generation(asked)
@@ -73,6 +84,13 @@ def read_chat(body: bytes) -> OllamaAsk:
 def read_generate(body: bytes) -> OllamaAsk:
     """A prompt: through the model's chat template as one message, or as it is (`raw`)."""
     asked = _decoded(_GENERATE, body)
+    try:
+        return _generate(asked)
+    except (InvalidRequest, NotOffered) as fault:
+        return _ollamas_alone(asked, Shape.GENERATE, asked.prompt or "", fault)
+
+
+def _generate(asked: OllamaGenerate) -> OllamaAsk:
     _check_generate(asked)
     if not asked.prompt and not asked.images:
         return _load(asked, Shape.GENERATE)
@@ -95,7 +113,9 @@ def read_embeddings(body: bytes) -> OllamaAsk:
     """The same in Ollama's older words."""
     asked = _decoded(_EMBEDDINGS, body)
     given = asked.prompt if asked.prompt is not None else asked.input
-    return _embedding(asked, Shape.EMBEDDINGS, given, "prompt", None)
+    ask = _embedding(asked, Shape.EMBEDDINGS, given, "prompt", None)
+    ask.is_ollamas = isinstance(asked.prompt, str)  # it takes no list here, and no other name
+    return ask
 
 
 READERS: Final[dict[Shape, Callable[[bytes], OllamaAsk]]] = {
@@ -146,7 +166,7 @@ def invalid(message: str) -> InvalidRequest:
 
 
 def _check_generate(asked: OllamaGenerate) -> None:
-    """Raise InvalidRequest for what no engine here could be told."""
+    """Raise InvalidRequest for what no engine but Ollama could be told."""
     if asked.suffix:
         raise InvalidRequest(
             "'suffix' is not offered here: no engine behind this gateway is asked to fill in the middle of a text",
@@ -183,6 +203,22 @@ def _ask(asked: OllamaGenerating, shape: Shape, operation: Operation, made: Json
         shape=shape,
         has_lines=is_streamed,
         hides_thinking=asked.think is False,
+    )
+
+
+def _ollamas_alone(asked: OllamaGenerating, shape: Shape, prompt: str, fault: Fault) -> OllamaAsk:
+    """What only Ollama itself can be asked; whoever would ask another engine is told `fault`."""
+    is_streamed = asked.stream is not False
+    return OllamaAsk(
+        Operation.COMPLETION,
+        asked.model,
+        is_streamed,
+        is_streamed,
+        1,
+        msgspec.json.encode({"model": asked.model, "prompt": prompt}),  # for the journal
+        shape=shape,
+        has_lines=is_streamed,
+        untranslatable=fault,
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from remuda.core.ask import Ask, Operation
+from remuda.core.ask import Ask, Native, Operation
 from remuda.core.clock import Clock
 from remuda.core.faults import Fault, InvalidJson
 from remuda.dialects.ollama.answers import ANSWERS
@@ -17,19 +17,23 @@ class OllamaFace:
     """One of Ollama's routes on the lane."""
 
     name: Final = NAME
+    takes_comments: Final = False
 
-    def __init__(self, shape: Shape, clock: Clock) -> None:
+    def __init__(self, path: str, shape: Shape, clock: Clock) -> None:
+        self._path = path
         self._clock = clock
         self._read = READERS[shape]
 
     def read(self, operation: Operation, body: bytes) -> Ask:
-        """The ask that `body` holds, in the words of engines. Its operation may be another than the route's: a prompt
-        that goes through the chat template is a chat for an engine."""
+        """The ask that `body` holds, in the words of engines, and as it is for Ollama itself. Its operation may be
+        another than the route's: a prompt that goes through the chat template is a chat for an engine."""
         try:
             ask = self._read(body)
         except RecursionError:  # what could just be read, but not be written a few levels deeper
             raise InvalidJson("the request body is nested too deeply") from None
         ask.started = self._clock.monotonic()
+        if ask.is_ollamas:
+            ask.native = Native(NAME, self._path, body, ask.has_lines, ask.untranslatable)
         return ask
 
     def translator(self, ask: Ask) -> AnswerTranslator | None:
@@ -54,4 +58,4 @@ def lane_routes(clock: Clock) -> list[LaneRoute]:
         "/api/embed": (Shape.EMBED, Operation.EMBEDDING),
         "/api/embeddings": (Shape.EMBEDDINGS, Operation.EMBEDDING),
     }
-    return [LaneRoute(path, OllamaFace(shape, clock), operation) for path, (shape, operation) in routes.items()]
+    return [LaneRoute(path, OllamaFace(path, shape, clock), operation) for path, (shape, operation) in routes.items()]

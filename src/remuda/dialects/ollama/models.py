@@ -1,8 +1,9 @@
-"""The fleet's models as Ollama lists them. Servers do not tell sizes, digests or families; what is made up is empty or
-says so."""
+"""The fleet's models as Ollama lists them. Ollama servers tell sizes, digests and families; of models that only others
+serve, what is made up is empty or says so."""
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 
 from remuda.core.faults import UnknownModel
@@ -16,6 +17,7 @@ from remuda.dialects.ollama.schemas import (
     OllamaShown,
 )
 from remuda.fleet.registry import WILDCARD, Fleet, Model
+from remuda.fleet.replica import Told
 
 FOREVER: Final = "9999-12-31T23:59:59Z"
 """When a model that can answer now is unloaded: nobody has said."""
@@ -24,30 +26,38 @@ EMBEDS: Final = "embed"
 RANKS: Final = "rerank"
 
 
+NOTHING: Final = Told()
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
 def listed(fleet: Fleet) -> OllamaModels:
-    """Every model that is offered and every alias, sorted by name."""
-    return OllamaModels([_entry(name, model) for name, model in _named(fleet)])
+    """Every model that is offered and every alias, sorted by name, each once."""
+    return OllamaModels([_entry(name, model, told_of(model)) for name, model in _named(fleet)])
 
 
 def running(fleet: Fleet) -> OllamaRunning:
-    """Those of them that can answer at once."""
-    return OllamaRunning(
-        [
-            OllamaRunningModel(
-                name=name,
-                model=name,
-                modified_at=timestamp(model.created_at),
-                size=0,
-                digest=digest_of(model.name),
-                details=OllamaDetails(),
-                expires_at=FOREVER,
-                size_vram=0,
-                context_length=model.context_length or 0,
+    """Those of them that can answer at once: on servers that tell, those that are loaded."""
+    made = []
+    for name, model in _named(fleet):
+        ready = [replica.told or NOTHING for replica in model.replicas if replica.is_routable]
+        loaded = [told for told in ready if told.is_running is not False]
+        if loaded:
+            told = newest(loaded)
+            entry = _entry(name, model, told)
+            made.append(
+                OllamaRunningModel(
+                    name=name,
+                    model=name,
+                    modified_at=entry.modified_at,
+                    size=entry.size,
+                    digest=entry.digest,
+                    details=entry.details,
+                    expires_at=told.expires_at or FOREVER,
+                    size_vram=told.size_vram_bytes or 0,
+                    context_length=model.context_length or 0,
+                )
             )
-            for name, model in _named(fleet)
-            if any(replica.is_routable for replica in model.replicas)
-        ]
-    )
+    return OllamaRunning(made)
 
 
 def shown(fleet: Fleet, name: str) -> OllamaShown:
@@ -55,18 +65,51 @@ def shown(fleet: Fleet, name: str) -> OllamaShown:
     model = fleet.look_up(name)
     if model is None:
         raise UnknownModel(parameter="model", received=name[:200])
-    own = model.name if model.name != WILDCARD else name
-    info: dict[str, object] = {"general.architecture": ARCHITECTURE, "general.basename": own}
-    if model.context_length is not None:
-        info[f"{ARCHITECTURE}.context_length"] = model.context_length
+    own, told = model.name if model.name != WILDCARD else name, told_of(model)
+    architecture = told.family or ARCHITECTURE
+    info: dict[str, object] = {"general.architecture": architecture, "general.basename": own}
+    context = told.trained_context or model.context_length
+    if context is not None:
+        info[f"{architecture}.context_length"] = context
     return OllamaShown(
         modelfile=f"FROM {own}\n",
         parameters="",
         template="",
-        details=OllamaDetails(),
+        details=details_of(told),
         model_info=info,
-        capabilities=capabilities_of(own),
-        modified_at=timestamp(model.created_at),
+        capabilities=list(told.capabilities) if told.capabilities else capabilities_of(own),
+        modified_at=told.modified_at or timestamp(model.created_at),
+    )
+
+
+def told_of(model: Model) -> Told:
+    """What is told of a model; where several servers have it, by the one that has the newest."""
+    return newest([replica.told for replica in model.replicas if replica.told is not None])
+
+
+def newest(told: list[Told]) -> Told:
+    """Of several tellings that of the model changed last; without any, one that tells nothing."""
+    return max(told, key=lambda each: changed_at(each.modified_at), default=NOTHING)
+
+
+def changed_at(modified_at: str) -> datetime:
+    """The time that a server writes; long ago where it makes no sense."""
+    try:
+        when = datetime.fromisoformat(modified_at)
+    except ValueError:
+        return LONG_AGO
+    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+
+
+def details_of(told: Told) -> OllamaDetails:
+    """What a model is made of, in Ollama's fields."""
+    return OllamaDetails(
+        parent_model=told.parent,
+        format=told.format,
+        family=told.family,
+        families=list(told.families),
+        parameter_size=told.parameter_size,
+        quantization_level=told.quantization,
     )
 
 
@@ -89,5 +132,12 @@ def _named(fleet: Fleet) -> Iterator[tuple[str, Model]]:
     yield from sorted((aliases | known).items())
 
 
-def _entry(name: str, model: Model) -> OllamaModel:
-    return OllamaModel(name, name, timestamp(model.created_at), 0, digest_of(model.name), OllamaDetails())
+def _entry(name: str, model: Model, told: Told) -> OllamaModel:
+    return OllamaModel(
+        name=name,
+        model=name,
+        modified_at=told.modified_at or timestamp(model.created_at),
+        size=told.size_bytes or 0,
+        digest=told.digest or digest_of(model.name),
+        details=details_of(told),
+    )

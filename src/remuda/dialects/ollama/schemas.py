@@ -131,7 +131,7 @@ class OllamaShow(msgspec.Struct):
 
 
 class OllamaDetails(msgspec.Struct):
-    """What a model is made of. Servers do not tell, so most of it is empty."""
+    """What a model is made of; empty where its server does not tell."""
 
     parent_model: str = ""
     format: str = ""
@@ -148,9 +148,9 @@ class OllamaModel(msgspec.Struct):
     model: str
     modified_at: str
     size: int
-    """0: servers do not tell."""
+    """Bytes; 0 where its server does not tell."""
     digest: str
-    """Of the name: the same for the same model, as long as it keeps its name."""
+    """Of the name where its server tells none: the same for the same model, as long as it keeps its name."""
     details: OllamaDetails
 
 
@@ -184,7 +184,7 @@ class OllamaShown(msgspec.Struct):
     details: OllamaDetails
     model_info: dict[str, Any]
     capabilities: list[str]
-    """Guessed from the name: servers do not tell."""
+    """Guessed from the name where its server does not tell."""
     modified_at: str
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from remuda.core import faults
 from remuda.core.faults import Fault
+from remuda.dialects.kit.waiting import waiting_headers
 from remuda.gateway.face import Refusal
 from remuda.wire.sse import event_of
 
@@ -21,8 +22,10 @@ STATUS: Final[dict[type[Fault], tuple[int, str]]] = {
     faults.Forbidden: (403, "permission_error"),
     faults.ForeignOrigin: (403, "permission_error"),
     faults.UnknownModel: (404, "invalid_request_error"),
+    faults.UnknownNode: (404, "invalid_request_error"),
     faults.UnknownRoute: (404, "invalid_request_error"),
     faults.MethodNotAllowed: (405, "invalid_request_error"),
+    faults.Taken: (409, "invalid_request_error"),
     faults.RequestTimeout: (408, "invalid_request_error"),
     faults.BodyTooLarge: (413, "invalid_request_error"),
     faults.UnsupportedMedia: (415, "invalid_request_error"),
@@ -74,9 +77,7 @@ def status_of(fault: Fault) -> int:
 
 def refusal(fault: Fault, request_id: str) -> Refusal:
     """The whole answer that says `fault`."""
-    headers = [JSON_TYPE]
-    if fault.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % fault.retry_after_s))
+    headers = [JSON_TYPE, *waiting_headers(fault)]
     if STATUS[type(fault)][0] == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return Refusal(status_of(fault), tuple(headers), msgspec.json.encode({"error": error_object(fault, request_id)}))

@@ -43,6 +43,7 @@ class OpenAIFace:
     """The OpenAI dialect on the lane."""
 
     name: Final = NAME
+    takes_comments: Final = True
 
     def read(self, operation: Operation, body: bytes) -> Ask:
         """The ask that `body` holds."""

@@ -19,6 +19,7 @@ from remuda.core.faults import (
 from remuda.engines.body import (
     INPUT_FIELDS,
     Fields,
+    check_translated,
     fields_of,
     json_text,
     one_line,
@@ -69,6 +70,8 @@ class LlamaCpp:
         The engine looks for a vanished client only when it writes. A unary answer it writes at the very end, and a
         streamed one only when the prompt is through, unless it also reports how far the prompt is.
         """
+        if ask.native is not None:
+            check_translated(ask.native)
         fields = fields_of(ask.body)
         check_fields(fields)
         wanted: dict[str, bytes] = {}

@@ -14,13 +14,22 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
-from remuda.engines.body import INPUT_FIELDS, fields_of, json_text, one_line, with_fields, with_first, with_usage
+from remuda.engines.body import (
+    INPUT_FIELDS,
+    check_translated,
+    fields_of,
+    json_text,
+    one_line,
+    with_fields,
+    with_first,
+    with_usage,
+)
 from remuda.engines.protocol import Outgoing
 
 MAX_MESSAGE_CHARS: Final = 500
 MAX_WORD_CHARS: Final = 100
 
-_PATHS: Final = {
+PATHS: Final = {
     Operation.CHAT: "/chat/completions",
     Operation.COMPLETION: "/completions",
     Operation.RESPONSE: "/responses",
@@ -44,23 +53,11 @@ class OpenAILike:
 
     def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
         """The ask as it came, with the server's own model name, and with usage asked for in every stream."""
-        body = ask.body
-        asks_usage = ask.is_streamed and not ask.wants_usage and ask.operation in _TAKES_STREAM_OPTIONS
-        if asks_usage and upstream_model == ask.model and b'"stream_options"' not in body and b"{" in body:
-            body = with_first(body, _USAGE)  # most streams: nothing needs to be read for that
-        elif asks_usage or upstream_model != ask.model:
-            fields = fields_of(body)
-            wanted: dict[str, bytes] = {}
-            if upstream_model != ask.model:
-                wanted["model"] = json_text(upstream_model)
-            if asks_usage:
-                wanted["stream_options"] = with_usage(fields.get("stream_options"))
-            body = with_fields(body, fields, wanted)
-        return Outgoing(path=_PATHS[ask.operation], body=body, is_streamed=ask.is_streamed)
+        return Outgoing(path=PATHS[ask.operation], body=body_for(ask, upstream_model), is_streamed=ask.is_streamed)
 
     def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
         """The fault behind an error answer, in the server's own words where they are meant for the client."""
-        message, kind, code, parameter = _error_in(body)
+        message, kind, code, parameter = error_in(body)
         if status in (401, 403):
             # Our own credential for that server was refused: no matter of the client's, and nothing to show it.
             return UpstreamFailed("the model's server refused the gateway's own credential")
@@ -80,6 +77,26 @@ class OpenAILike:
         )
 
 
+def body_for(ask: Ask, upstream_model: str) -> bytes:
+    """The body of `ask` with the server's own model name, and with usage asked for in every stream. Raises the fault
+    of an ask that has no words of this kind."""
+    if ask.native is not None:
+        check_translated(ask.native)
+    body = ask.body
+    asks_usage = ask.is_streamed and not ask.wants_usage and ask.operation in _TAKES_STREAM_OPTIONS
+    if asks_usage and upstream_model == ask.model and b'"stream_options"' not in body and b"{" in body:
+        return with_first(body, _USAGE)  # most streams: nothing needs to be read for that
+    if not asks_usage and upstream_model == ask.model:
+        return body
+    fields = fields_of(body)
+    wanted: dict[str, bytes] = {}
+    if upstream_model != ask.model:
+        wanted["model"] = json_text(upstream_model)
+    if asks_usage:
+        wanted["stream_options"] = with_usage(fields.get("stream_options"))
+    return with_fields(body, fields, wanted)
+
+
 SHORTER: Final = "a shorter input"
 """What would have been right, where the server's own words alone tell how long the input may be."""
 _USAGE: Final = b'"stream_options":{"include_usage":true}'
@@ -87,7 +104,7 @@ _OVERFLOWS: Final = frozenset({"context_length_exceeded", "exceed_context_size_e
 """OpenAI's own word, and llama.cpp's."""
 
 
-def _error_in(body: bytes) -> tuple[str, str | None, str | None, str | None]:
+def error_in(body: bytes) -> tuple[str, str | None, str | None, str | None]:
     """Message, type, code and parameter of an error answer, in any of the shapes such servers use."""
     try:
         answer: Any = msgspec.json.decode(body)

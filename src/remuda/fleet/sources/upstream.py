@@ -1,9 +1,11 @@
-"""OpenAI-compatible servers elsewhere: what they offer is asked of them again and again."""
+"""Servers elsewhere: what kind they are and what they offer is asked of them again and again."""
 
+import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from remuda.core.address import Address
 from remuda.core.chance import Chance
@@ -11,13 +13,13 @@ from remuda.core.clock import Clock
 from remuda.core.node import NodeKind
 from remuda.engines.protocol import Engine
 from remuda.fleet.health import Health, HealthRules
-from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
+from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served, twin_of
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState, Slots
-from remuda.outbound.http import NotJson, OutboundClient, OutboundError
+from remuda.fleet.sources.offers import NO_DETAILS, Offers, listed
+from remuda.fleet.sources.questions import Found, Questions
+from remuda.outbound.http import OutboundClient, OutboundError
 
 log = logging.getLogger(__name__)
-
-MAX_MODELS: Final = 10_000
 
 
 class UpstreamSource:
@@ -28,7 +30,8 @@ class UpstreamSource:
         name: str,
         *,
         address: Address,
-        engine: Engine,
+        engines: Mapping[NodeKind, Engine],
+        kind: NodeKind | None = None,
         client: OutboundClient,
         slots: int,
         headers: tuple[tuple[bytes, bytes], ...],
@@ -43,16 +46,21 @@ class UpstreamSource:
         chance: Chance,
         rules: HealthRules,
     ) -> None:
+        """`address` is where the server's OpenAI API stands; its own stands there too, without the `/v1`. Without a
+        `kind` it is found out."""
         self.name = name
-        self.kind: NodeKind | None = None
+        self.kind = kind
         """What kind of server it is; None: that is not known yet."""
         self.latency_s: float | None = None
         """How long it took to answer the last probe; None where it did not."""
         self.trouble = ""
         """Why it did not, in words."""
+        self._is_kind_given = kind is not None
         self._address = address
-        self._engine = engine
-        self._client = client
+        self._root = address.base_path.removesuffix("/v1")
+        self._engines = engines
+        self._questions = Questions(client, self._root)
+        self._slots_bound = slots
         self._slots = Slots(slots)
         self._headers = headers
         self._configured = tuple(models)
@@ -69,6 +77,10 @@ class UpstreamSource:
         self._health = Health()
         self._is_asking = False
         self._has_answered = False
+        self.asked = asyncio.Event()
+        """Set once it has been asked for the first time, whatever came of it."""
+        self._is_changed = False
+        """Something has changed that no replica shows by itself, and has to be announced."""
 
     @property
     def state(self) -> ReplicaState:
@@ -76,6 +88,11 @@ class UpstreamSource:
         if self._is_drained:
             return ReplicaState.DRAINING
         return ReplicaState.ACTIVE if self._has_answered and self._health.is_up else ReplicaState.STANDBY
+
+    @property
+    def root(self) -> str:
+        """The path that the server's own API stands below."""
+        return self._root
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -112,20 +129,29 @@ class UpstreamSource:
             await self._clock.sleep(self._health.next_probe_s(self._rules, self._chance))
 
     async def ask(self) -> None:
-        """Ask the server once what it offers, and announce it."""
+        """Ask the server once what it is and what it offers, and announce it."""
+        offers: Offers = {}
         try:
-            await self._ask()
+            offers = await self._ask()
         finally:
+            self.asked.set()
             if self._is_asking:
                 self._is_asking = False
                 self._announce(Asked(self.name))
+        if offers and self.kind is not None:
+            # For lists alone: nobody is told, and nobody waits for it.
+            for name, told in (await self._questions.more(self.kind, offers)).items():
+                if (replica := self._replicas.get(name)) is not None:
+                    replica.told = told
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> Offers:
         started = self._clock.monotonic()
         try:
-            offered = names_in(await self._client.get_json("/models"))
-        except NotJson as error:
-            self._answered((WILDCARD,), f"does not list its models ({error}): any name is passed on to it")
+            if self.kind is None or not (self._is_kind_given or self._health.is_up):
+                await self._find_out()
+                started = self._clock.monotonic()
+            # One whose kind is not certain yet is asked what all are asked.
+            found = await self._questions.found(self.kind or NodeKind.OPENAI)
         except OutboundError as error:
             self._failed(str(error))
         except Exception as error:  # whatever it was, there was no answer: that counts as one failure
@@ -134,22 +160,45 @@ class UpstreamSource:
             self._failed(type(error).__name__)
         else:
             self.latency_s = self._clock.monotonic() - started
-            if offered is None:
-                self._answered((WILDCARD,), "does not list its models: any name is passed on to it")
-            else:
-                self._answered(offered, f"offers {len(offered)} models")
+            self._answered(found)
+            return found.offers or {}
+        return {}
 
-    def _answered(self, offered: Sequence[str], what: str) -> None:
+    async def _find_out(self) -> None:
+        kind = await self._questions.kind()
+        if kind is None or kind is self.kind:
+            return
+        log.info("upstream %s is %s", self.name, _IN_WORDS[kind])
+        self.kind = kind
+
+    def _answered(self, found: Found) -> None:
         self.trouble = ""
         self._has_answered = True
         before, self._health = self._health, self._health.after(True, self._rules)
+        if found.offers is None:
+            what = f"does not list its models{found.why}: any name is passed on to it"
+        else:
+            what = f"offers {len(found.offers)} models"
         if not before.is_up and not self._health.is_up:
             what = f"answers again and is on standby until it has done so {self._rules.successes} times in a row"
         if before != self._health or not self._replicas:
             log.info("upstream %s %s", self.name, what)
         if self._health.is_up and not before.is_up:
             self._recovered(self._slots, self.name)
-        self._serve(self._configured or offered)
+        offers: Offers = {WILDCARD: NO_DETAILS} if found.offers is None else found.offers
+        if self._configured:
+            offers = {name: offers.get(name) or offers.get(twin_of(name), NO_DETAILS) for name in self._configured}
+        self._resize(found.slots)
+        self._serve(tuple(offers), offers)
+
+    def _resize(self, told: int | None) -> None:
+        """Give out as many slots as the server says it has, and no more than the settings allow."""
+        size = self._slots_bound if told is None else min(told, self._slots_bound)
+        slots = self._slots
+        if size != slots.size:
+            slots.size = size
+            slots.total = size if slots.breaker is None else min(slots.total, size)
+            self._is_changed = True
 
     def _failed(self, why: str) -> None:
         self.trouble, self.latency_s = why, None
@@ -161,28 +210,42 @@ class UpstreamSource:
                 log.warning("upstream %s is on standby until it answers again", self.name)
             self._serve(tuple(self._replicas))
 
-    def _serve(self, names: Sequence[str]) -> None:
-        """Announce replicas for `names`; those known keep their identity, so that their slots keep their count."""
+    def _serve(self, names: Sequence[str], offers: Offers | None = None) -> None:
+        """Announce replicas for `names`; those known keep their identity, so that their slots keep their count. Of what
+        is told in `offers` beyond the names, only what a request's way depends on is worth an announcement."""
         state = ReplicaState.ACTIVE if self._health.is_up else ReplicaState.STANDBY
         if self._is_drained:
             state = ReplicaState.DRAINING  # whether it answers or not: what it finishes is its own business
-        if set(names) == set(self._replicas) and all(r.state is state for r in self._replicas.values()):
-            return
+        engine = self._engines[self.kind or NodeKind.OPENAI]
+        is_news = self._is_changed or set(names) != set(self._replicas)
         replicas = {}
         for name in names:
-            replica = self._replicas.get(name) or self._replica(name)
+            replica = self._replicas.get(name)
+            if replica is None or replica.engine is not engine:
+                replica = self._replica(name, engine)
+                is_news = True
+            if offers is not None:
+                offer = offers[name]
+                replica.told = offer.told
+                if offer.context_length is not None and offer.context_length != replica.context_length:
+                    replica.context_length = offer.context_length
+                    is_news = True
+            is_news = is_news or replica.state is not state
             replica.state = state
             replicas[name] = replica
-        self._announce(Served(self.name, tuple(replicas.values()), offered=tuple(names)))
+        if is_news:
+            self._announce(Served(self.name, tuple(replicas.values()), offered=tuple(names)))
+            self._is_changed = False
         self._replicas = replicas
 
-    def _replica(self, name: str) -> Replica:
+    def _replica(self, name: str, engine: Engine) -> Replica:
+        has_root = self.kind in (NodeKind.OLLAMA, NodeKind.LLAMA_CPP)
         return Replica(
             self.name if name == WILDCARD else f"{self.name}/{name}",
             model=name,
             upstream_model="" if name == WILDCARD else name,
-            engine=self._engine,
-            address=self._address,
+            engine=engine,
+            address=replace(self._address, base_path=self._root) if has_root else self._address,
             slots=self._slots,
             headers=self._headers,
             deadlines=self._deadlines,
@@ -193,10 +256,13 @@ class UpstreamSource:
 
 def names_in(answer: Any) -> tuple[str, ...] | None:
     """The model names in an OpenAI model list, sorted; None where `answer` is no such list."""
-    entries = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(entries, list):
-        return None
-    names = {
-        entry["id"] for entry in entries[:MAX_MODELS] if isinstance(entry, dict) and isinstance(entry.get("id"), str)
-    }
-    return tuple(sorted(name for name in names if name and name != WILDCARD))
+    offers = listed(answer)
+    return None if offers is None else tuple(offers)
+
+
+_IN_WORDS = {
+    NodeKind.OLLAMA: "an Ollama",
+    NodeKind.LLAMA_CPP: "a llama.cpp server",
+    NodeKind.OPENAI: "an OpenAI-compatible server",
+    NodeKind.REMUDA: "another Remuda",
+}

@@ -70,7 +70,7 @@ async def test_a_user_counts_as_a_key(tmp_path: Path) -> None:
 async def test_a_store_from_before_there_were_users(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     store = store_at(settings.store_url)
-    await store.write(lambda connection: migrate(connection, "0004"))
+    await store.write(lambda connection: migrate(connection, "0005"))
     await create_key(store, Key("key_1", "one", b"1" * 32, "rmd_abcdef", frozenset(), 100.0))
     await store.close()
     assert await credentials_at_hand(settings) == 1

@@ -161,9 +161,11 @@ def test_nothing_to_answer_means_load(shape, fields):
     assert not read(shape, stream=False, **fields).has_lines
 
 
-def test_unloading_is_not_offered():
-    with pytest.raises(NotOffered, match="idle_unload_s"):
-        read(Shape.GENERATE, keep_alive=0)
+def test_unloading_is_not_offered_but_by_ollama_itself():
+    for shape in (Shape.GENERATE, Shape.CHAT):
+        fault = read(shape, keep_alive=0).untranslatable
+        assert isinstance(fault, NotOffered)
+        assert "idle_unload_s" in fault.message
 
 
 @pytest.mark.parametrize(
@@ -191,15 +193,7 @@ def test_texts_to_embed(shape, fields, is_list):  # S4: both take a text or a li
         (Shape.CHAT, {"messages": "Hello"}, "messages"),
         (Shape.CHAT, {"messages": [{"role": 1}]}, "messages[0].role"),
         (Shape.CHAT, {"messages": SAID, "options": {"top_k": "x"}}, "options.top_k"),
-        (Shape.CHAT, {"messages": SAID, "format": "xml"}, "format"),
-        (Shape.CHAT, {"messages": SAID, "think": "deeply"}, "think"),
-        (Shape.CHAT, {"messages": [{"role": "user", "images": ["http://x/y.png"]}]}, "messages[0].images"),
         (Shape.CHAT, {"messages": SAID, "node_id": 3}, "node_id"),
-        (Shape.GENERATE, {"prompt": "x", "suffix": "y"}, "suffix"),
-        (Shape.GENERATE, {"prompt": "x", "template": "y"}, "template"),
-        (Shape.GENERATE, {"prompt": "x", "context": [1]}, "context"),
-        (Shape.GENERATE, {"prompt": "x", "raw": True, "system": "y"}, "system"),
-        (Shape.GENERATE, {"prompt": "x", "raw": True, "think": True}, "think"),
         (Shape.EMBED, {"input": []}, "input"),
         (Shape.EMBED, {"input": [1]}, "input[0]"),
         (Shape.EMBEDDINGS, {}, "prompt"),
@@ -210,6 +204,35 @@ def test_what_cannot_be_is_refused_and_named(shape, fields, parameter):
         read(shape, **fields)
     assert caught.value.parameter == parameter
     assert parameter in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("shape", "fields", "parameter"),
+    [
+        (Shape.CHAT, {"messages": SAID, "format": "xml"}, "format"),
+        (Shape.CHAT, {"messages": SAID, "think": "deeply"}, "think"),
+        (Shape.CHAT, {"messages": [{"role": "user", "images": ["http://x/y.png"]}]}, "messages[0].images"),
+        (Shape.GENERATE, {"prompt": "x", "suffix": "y"}, "suffix"),
+        (Shape.GENERATE, {"prompt": "x", "template": "y"}, "template"),
+        (Shape.GENERATE, {"prompt": "x", "context": [1]}, "context"),
+        (Shape.GENERATE, {"prompt": "x", "raw": True, "system": "y"}, "system"),
+        (Shape.GENERATE, {"prompt": "x", "raw": True, "think": True}, "think"),
+    ],
+)
+def test_what_only_ollama_can_be_asked_is_read_with_what_others_say_to_it(shape, fields, parameter):
+    ask = read(shape, **fields)
+    assert isinstance(ask.untranslatable, InvalidRequest)
+    assert ask.untranslatable.parameter == parameter
+    assert parameter in ask.untranslatable.message
+    assert (ask.is_streamed, ask.has_lines, ask.model) == (True, True, "m")
+    assert json.loads(ask.body)["prompt"] == fields.get("prompt", "")
+
+
+def test_older_embeddings_in_our_own_extension_are_not_ollamas():
+    assert read(Shape.EMBEDDINGS, prompt="a").is_ollamas
+    for fields in ({"prompt": ["a"]}, {"input": "a"}):
+        assert not read(Shape.EMBEDDINGS, **fields).is_ollamas
+    assert read(Shape.EMBED, input=["a"]).is_ollamas
 
 
 def test_a_body_that_is_no_json_or_lacks_its_model_is_refused():

@@ -38,6 +38,21 @@ def test_every_answer_is_translated(path, body, kind):
     assert translator.content_type.startswith(kind)
 
 
+@pytest.mark.parametrize(("more", "is_streamed"), [(b"", True), (b',"stream":false', False)])
+def test_an_ask_is_kept_as_its_client_wrote_it(more, is_streamed):
+    body = b'{ "model" : "m", "prompt":"x", "suffix":"y"%b}' % more
+    native = ROUTES["/api/generate"].face.read(Operation.COMPLETION, body).native
+    assert native is not None
+    assert (native.dialect, native.path, native.body) == ("ollama", "/api/generate", body)
+    assert native.is_streamed is is_streamed
+    assert isinstance(native.untranslatable, InvalidRequest)
+
+
+def test_what_ollama_would_not_take_is_only_translated():
+    body = b'{"model":"m","prompt":["x"]}'
+    assert ROUTES["/api/embeddings"].face.read(Operation.EMBEDDING, body).native is None
+
+
 def test_faults_are_said_in_ollamas_shape():
     face = ROUTES["/api/chat"].face
     assert face.refusal(InvalidRequest("no"), "r").body == b'{"error":"no"}'

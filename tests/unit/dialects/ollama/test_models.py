@@ -1,8 +1,8 @@
 import pytest
 
 from remuda.core.faults import UnknownModel
-from remuda.dialects.ollama.models import capabilities_of, digest_of, listed, running, shown
-from remuda.fleet.replica import ReplicaState
+from remuda.dialects.ollama.models import capabilities_of, changed_at, digest_of, listed, running, shown
+from remuda.fleet.replica import ReplicaState, Told
 from tests.fixtures.asgi import fleet_of, replica
 
 FLEET = fleet_of(
@@ -42,3 +42,53 @@ def test_names_tell_what_a_model_may_do():
     assert capabilities_of("nomic-Embed-text") == ["embedding"]
     assert capabilities_of("bge-reranker") == []
     assert capabilities_of("llama3.2:3b") == ["completion", "tools"]
+
+
+OLD = Told(
+    size_bytes=1, digest="old", modified_at="2026-01-01T00:30:00.123456789+01:00", is_running=True, family="llama"
+)
+NEW = Told(
+    size_bytes=2,
+    digest="new",
+    modified_at="2026-01-01T00:00:00Z",
+    is_running=False,
+    family="qwen3",
+    families=("qwen3",),
+    quantization="Q4_0",
+    capabilities=("completion", "vision"),
+    trained_context=32_768,
+)
+
+
+def told(*tellings):
+    """One model on several servers, each with what it tells."""
+    made = [replica("m") for _ in tellings]
+    for each, telling in zip(made, tellings, strict=True):
+        each.told = telling
+    return fleet_of(*made)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_where_several_servers_have_a_model_it_is_listed_once_as_the_newest(order):
+    [entry] = listed(told(*[OLD, NEW, None][::order])).models
+    assert (entry.name, entry.size, entry.digest, entry.modified_at) == ("m", 2, "new", NEW.modified_at)
+    assert (entry.details.family, entry.details.quantization_level) == ("qwen3", "Q4_0")
+
+
+def test_what_no_server_has_loaded_is_not_running():
+    assert running(told(NEW)).models == []
+    loaded = Told(digest="other", is_running=True, size_vram_bytes=7, expires_at="2026-02-02T00:00:00Z")
+    [entry] = running(told(NEW, loaded)).models
+    assert (entry.digest, entry.size_vram, entry.expires_at) == ("other", 7, "2026-02-02T00:00:00Z")
+
+
+def test_a_model_is_shown_with_what_its_server_tells():
+    made = shown(told(NEW), "m")
+    assert made.capabilities == ["completion", "vision"]
+    assert made.model_info["qwen3.context_length"] == 32_768
+    assert made.modified_at == NEW.modified_at
+
+
+def test_times_of_any_zone_compare():
+    assert changed_at(OLD.modified_at) < changed_at(NEW.modified_at) < changed_at("2026-01-01T00:00:01")
+    assert changed_at("yesterday") < changed_at(OLD.modified_at)

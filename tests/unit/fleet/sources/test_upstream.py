@@ -6,31 +6,48 @@ from typing import Any
 import pytest
 
 from remuda.core.address import Address
+from remuda.core.node import NodeKind
+from remuda.engines.llamacpp.adapter import LlamaCpp
+from remuda.engines.ollama.adapter import Ollama
 from remuda.engines.openai.adapter import OpenAILike
+from remuda.engines.protocol import Engine
 from remuda.fleet.health import HealthRules
 from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
-from remuda.fleet.replica import Deadlines, ReplicaState
+from remuda.fleet.replica import Deadlines, Replica, ReplicaState
 from remuda.fleet.sources.upstream import UpstreamSource, names_in
-from remuda.outbound.http import NotJson, OutboundError
+from remuda.outbound.http import NotJson, OutboundError, WebPage
 from remuda.testing.clock import FakeClock
 
+OPENAI = OpenAILike()
+ENGINES: dict[NodeKind, Engine] = {
+    NodeKind.OPENAI: OPENAI,
+    NodeKind.REMUDA: OPENAI,
+    NodeKind.OLLAMA: Ollama(),
+    NodeKind.LLAMA_CPP: LlamaCpp(),
+}
 RULES = HealthRules(failures=2, successes=2, every_s=10, again_s=1)
 
 
 class FakeClient:
-    """Answers as told; an exception is raised."""
+    """Answers the question for models as told, and others as `more` says; an exception is raised."""
 
-    def __init__(self, *answers: Any) -> None:
+    def __init__(self, *answers: Any, more: dict[str, Any] | None = None) -> None:
         self.answers = list(answers)
+        self.more = more or {}
         self.asked = 0
 
-    async def get_json(self, path: str) -> Any:
-        assert path == "/models"
-        self.asked += 1
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+    async def get_json(self, path: str, *, base_path: str | None = None) -> Any:
+        if path == "/models" or path in self.more:
+            self.asked += path == "/models"
+            answer = self.more.get(path) or (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+        else:
+            answer = NotJson("it answers 404", 404)
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def post_json(self, path: str, value: Any, *, base_path: str | None = None) -> Any:
+        return await self.get_json(path)
 
 
 def offering(*names: str) -> dict[str, Any]:
@@ -40,16 +57,24 @@ def offering(*names: str) -> dict[str, Any]:
 class Watched:
     """A source, and what it has announced."""
 
-    def __init__(self, *answers: Any, models: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *answers: Any,
+        models: tuple[str, ...] = (),
+        kind: NodeKind | None = NodeKind.OPENAI,
+        slots: int = 8,
+        more: dict[str, Any] | None = None,
+    ) -> None:
         self.said: list[FleetChange] = []
-        self.client = FakeClient(*answers)
+        self.client = FakeClient(*answers, more=more)
         self.clock = FakeClock()
         self.source = UpstreamSource(
             "box",
-            address=Address("127.0.0.1", 1),
-            engine=OpenAILike(),
+            address=Address("127.0.0.1", 1, base_path="/v1"),
+            engines=ENGINES,
+            kind=kind,
             client=self.client,  # type: ignore[arg-type]
-            slots=8,
+            slots=slots,
             headers=(),
             models=models,
             deadlines=Deadlines(),
@@ -237,3 +262,149 @@ async def test_it_tells_how_the_server_stands() -> None:
     assert (source.state, source.models, source.trouble) == (ReplicaState.STANDBY, ("a", "b"), "it answers 500")
     assert source.latency_s is None
     assert source.slots.size == 8
+
+
+# Kinds
+
+OLLAMA: dict[str, Any] = {
+    "/api/version": {"version": "0.12.11"},
+    "/api/tags": {"models": [{"name": "a:latest", "size": 5, "digest": "d", "details": {"family": "llama"}}]},
+    "/api/ps": {"models": []},
+    "/api/show": {"capabilities": ["tools"], "model_info": {}},
+}
+PROPS = {"total_slots": 3, "default_generation_settings": {"n_ctx": 4096}}
+
+
+def served(watched: Watched) -> list[Replica]:
+    change = watched.said[-1]
+    assert isinstance(change, Served)
+    return list(change.replicas)
+
+
+async def test_the_kind_is_found_out_and_decides_how_the_server_is_spoken_to():
+    watched = Watched(offering("a"), kind=None, more=OLLAMA)
+    await watched.source.ask()
+    assert watched.source.kind is NodeKind.OLLAMA
+    [replica] = served(watched)
+    assert (replica.model, replica.engine, replica.address.base_path) == ("a:latest", ENGINES[NodeKind.OLLAMA], "")
+    assert replica.told is not None
+    assert (replica.told.size_bytes, replica.told.is_running, replica.told.capabilities) == (5, False, ("tools",))
+
+
+async def test_what_is_told_for_lists_alone_is_renewed_without_an_announcement():
+    watched = Watched(kind=NodeKind.OLLAMA, more=dict(OLLAMA))
+    for _ in range(3):
+        await watched.source.ask()
+    assert len(watched.said) == 1
+    [replica] = served(watched)
+    watched.client.more["/api/ps"] = {"models": [{"name": "a:latest", "size_vram": 7, "expires_at": "soon"}]}
+    await watched.source.ask()
+    assert len(watched.said) == 1
+    assert replica.told is not None
+    assert (replica.told.is_running, replica.told.size_vram_bytes, replica.told.expires_at) == (True, 7, "soon")
+
+
+async def test_another_context_is_news():
+    watched = Watched({"data": [{"id": "a", "max_model_len": 10}]}, {"data": [{"id": "a", "max_model_len": 20}]})
+    await watched.source.ask()
+    assert [replica.context_length for replica in served(watched)] == [10]
+    await watched.source.ask()
+    assert [replica.context_length for replica in served(watched)] == [20]
+    await watched.source.ask()
+    assert len(watched.said) == 2
+
+
+@pytest.mark.parametrize(("bound", "size"), [(4096, 3), (2, 2)])
+async def test_llamacpp_gets_no_more_than_it_has_slots(bound: int, size: int):
+    watched = Watched(offering("a"), kind=NodeKind.LLAMA_CPP, slots=bound, more={"/props": PROPS})
+    await watched.source.ask()
+    [replica] = served(watched)
+    assert (replica.slots.size, replica.slots.total, replica.context_length) == (size, size, 4096)
+    watched.client.more["/props"] = {**PROPS, "total_slots": 1}
+    replica.slots.in_use = 2
+    await watched.source.ask()
+    assert (replica.slots.size, replica.slots.free) == (1, 0)
+    assert served(watched) == [replica]
+    assert len(watched.said) == 2, "whoever waits for a slot has to hear of it"
+
+
+async def test_while_it_is_away_another_kind_may_take_its_place():
+    gone = OutboundError("gone")
+    watched = Watched(*[offering("a:latest")] * 2, gone, gone, offering("a:latest"), kind=None)
+    await watched.source.ask()
+    assert watched.source.kind is NodeKind.OPENAI
+    [before] = served(watched)
+    before.slots.in_use = 1
+    for _ in range(2):
+        await watched.source.ask()
+    watched.client.more = dict(OLLAMA)
+    for _ in range(2):
+        await watched.source.ask()
+    [after] = served(watched)
+    assert (after.engine, after.state) == (ENGINES[NodeKind.OLLAMA], ReplicaState.ACTIVE)
+    assert after.slots is before.slots, "what is under way still counts"
+
+
+async def test_one_whose_kind_is_not_certain_is_asked_as_all_are_and_again():
+    watched = Watched(offering("a"), kind=None, more={"/props": OutboundError("busy", 503)})
+    await watched.source.ask()
+    assert watched.source.kind is None
+    assert [replica.engine for replica in served(watched)] == [OPENAI]
+    watched.client.more["/props"] = PROPS
+    await watched.source.ask()
+    assert watched.source.kind is NodeKind.LLAMA_CPP
+    assert [replica.engine for replica in served(watched)] == [ENGINES[NodeKind.LLAMA_CPP]]
+
+
+async def test_another_remuda_whose_word_does_not_come_is_not_taken_for_an_ollama():
+    watched = Watched(offering("a"), kind=None, more={**OLLAMA, "/version": OutboundError("busy")})
+    await watched.source.ask()
+    assert watched.source.kind is None
+    watched.client.more["/version"] = {"name": "Remuda"}
+    await watched.source.ask()
+    assert watched.source.kind is NodeKind.REMUDA
+    assert len(watched.said) == 1, "it is spoken to as before"
+
+
+async def test_configured_models_are_served_before_the_kind_is_known():
+    watched = Watched(offering("a"), kind=None, models=("a", "other"), more=OLLAMA)
+    watched.source.begin()
+    assert [replica.engine for replica in served(watched)] == [OPENAI] * 2
+    await watched.source.ask()
+    assert [replica.model for replica in served(watched)] == ["a", "other"]
+    assert {replica.engine for replica in served(watched)} == {ENGINES[NodeKind.OLLAMA]}
+    assert [replica.told is not None for replica in served(watched)] == [True, False], "a is a:latest there"
+
+
+async def test_a_web_page_is_no_list_of_models_and_no_leave_to_pass_any_name_on():
+    watched = Watched(WebPage("it answers with a web page", 200), kind=None)
+    watched.source.begin()
+    for _ in range(3):
+        await watched.source.ask()
+    assert not [change for change in watched.said if isinstance(change, Served)]
+    assert "web page" in watched.source.trouble
+    assert watched.source.latency_s is None
+    named = Watched(WebPage("it answers with a web page", 200), models=("mine",))
+    named.source.begin()
+    for _ in range(2):
+        await named.source.ask()
+    assert named.last == {"box/mine": ReplicaState.STANDBY}
+
+
+async def test_one_that_is_not_of_the_given_kind_is_on_standby():
+    watched = Watched(offering("a"), kind=NodeKind.OLLAMA, models=("a",))
+    watched.source.begin()
+    for _ in range(2):
+        await watched.source.ask()
+    assert watched.last == {"box/a": ReplicaState.STANDBY}
+    assert watched.source.kind is NodeKind.OLLAMA
+    assert watched.source.trouble == "it answers 404"
+
+
+async def test_how_long_its_last_answer_took_is_kept():
+    watched = Watched(offering("a"), OutboundError("gone"))
+    await watched.source.ask()
+    assert watched.source.latency_s == 0.0
+    await watched.source.ask()
+    assert watched.source.latency_s is None
+    assert watched.source.trouble == "gone"

@@ -1,0 +1,61 @@
+"""An Ollama server: its own API for its own clients' asks, its OpenAI-compatible one for all others.
+
+Sources: Ollama's `docs/api.md` and `docs/openai.md`; `server/routes.go` for the words of its errors.
+"""
+
+import re
+from typing import Final
+
+from remuda.core.ask import Ask, Operation
+from remuda.core.faults import ContextOverflow, Fault, NotOffered, UnknownModel
+from remuda.engines.body import INPUT_FIELDS, fields_of, json_text, with_fields
+from remuda.engines.openai.adapter import PATHS, SHORTER, OpenAILike, body_for, error_in
+from remuda.engines.protocol import Outgoing
+
+DIALECT: Final = "ollama"
+"""Whose asks it takes as they are."""
+
+_PATHS: Final[dict[Operation, str]] = {
+    operation: "/v1" + path for operation, path in PATHS.items() if operation is not Operation.RERANK
+}
+_UNKNOWN_MODEL: Final = re.compile(r"model .*not found", re.DOTALL)
+_OVERFLOW: Final = re.compile(r"exceeds? (?:the |maximum )?context|context length exceeded|exceed_context_size")
+
+
+class Ollama:
+    """How Ollama is spoken to; its addresses are those of its root."""
+
+    kind: Final = "ollama"
+    reuses_after_stream: Final = True
+    slots_path: Final = None
+
+    def __init__(self) -> None:
+        self._openai = OpenAILike()
+
+    def busy_slots(self, body: bytes) -> int:
+        """Never asked: Ollama does not tell its slots."""
+        raise ValueError("Ollama does not tell its slots")
+
+    def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
+        """An ask of Ollama's own dialect as its client wrote it, but for the model's name where the server has another;
+        any other as OpenAI's. Raises NotOffered for what Ollama has no API for."""
+        native = ask.native
+        if native is not None and native.dialect == DIALECT:
+            body = native.body
+            if upstream_model != ask.model:
+                body = with_fields(body, fields_of(body), {"model": json_text(upstream_model)})
+            return Outgoing(path=native.path, body=body, is_streamed=native.is_streamed, is_native=True)
+        path = _PATHS.get(ask.operation)
+        if path is None:
+            raise NotOffered("This model is served by Ollama, which does not offer reranking.")
+        return Outgoing(path=path, body=body_for(ask, upstream_model), is_streamed=ask.is_streamed)
+
+    def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
+        """The fault behind an error answer, of its own API or of the other."""
+        if status in (400, 404):
+            message = error_in(body)[0]
+            if status == 404 and _UNKNOWN_MODEL.search(message):
+                return UnknownModel(message, parameter="model")
+            if status == 400 and _OVERFLOW.search(message):
+                return ContextOverflow(message, parameter=INPUT_FIELDS[operation], expected=SHORTER)
+        return self._openai.fault_of(status, body, operation)

@@ -1,0 +1,160 @@
+"""The questions that a server elsewhere is asked: what kind of server it is, and what it offers."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from remuda.core.node import NodeKind
+from remuda.fleet.replica import Told
+from remuda.fleet.sources.kinds import Answers, kind_of
+from remuda.fleet.sources.offers import Offers, Props, listed, props_in, tagged, with_running, with_shown
+from remuda.outbound.http import NotJson, OutboundClient, OutboundError, WebPage
+
+log = logging.getLogger(__name__)
+
+MODELS: Final = "/models"
+"""Where an OpenAI-compatible server lists its models, below its base address."""
+UNWELL: Final = frozenset({None, 502, 503, 504})
+"""Statuses (None: nothing was answered) that tell nothing of a server but that it is not well."""
+SHOWN_AT_ONCE: Final = 20
+"""How many models are asked after one by one in one round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a server said of itself."""
+
+    offers: Offers | None
+    """Its models; None where it does not list them."""
+    why: str = ""
+    """Why not."""
+    slots: int | None = None
+    """How many asks it takes at once, where it tells."""
+
+
+class Questions:
+    """Asks one server, and keeps what need not be asked each time."""
+
+    def __init__(self, client: OutboundClient, root: str) -> None:
+        """`client` stands where the server's OpenAI API does; its own stands below the path `root`."""
+        self._client = client
+        self._root = root
+        self._offers: Offers = {}
+        self._shown: dict[str, Told] = {}
+        """What was told of single models, by their digest."""
+
+    async def kind(self) -> NodeKind | None:
+        """What kind of server it is; None where it has to be asked again, since what speaks for another kind may just
+        not have been said. Raises OutboundError where it is away."""
+        said = Answers(models=await self._or_none(self._client.get_json(MODELS)), are_all=False)
+        for name, path in _PLACES.items():
+            if name == "tags" and said.ollama_version is None:
+                continue
+            try:
+                said = replace(said, **{name: await self._or_none(self._own(path))})
+            except OutboundError:
+                return None
+            if (kind := kind_of(said)) is not None:
+                return kind
+        return kind_of(replace(said, are_all=True))
+
+    async def found(self, kind: NodeKind) -> Found:
+        """What a server of that kind offers; raises OutboundError where it does not answer as such a server does."""
+        match kind:
+            case NodeKind.OLLAMA:
+                return await self._ollama()
+            case NodeKind.LLAMA_CPP:
+                return await self._llamacpp()
+        return await self._openai()
+
+    async def more(self, kind: NodeKind, offers: Offers) -> Mapping[str, Told]:
+        """What is told of models one by one, which is dear and therefore asked once for each, a few in one round: of
+        those that were asked after now, by the model's name."""
+        if kind is not NodeKind.OLLAMA:
+            return {}
+        told = {name: offer.told for name, offer in offers.items() if offer.told is not None}
+        present = {_version(name, each) for name, each in told.items()}
+        self._shown = {version: each for version, each in self._shown.items() if version in present}
+        unknown = [name for name, each in told.items() if _version(name, each) not in self._shown]
+        made: dict[str, Told] = {}
+        for name in unknown[:SHOWN_AT_ONCE]:
+            try:
+                answer = await self._client.post_json("/api/show", {"model": name}, base_path=self._root)
+            except OutboundError as error:
+                log.debug("the model %s could not be asked after: %s", name, error)
+                if error.status in UNWELL:
+                    break  # the rest will be asked after when it is well again
+                answer = None
+            self._shown[_version(name, told[name])] = with_shown(Told(), answer)
+            made[name] = self._completed(name, told[name])
+        return made
+
+    def _completed(self, name: str, told: Told) -> Told:
+        """`told` with what is known of the model alone."""
+        shown = self._shown.get(_version(name, told))
+        if shown is None:
+            return told
+        capabilities = shown.capabilities or told.capabilities
+        return replace(told, capabilities=capabilities, trained_context=shown.trained_context)
+
+    async def _openai(self) -> Found:
+        try:
+            offers = listed(await self._client.get_json(MODELS))
+        except WebPage as error:
+            raise OutboundError(f"{error} where its models should be: is this its base address?") from error
+        except NotJson as error:
+            return Found(None, f" ({error})")
+        return Found(offers)
+
+    async def _ollama(self) -> Found:
+        offers = tagged(await self._own("/api/tags"))
+        if offers is None:
+            raise OutboundError("it does not list its models as Ollama does")
+        try:
+            running = await self._own("/api/ps")
+        except OutboundError as error:
+            log.debug("the running models are not known: %s", error)
+            running = None
+        self._offers = {
+            name: replace(offer, told=self._completed(name, offer.told)) if offer.told is not None else offer
+            for name, offer in with_running(offers, running, self._offers).items()
+        }
+        return Found(self._offers)
+
+    async def _llamacpp(self) -> Found:
+        found = await self._openai()
+        props = await self._props()
+        if found.offers is None or props.context_length is None:
+            return replace(found, slots=props.slots)
+        offers = {name: replace(offer, context_length=props.context_length) for name, offer in found.offers.items()}
+        return Found(offers, slots=props.slots)
+
+    async def _props(self) -> Props:
+        try:
+            return props_in(await self._own("/props"))
+        except OutboundError as error:
+            if error.status in UNWELL:
+                raise  # while it loads its model
+            log.debug("the slots of a llama.cpp server are not known: %s", error)
+            return Props()
+
+    async def _own(self, path: str) -> Any:
+        return await self._client.get_json(path, base_path=self._root)
+
+    async def _or_none(self, asked: Any) -> Any:
+        """The answer, or None for a refusal: that is an answer too, unlike a server that is away."""
+        try:
+            return await asked
+        except OutboundError as error:
+            if error.status in UNWELL:
+                raise
+            return None
+
+
+_PLACES: Final = {"version": "/version", "ollama_version": "/api/version", "tags": "/api/tags", "props": "/props"}
+"""Where a server of some kind or other says what it is, by the name of the answer."""
+
+
+def _version(name: str, told: Told) -> str:
+    return told.digest or name

@@ -1,0 +1,38 @@
+"""The table of kinds: who answers how."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from remuda.core.node import NodeKind
+from remuda.fleet.sources.kinds import Answers, kind_of
+
+MODELS: Any = {"object": "list", "data": [{"id": "a", "owned_by": "library"}]}
+TAGS: Any = {"models": []}
+PROPS: Any = {"total_slots": 4, "default_generation_settings": {"n_ctx": 2048}}
+OLLAMA = Answers(models=MODELS, ollama_version={"version": "0.12.11"}, tags=TAGS)
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind"),
+    [
+        (OLLAMA, NodeKind.OLLAMA),
+        (replace(OLLAMA, version={"name": "Remuda", "version": "1"}), NodeKind.REMUDA),
+        (replace(OLLAMA, version={"version": "0.10.2"}), NodeKind.OLLAMA),
+        (replace(OLLAMA, tags=None), NodeKind.OPENAI),
+        (replace(OLLAMA, ollama_version={"version": 3}), NodeKind.OPENAI),
+        (Answers(models=MODELS, version={"version": "0.10.2"}), NodeKind.OPENAI),  # vLLM
+        (Answers(models=MODELS, props=PROPS), NodeKind.LLAMA_CPP),
+        (Answers(models=MODELS, props=PROPS, tags=TAGS), NodeKind.LLAMA_CPP),
+        (Answers(models={"data": [{"id": "a", "owned_by": "llamacpp"}]}), NodeKind.LLAMA_CPP),
+        (Answers(models={"data": ["odd", {"owned_by": 3}]}), NodeKind.OPENAI),
+        (Answers(models=["odd"], version=3, ollama_version="x", tags=[], props={"props": 1}), NodeKind.OPENAI),
+        (Answers(), NodeKind.OPENAI),
+        (Answers(models=MODELS, are_all=False), None),
+        (replace(OLLAMA, are_all=False), NodeKind.OLLAMA),
+        (Answers(props=PROPS, are_all=False), NodeKind.LLAMA_CPP),
+    ],
+)
+def test_who_answers_so_is(answers: Answers, kind: NodeKind | None) -> None:
+    assert kind_of(answers) is kind

@@ -1,0 +1,100 @@
+"""The questions, put to real sockets."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from remuda.core.address import parse_address
+from remuda.core.node import NodeKind
+from remuda.fleet.sources.questions import SHOWN_AT_ONCE, Questions
+from remuda.outbound.http import OutboundClient, OutboundError
+from remuda.testing.behaviour import Fault
+from remuda.testing.speech import OllamaSpeech
+from remuda.testing.upstream import FakeUpstream
+from tests.fixtures.http_servers import http, serving
+
+NAMES = ("org/a:latest", "b:7b")
+
+
+@asynccontextmanager
+async def asking(url: str, root: str = "") -> AsyncIterator[Questions]:
+    client = OutboundClient(parse_address(url), timeout_s=5)
+    try:
+        yield Questions(client, root)
+    finally:
+        await client.close()
+
+
+@pytest.mark.parametrize("speaks", ["ollama", "llama.cpp", "openai"])
+async def test_kinds_are_told_apart_and_each_is_asked_in_its_own_way(speaks: str):
+    async with FakeUpstream(models=NAMES, speaks=speaks, slots=3) as fake, asking(fake.url) as questions:
+        kind = await questions.kind()
+        assert kind is NodeKind(speaks)
+        found = await questions.found(kind)
+        assert found.offers is not None
+        assert set(found.offers) == set(NAMES)
+        assert found.slots == (3 if kind is NodeKind.LLAMA_CPP else None)
+
+
+async def test_ollama_tells_what_it_has_and_is_asked_after_each_once():
+    async with FakeUpstream(models=NAMES, speaks="ollama") as fake, asking(fake.url) as questions:
+        assert isinstance(fake.speech, OllamaSpeech)
+        fake.speech.loaded = NAMES[:1]
+        found = await questions.found(NodeKind.OLLAMA)
+        assert found.offers is not None
+        more = await questions.more(NodeKind.OLLAMA, found.offers)
+        for _ in range(2):
+            found = await questions.found(NodeKind.OLLAMA)
+            assert found.offers is not None
+            assert await questions.more(NodeKind.OLLAMA, found.offers) == {}
+        told = {name: offer.told for name, offer in found.offers.items()}
+        assert told == more
+        assert {name: each.is_running for name, each in more.items()} == {NAMES[0]: True, NAMES[1]: False}
+        assert more[NAMES[0]].trained_context == 131_072
+        assert more[NAMES[0]].capabilities == ("completion", "tools", "thinking")
+        assert found.offers[NAMES[0]].context_length == 4096
+        assert [seen.path for seen in fake.probes].count("/api/show") == 2
+
+
+async def test_many_models_are_asked_after_a_few_at_a_time():
+    names = tuple(f"m{number}:latest" for number in range(SHOWN_AT_ONCE + 5))
+    async with FakeUpstream(models=names, speaks="ollama") as fake, asking(fake.url) as questions:
+        found = await questions.found(NodeKind.OLLAMA)
+        assert found.offers is not None
+        sizes = [len(await questions.more(NodeKind.OLLAMA, found.offers)) for _ in range(3)]
+        assert sizes == [SHOWN_AT_ONCE, 5, 0]
+        assert await questions.more(NodeKind.OPENAI, found.offers) == {}
+
+
+async def test_one_that_does_not_answer_is_away():
+    async with FakeUpstream(speaks="ollama") as fake, asking(fake.url) as questions:
+        for fields in ({"fault": Fault.DROP_BEFORE_HEAD}, {"fault": Fault.ERROR, "status": 503}):
+            fake.behave(probes_too=True, **fields)
+            with pytest.raises(OutboundError):
+                await questions.kind()
+            with pytest.raises(OutboundError):
+                await questions.found(NodeKind.OLLAMA)
+
+
+@pytest.mark.parametrize("kind", [NodeKind.OPENAI, NodeKind.REMUDA, NodeKind.LLAMA_CPP])
+async def test_a_web_page_is_no_answer(kind: NodeKind):
+    page = http(b"<!doctype html><title>Welcome</title>")
+    async with serving(page) as served, asking(f"http://127.0.0.1:{served.port}/v1") as questions:
+        assert await questions.kind() is NodeKind.OPENAI
+        with pytest.raises(OutboundError, match="web page where its models should be"):
+            await questions.found(kind)
+
+
+async def test_one_that_lists_nothing_may_still_take_any_name():
+    async with serving(http(b"", "404 Not Found")) as served, asking(f"http://127.0.0.1:{served.port}/v1") as questions:
+        assert await questions.kind() is NodeKind.OPENAI
+        found = await questions.found(NodeKind.OPENAI)
+        assert (found.offers, found.why, found.slots) == (None, " (it answers 404)", None)
+
+
+async def test_the_own_api_stands_below_the_root():
+    async with FakeUpstream(speaks="ollama") as fake, asking(fake.url, "/nowhere") as questions:
+        assert await questions.kind() is NodeKind.OPENAI
+        with pytest.raises(OutboundError, match="404"):
+            await questions.found(NodeKind.OLLAMA)
