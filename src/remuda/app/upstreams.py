@@ -36,10 +36,13 @@ class UpstreamMaker:
         clock: Clock,
         announce: Callable[[FleetChange], None],
         recovered: Callable[[Slots, str], None],
+        is_asking: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`is_asking`: whether this gateway is the one that asks."""
         self._clock = clock
         self._announce = announce
         self._recovered = recovered
+        self._is_asking = is_asking
         openai_like = OpenAILike()
         self._engines: Mapping[NodeKind, Engine] = {
             NodeKind.OLLAMA: Ollama(),
@@ -86,5 +89,6 @@ class UpstreamMaker:
             clock=self._clock,
             chance=system_chance,
             rules=self._rules,
+            is_asking=self._is_asking,
         )
         return Upstream(source, client)

@@ -2,17 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 from typing import Any
 
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
+from remuda.app.credentials import Credentials
 from remuda.app.exits import CommandError, Exit
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
+from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.machine_use import MachineReader
 from remuda.app.nodes import Nodes
@@ -24,11 +28,11 @@ from remuda.app.settings import HealthSettings, Settings
 from remuda.app.strategy import KeptStrategy
 from remuda.app.upstreams import UpstreamMaker
 from remuda.app.users import KnownUsers
+from remuda.app.watch_together import WatchTogether
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
-from remuda.core.keys import Key, KeyRing, Scope, digest_of
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.control.health import Vitals
@@ -61,7 +65,6 @@ from remuda.gateway.waiting import KeepAlive
 from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
-from remuda.store.keys import list_keys, usable_keys
 from remuda.store.watch import watch_revision
 from remuda.telemetry.logs import AccessLog
 from remuda.telemetry.metrics import Metrics
@@ -106,6 +109,7 @@ class Remuda:
             trusted_proxies=[ip_network(network) for network in settings.server.trusted_proxies],
             tokens=self.users.tokens,
         )
+        self.credentials = Credentials(store, self.gatekeeper, self.users, settings, clock)
         self.journal = Journal(
             store,
             settings.data_dir / "spool",
@@ -120,11 +124,14 @@ class Remuda:
         self._key_use = KeyUse(store, clock)
         self._unasked: set[str] = set()
         self._are_asked = asyncio.Event()
+        self.leadership = Leadership(store, "nodes", f"{socket.gethostname()} {os.getpid()} {ids()}", clock)
         self.nodes = Nodes(
             settings.upstreams,
             store=store,
             sealer=sealer,
-            maker=UpstreamMaker(settings.health, clock, self._announced, self.breakers.recovered),
+            maker=UpstreamMaker(
+                settings.health, clock, self._announced, self.breakers.recovered, lambda: self.leadership.is_leading
+            ),
             announce=self._announced,
             clock=clock,
         )
@@ -173,9 +180,8 @@ class Remuda:
             yield remuda
 
     async def _start(self) -> None:
-        await self._renew_keys()
-        has_credentials = len(self.gatekeeper.ring) or len(self.users.tokens.users)
-        if not self.settings.server.is_local and not has_credentials:
+        await self.credentials.renew()
+        if not self.settings.server.is_local and not len(self.credentials):
             raise CommandError(
                 "listening beyond this machine needs an API key first: make one with `remuda keys create --name me`, "
                 "or set API_KEYS",
@@ -188,8 +194,14 @@ class Remuda:
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
+        if self._is_shared:
+            await self.leadership.claim()
         known = await self._renew()
         self.tasks.start(watch_revision(self.store, self.clock, self._renew, known=known), "changes in the store")
+        if self._is_shared:
+            together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
+            self.tasks.start(self.leadership.run(), "leadership")
+            self.tasks.start(together.run(), "watch together")
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
@@ -203,6 +215,8 @@ class Remuda:
     async def _close(self) -> None:
         await self.gateway.close()
         await self.tasks.close()
+        if self._is_shared:
+            await self.leadership.resign()
         await self._known.write()
         await self._key_use.write()
         await self.local.close()
@@ -210,19 +224,14 @@ class Remuda:
         self.users.close()
         await self.journal.close()
 
-    # Keys and users
-
-    async def _renew_keys(self) -> int:
-        users = await self.users.renew()
-        revision, stored = await usable_keys(self.store)
-        self.gatekeeper.ring = KeyRing([*stored, *_configured_keys(self.settings, self.clock)])
-        # Revoking the last key, or removing the last user, must not open the door again.
-        self.gatekeeper.has_had_keys = users.have_been or bool(stored) or bool(await list_keys(self.store))
-        return min(users.revision, revision)
+    @property
+    def _is_shared(self) -> bool:
+        """Whether other gateways may stand on the same store; a file is this gateway's own."""
+        return not self.store.is_sqlite
 
     async def _renew(self) -> int:
         """Take in what another process changed in the store: keys, users, nodes, policies."""
-        return min(await self._renew_keys(), await self.nodes.renew(), await self.strategy.renew())
+        return min(await self.credentials.renew(), await self.nodes.renew(), await self.strategy.renew())
 
     def _reconfigure(self, settings: Settings) -> None:
         """Take in what a changed settings file says of servers elsewhere."""
@@ -459,17 +468,3 @@ async def _quietly(load: Coroutine[Any, Any, LocalModelState]) -> None:
         await load
     except Fault as fault:
         log.warning("%s", fault)
-
-
-def _configured_keys(settings: Settings, clock: Clock) -> Iterable[Key]:
-    """The keys of the settings (`API_KEYS`): inference and read, kept nowhere but in memory."""
-    for number, secret in enumerate(settings.auth.api_keys):
-        value = secret.get_secret_value()
-        yield Key(
-            id=f"env-{number + 1}",
-            name=f"API_KEYS {number + 1}",
-            digest=digest_of(value.encode()),
-            prefix="",
-            scopes=frozenset({Scope.INFERENCE, Scope.READ}),
-            created_at=clock.wall(),
-        )
