@@ -282,12 +282,16 @@ class AuthSettings(Section):
     """Who may use the gateway."""
 
     required: Literal["auto", "always"] = "auto"
-    """`auto`: while no key exists, programs on this machine need none. `always`: every request needs a key."""
+    """`auto`: while no key and no user exists, programs on this machine need none. `always`: every request needs a key or a user's token."""  # noqa: E501
     api_keys: tuple[Secret, ...] = ()
     """Keys of your own choice, beside those made by `remuda keys create`. They may ask models and read; at 16 random characters or more they are as good as made ones. The variable `API_KEYS` (comma-separated) sets them too."""  # noqa: E501
 
     secret_key: Secret | None = None
-    """What the keys of nodes are sealed with in the store. Several gateways on one store need the same. Default: a random one, in the file `node.key` of the data folder."""  # noqa: E501
+    """What the keys of nodes are sealed with in the store, and the tokens of users signed. Several gateways on one store need the same. Default: a random one, in the file `node.key` of the data folder."""  # noqa: E501
+    access_token_s: Annotated[Seconds, Field(ge=1, le=86_400)] = 300
+    """How long the access token lasts that a user gets by logging in."""
+    refresh_token_s: Annotated[Seconds, Field(ge=1, le=31_536_000)] = 86_400
+    """How long the refresh token lasts, with which a user gets further access tokens."""
 
     @property
     def sealing_secret(self) -> str | None:
