@@ -36,7 +36,7 @@ from remuda.testing.seen import Outcome, Seen
 from remuda.testing.speech import SPEECHES
 
 TURNS = 3
-"""Turns of the event loop from an accepted connection to its end, where nobody wants it."""
+"""Turns of the event loop from an accepted connection to its end."""
 DEADLINE_S = 10.0
 """How long a test waits for what must happen: generous, since it is only spent when the test fails."""
 
@@ -106,12 +106,16 @@ class FakeUpstream:
         """Ends listening and every connection, in whatever state; an ExceptionGroup tells of bugs of its own."""
         server, self._server = self._server, None
         if server is not None:
+            # asyncio forgets to close what it has accepted when its server is closed before it makes a connection of
+            # it: so it accepts no more, and gets the time to make those connections.
+            for listener in server.sockets:
+                asyncio.get_running_loop().remove_reader(listener.fileno())
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
             server.close()
             if self.unix_path is not None:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.unix_path)
-        for _ in range(TURNS):
-            await asyncio.sleep(0)  # what has been accepted meanwhile is closed before the event loop may end
         tasks = [connection.drop() for connection in list(self._counts.connections)]
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._signal.until(lambda: not self._counts.connections, lambda: "all connections to close", DEADLINE_S)
