@@ -50,6 +50,7 @@ from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.choose import Chooser
 from remuda.gateway.choosing import Choosing
+from remuda.gateway.defaults import Defaults
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.gateway import SWEEP_S, Gateway
@@ -268,6 +269,7 @@ class Remuda:
             monotonic,
             self.choosing.chooser,
             self.keep_alive,
+            Defaults(settings.models.defaults) if settings.models.defaults else None,
         )
 
         def changed(chooser: Chooser | None) -> None:

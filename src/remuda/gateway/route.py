@@ -13,6 +13,7 @@ from remuda.fleet.policies.least_active import least_active
 from remuda.fleet.registry import WILDCARD, Fleet, Model
 from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.choose import Chooser
+from remuda.gateway.defaults import Defaults
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.priority import priority_in
 from remuda.gateway.waiting import KeepAlive, eta_s, note_grant, position_of, retry_after
@@ -77,21 +78,27 @@ class Router:
         monotonic: Callable[[], float],
         chooser: Chooser | None = None,
         keep_alive: KeepAlive | None = None,
+        defaults: Defaults | None = None,
     ) -> None:
         self._fleet = fleet
         self._limits = limits
         self._monotonic = monotonic
+        self._defaults = defaults
         self._keep_alive = keep_alive if keep_alive is not None else KeepAlive(0, 0)
         self.chooser = chooser
         """None: the least active one is taken, whatever is asked; nothing is looked up for it."""
 
-    def find(self, name: str, exchange: Exchange) -> Model:
-        """The model that `name` means, noted in the exchange; raises UnknownModel."""
+    def find(self, ask: Ask, exchange: Exchange) -> Model:
+        """The model that `ask` means, noted in the exchange; what it does not say of parameters is filled in. Raises
+        UnknownModel."""
+        name = ask.model
         model = self._fleet.find(name)
         if model is None:
             exchange.model = name[:200]
             raise UnknownModel(f"there is no model called {name[:200]!r} here", parameter="model", received=name[:200])
         exchange.model = model.name if model.name != WILDCARD else name[:200]
+        if self._defaults is not None:
+            self._defaults.apply(ask, exchange.model)
         return model
 
     def lease(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:

@@ -51,7 +51,7 @@ def router_of(fleet: Fleet, limits: QueueLimits = USUAL) -> Router:
 
 def test_unknown_models() -> None:
     with pytest.raises(UnknownModel) as caught:
-        router_of(Fleet()).find("x" * 1000, exchange())
+        router_of(Fleet()).find(Ask(Operation.CHAT, "x" * 1000, False, False, 1, b"{}"), exchange())
     assert len(caught.value.message) < 300
 
 
