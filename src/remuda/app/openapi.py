@@ -9,6 +9,7 @@ from remuda.dialects.console import routes as console
 from remuda.dialects.control import routes as control
 from remuda.dialects.kit.access import Policy
 from remuda.dialects.kit.documents import json_of, schemas
+from remuda.dialects.nodes import account
 from remuda.dialects.nodes import schemas as nodes
 from remuda.dialects.nodes.routes import NAME as NODES
 from remuda.dialects.ollama import documents as ollama
@@ -25,7 +26,7 @@ DESCRIPTION: Final = (
 )
 NULL: Final = {"type": "null"}
 SCHEMES: Final = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer <key>`."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a user's access token."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
 }
 TAGS: Final = (
@@ -53,7 +54,9 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
     made["servers"] = [{"url": "/", "description": "This gateway"}]
     made["tags"] = list(TAGS)
     components = made.setdefault("components", {})
-    ours = schemas((*openai.SCHEMAS, *ollama.SCHEMAS, *control.SCHEMAS, *console.SCHEMAS, *nodes.SCHEMAS))
+    ours = schemas(
+        (*openai.SCHEMAS, *ollama.SCHEMAS, *control.SCHEMAS, *console.SCHEMAS, *nodes.SCHEMAS, *account.SCHEMAS)
+    )
     components["schemas"] = dict(sorted(ours.items()))
     components["securitySchemes"] = SCHEMES
     components["responses"] = {
@@ -68,12 +71,17 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
         for method, operation in methods.items():
             # Invalid input is a 400 in the owner's shape here (C13), not FastAPI's 422.
             operation["responses"].pop("422", None)
-            refused = next((_REFUSED[tag] for tag in operation.get("tags", ()) if tag in _REFUSED), "Refused")
-            operation["responses"]["default"] = {"$ref": f"#/components/responses/{refused}"}
+            operation["responses"]["default"] = {"$ref": f"#/components/responses/{_refusal(path, operation)}"}
             needed = policy.need(method.upper(), path)
             operation["security"] = [] if needed.scope is None else [{name: []} for name in SCHEMES]
     whole: dict[str, Any] = as_3_0(made)
     return whole
+
+
+def _refusal(path: str, operation: dict[str, Any]) -> str:
+    """The name of what is answered where the operation goes wrong: the words of its dialect, or of its prefix."""
+    otherwise = _REFUSED[OLLAMA] if path.startswith("/api/") else "Refused"
+    return next((_REFUSED[tag] for tag in operation.get("tags", ()) if tag in _REFUSED), otherwise)
 
 
 def as_3_0(schema: Any) -> Any:

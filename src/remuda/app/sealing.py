@@ -1,7 +1,9 @@
 """Credentials at rest: sealed with a key that is not in the store, so that a copy of the store is no copy of them."""
 
 import base64
+import binascii
 import hashlib
+import hmac
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,6 +67,10 @@ class Sealer:
             raise CredentialError("what is kept of it is damaged: give it once more") from None
         return opened.decode()
 
+    def derived(self, purpose: bytes) -> bytes:
+        """A key of 32 bytes for another purpose, the same wherever the sealing key is; raises CredentialError."""
+        return hmac.digest(self._key(is_made=True), purpose, "sha256")
+
     def _key(self, *, is_made: bool) -> bytes:
         if self._secret is not None:
             return hashlib.sha256(_PURPOSE + b"\0" + self._secret.encode()).digest()
@@ -74,8 +80,8 @@ class Sealer:
             key = base64.b64decode(self._file.read_bytes())
         except OSError as error:
             raise CredentialError(f"the key file {self._file} cannot be used: {error.strerror}") from error
-        except ValueError:
-            raise CredentialError(f"the key file {self._file} is damaged") from None
+        except binascii.Error:
+            key = b""
         if len(key) != KEY_BYTES:
             raise CredentialError(f"the key file {self._file} is damaged")
         return key

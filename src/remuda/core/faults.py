@@ -76,6 +76,12 @@ class ExpiredCredential(Fault):
     code = "expired_api_key"
 
 
+class InvalidToken(InvalidCredential):
+    """The token is not valid or has expired: log in again, or refresh it."""
+
+    code = "token_not_valid"
+
+
 class Forbidden(Fault):
     """The API key may not do this."""
 

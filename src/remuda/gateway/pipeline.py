@@ -73,7 +73,7 @@ class Pipeline:
             exchange.caller_id = caller.key_id
             ask = read_ask(exchange, self._max_decompressed_bytes)
             with grant(caller, ask, exchange.fields):
-                model = self._router.find(ask.model, exchange)
+                model = self._router.find(ask, exchange)
                 if self._recorder.keeps_content:
                     self._recorder.capture_prompt(exchange, ask)
                 tried: tuple[Replica, ...] = ()

@@ -71,3 +71,14 @@ def test_what_cannot_be_sent_is_refused_without_being_repeated(credential: str) 
     with pytest.raises(ValueError, match="printable") as error:
         check_credential(credential)
     assert credential not in str(error.value)
+
+
+def test_keys_for_other_purposes_go_with_the_sealing_key(tmp_path: Path) -> None:
+    one = Sealer(tmp_path).derived(b"one")
+    assert len(one) == 32
+    assert Sealer(tmp_path).derived(b"one") == one != Sealer(tmp_path).derived(b"other")
+    assert (
+        Sealer(tmp_path, "a secret").derived(b"one")
+        == Sealer(tmp_path / "elsewhere", "a secret").derived(b"one")
+        != one
+    )

@@ -13,6 +13,7 @@ STATUS: Final[dict[type[Fault], int]] = {
     faults.MissingCredential: 401,
     faults.InvalidCredential: 401,
     faults.ExpiredCredential: 401,
+    faults.InvalidToken: 401,
     faults.Forbidden: 403,
     faults.ForeignOrigin: 403,
     faults.UnknownModel: 404,

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from remuda.core.faults import Fault, InvalidRequest
+from remuda.core.faults import Fault, InvalidRequest, InvalidToken
 from remuda.dialects.kit.status import status_of
 from remuda.dialects.kit.waiting import waiting_headers
 from remuda.gateway.face import Refusal
@@ -15,6 +15,8 @@ def refusal(fault: Fault, request_id: str) -> Refusal:
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     said: dict[str, object] = {"detail": fault.message}
-    if type(fault) is InvalidRequest and fault.parameter is not None:
+    if isinstance(fault, InvalidToken):
+        said["code"] = fault.code  # clients refresh their token by it
+    elif type(fault) is InvalidRequest and fault.parameter is not None:
         said = {fault.parameter: [fault.message]}
     return Refusal(status, tuple(headers), msgspec.json.encode(said))

@@ -177,6 +177,8 @@ class Refused(msgspec.Struct):
     """What went wrong: in `detail`, or by the field that is wrong; some routes, as S4 has it, say it in `error`."""
 
     detail: str | None = None
+    code: str | None = None
+    """`token_not_valid` where a token is not valid or has expired."""
     error: str | None = None
 
 

@@ -18,6 +18,7 @@ STATUS: Final[dict[type[Fault], tuple[int, str]]] = {
     faults.MissingCredential: (401, "authentication_error"),
     faults.InvalidCredential: (401, "authentication_error"),
     faults.ExpiredCredential: (401, "authentication_error"),
+    faults.InvalidToken: (401, "authentication_error"),
     faults.Forbidden: (403, "permission_error"),
     faults.ForeignOrigin: (403, "permission_error"),
     faults.UnknownModel: (404, "invalid_request_error"),
