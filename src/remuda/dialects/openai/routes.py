@@ -60,10 +60,16 @@ _NOT_OFFERED_BELOW: Final = {
 """Addresses below one of those that need words of their own."""
 
 
-def router(fleet: Fleet, lane_routes: Iterable[LaneRoute]) -> APIRouter:
+OtherWords = Callable[[Fleet, Request, str | None], Response | None]
+"""The models, or the one of that name, in another dialect's words where the request speaks that; else None."""
+
+
+def router(
+    fleet: Fleet, lane_routes: Iterable[LaneRoute], other_words: OtherWords = lambda fleet, request, name: None
+) -> APIRouter:
     """All of OpenAI's paths but what the lane answers."""
     routes = APIRouter(tags=["openai"], default_response_class=Response)
-    _add_models(routes, fleet)
+    _add_models(routes, fleet, other_words)
     for route in lane_routes:
         if route.operation is not None and route.face.name == NAME:
             _add_lane_route(routes, route.path, route.operation)
@@ -73,14 +79,14 @@ def router(fleet: Fleet, lane_routes: Iterable[LaneRoute]) -> APIRouter:
     return routes
 
 
-def _add_models(routes: APIRouter, fleet: Fleet) -> None:
-    async def list_models() -> Response:
-        return _json(listed(fleet))
+def _add_models(routes: APIRouter, fleet: Fleet, other_words: OtherWords) -> None:
+    async def list_models(request: Request) -> Response:
+        return other_words(fleet, request, None) or _json(listed(fleet))
 
-    async def retrieve_model(name: str) -> Response:
+    async def retrieve_model(request: Request, name: str) -> Response:
         if not name:
             raise UnknownRoute
-        return _json(retrieved(fleet, name))
+        return other_words(fleet, request, name) or _json(retrieved(fleet, name))
 
     for prefix in VERSIONS:
         _get(routes, f"{prefix}/models", list_models, "List the models", "All models and aliases.", ModelList)
