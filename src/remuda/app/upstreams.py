@@ -36,14 +36,17 @@ class UpstreamMaker:
         clock: Clock,
         announce: Callable[[FleetChange], None],
         recovered: Callable[[Slots, str], None],
+        *,
+        continuation_max_bytes: int = 0,
     ) -> None:
+        """`continuation_max_bytes`: see `LlamaCpp`."""
         self._clock = clock
         self._announce = announce
         self._recovered = recovered
         openai_like = OpenAILike()
         self._engines: Mapping[NodeKind, Engine] = {
             NodeKind.OLLAMA: Ollama(),
-            NodeKind.LLAMA_CPP: LlamaCpp(clock.wall),
+            NodeKind.LLAMA_CPP: LlamaCpp(clock.wall, continuation_max_bytes=continuation_max_bytes),
             NodeKind.OPENAI: openai_like,
             NodeKind.REMUDA: openai_like,
         }

@@ -41,6 +41,7 @@ from remuda.fleet.sources.local import LocalSource
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.choose import Chooser
+from remuda.gateway.continue_ import Continuations
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.gateway import SWEEP_S, Gateway
@@ -114,17 +115,31 @@ class Remuda:
             settings.upstreams,
             store=store,
             sealer=Sealer(settings.data_dir, settings.auth.sealing_secret),
-            maker=UpstreamMaker(settings.health, clock, self._announced, self.breakers.recovered),
+            maker=UpstreamMaker(
+                settings.health,
+                clock,
+                self._announced,
+                self.breakers.recovered,
+                continuation_max_bytes=_kept_bytes(settings),
+            ),
             announce=self._announced,
             clock=clock,
         )
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
+        self._continuations = Continuations()
         self.local = self._local_models(on_load)
         self.gateway = self._gateway()
         self.lane = self._lane()
         attach_readings(
-            self.metrics, self.fleet, self.gateway, self.keep_alive, self.retry_budget, self.journal, self.local
+            self.metrics,
+            self.fleet,
+            self.gateway,
+            self.keep_alive,
+            self.retry_budget,
+            self._continuations,
+            self.journal,
+            self.local,
         )
         self._loads.attach_to(self.metrics)
         self.app = build_app(self._parts())
@@ -249,6 +264,7 @@ class Remuda:
             Attempts(self.breakers, self.retry_budget, max_attempts=routing.max_attempts),
             monotonic,
             observe_abort=self.metrics.observe_abort,
+            continuations=self._continuations,
             max_decompressed_bytes=settings.server.max_decompressed_bytes,
         )
         cors = Cors(settings.server.cors_origins)
@@ -355,7 +371,8 @@ class Remuda:
     def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
-        source = LocalSource(LlamaCpp(self.clock.wall), self.fleet.apply, deadlines)
+        engine = LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings))
+        source = LocalSource(engine, self.fleet.apply, deadlines)
 
         def changed(state: LocalModelState) -> None:
             source.changed(state)
@@ -400,6 +417,11 @@ class Remuda:
     def _note_use(self, record: RequestRecord) -> None:
         if record.replica.startswith("local/"):
             self.local.used(record.model)
+
+
+def _kept_bytes(settings: Settings) -> int:
+    """How much a stream may keep to be continued."""
+    return settings.routing.continuation_max_bytes if settings.routing.continuation else 0
 
 
 def _breaker_rules(health: HealthSettings) -> BreakerRules:

@@ -28,6 +28,8 @@ class Waiting:
         self.fields: dict[bytes, bytes] = {}
         self.expires_at: Any = None
         self.expiry_fault: Any = None
+        self.head_sent = False
+        self.is_kept_alive = False
 
 
 def exchange() -> Exchange:
