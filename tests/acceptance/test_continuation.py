@@ -2,29 +2,20 @@
 
 import asyncio
 import json
-import os
-import signal
-import tempfile
+import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from remuda.core.clock import SystemClock
-from remuda.engines.launch import EngineSettings, LocalModel
-from remuda.engines.llamacpp.process import Child, XllamaLauncher
-from remuda.engines.tiny import CHAT
-from tests.fixtures.cutter import Cutter
-from tests.fixtures.gateway import RunningGateway, running_gateway
+from tests.fixtures.pair import MODEL, Pair, pair_of_engines
+from tests.fixtures.raw import CHAT as CHATS
 from tests.fixtures.raw import RawAnswer, RawClient, post
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("engine"), pytest.mark.asyncio(loop_scope="module")]
 
-MODEL = "remuda-tiny"
-CHATS = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
 GREEDY: dict[str, Any] = {
     "model": MODEL,
@@ -34,65 +25,26 @@ GREEDY: dict[str, Any] = {
 }
 COUNT = {**GREEDY, "messages": [{"role": "user", "content": "Count from 3 to 9."}]}
 STORY = {**GREEDY, "messages": [{"role": "user", "content": "Tell me a story about a llama."}]}
+ACCENTS = {"logit_bias": [[i, 9] for i in (102, 127)], "frequency_penalty": 2.0, "repeat_penalty": 1.3}
+"""Make the model say characters of two tokens now and then: é is 127 and 102."""
+CALL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+CONSTRAINED: dict[str, dict[str, Any]] = {
+    "tools": {"tools": [CALL]},
+    "a call that must come": {"tools": [CALL], "tool_choice": "required"},
+    "a schema": {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}},
+    "a grammar": {"grammar": 'root ::= "yes, " [a-z ]+'},
+    "two answers": {"n": 2},
+    "probabilities": {"logprobs": True},
+}
 LONG = {**STORY, "ignore_eos": True, "max_tokens": 700}
-
-
-class Pair:
-    """Two engines with the same model behind one gateway, and the ways to them, which can be cut."""
-
-    def __init__(self, gateway: RunningGateway, cutter: Cutter, children: dict[str, Child]) -> None:
-        self.gateway = gateway
-        self.cutter = cutter
-        self.children = children
-
-    async def ask(self, ask: dict[str, Any], path: str = CHATS) -> RawAnswer:
-        async with RawClient(self.gateway.port) as client:
-            client.say(post(json.dumps(ask).encode(), path=path))
-            return await client.answer()
-
-    async def cut(self, ask: dict[str, Any], *after: int, path: str = CHATS) -> RawAnswer:
-        """The answer to `ask` where the engine's stream breaks off after so many bytes of its body, and the stream that
-        continues it after so many of its own."""
-        self.cutter.cut_after = list(after)
-        self.cutter.requests.clear()
-        self.cutter.cuts = 0
-        answer = await self.ask(ask, path)
-        assert self.cutter.cuts == len(after)
-        return answer
-
-    def kill(self) -> str:
-        """Kill the engine that is answering."""
-        model = self.gateway.remuda.fleet.look_up(MODEL)
-        assert model is not None
-        [name] = [each.id.partition("/")[0] for each in model.replicas if each.slots.in_use]
-        os.kill(self.children[name].pid, signal.SIGKILL)
-        return name
-
-
-@asynccontextmanager
-async def pair_of_engines(data_dir: Path, **values: Any) -> AsyncIterator[Pair]:
-    async with AsyncExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rmd"))
-        cutter = await stack.enter_async_context(Cutter())
-        model = LocalModel(MODEL, CHAT, EngineSettings(slots=2, context=1024, threads=1))
-        children: dict[str, Child] = {}
-        upstreams = []
-        for name in ("one", "two"):
-            launcher = XllamaLauncher(Path(folder) / name, SystemClock(), prefer_tcp=True)
-            child = children[name] = await launcher.start(model, lambda progress: None)
-            stack.push_async_callback(child.stop)
-            url = await cutter.way_to(child.address.host, child.address.port)
-            upstreams.append({"url": url, "kind": "llama.cpp", "name": name, "api_key": child.api_key, "slots": 2})
-        values = {"health": {"breaker_failures": 0}, **values}
-        async with running_gateway(data_dir, upstreams=upstreams, **values) as gateway:
-
-            def are_known() -> bool:
-                found = gateway.remuda.fleet.look_up(MODEL)
-                return found is not None and len(found.replicas) == len(children)
-
-            await gateway.until(are_known, "both are known")
-            yield Pair(gateway, cutter, children)
-            await gateway.at_rest()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -123,21 +75,16 @@ def said(answer: RawAnswer) -> list[Any]:
     return told
 
 
-async def body_of(pair: Pair, ask: dict[str, Any], path: str) -> int:
-    """How long the engine's own answer is."""
-    answer = await pair.ask(ask, path)
-    return len(answer.body)
-
-
 @pytest.mark.parametrize(
     ("path", "ask"),
     [
         (CHATS, COUNT),
         (CHATS, {**STORY, "stop": ["river"], "max_tokens": 100}),
         (CHATS, {**COUNT, "max_tokens": 9, "stream_options": None}),
+        (CHATS, {**STORY, **ACCENTS, "max_tokens": 40}),
         (COMPLETIONS, {**GREEDY, "prompt": "Once upon a time", "max_tokens": 20}),
     ],
-    ids=["to its own end", "to a stop word", "to a limit", "text completion"],
+    ids=["to its own end", "to a stop word", "to a limit", "with penalties and accents", "text completion"],
 )
 async def test_wherever_it_is_cut_a_stream_says_the_same(pair: Pair, path: str, ask: dict[str, Any]):
     unbroken = await pair.ask(ask, path)
@@ -169,3 +116,42 @@ async def test_a_stream_whose_engine_is_killed_says_the_same_as_one_whose_engine
         assert chunks[-1]["usage"]["total_tokens"] == unbroken.events[-2]["usage"]["total_tokens"]
         [record, _] = await gateway.records()
         assert (record.attempts, record.fault, record.completion_tokens) == (2, "", 700)
+
+
+def first_content(answer: RawAnswer) -> int:
+    """How many bytes of a body go before the end of the first event with something of the answer."""
+    events = answer.body.split(b"\n\n")
+    for number, event in enumerate(events):
+        if b'"content":"' in event or b'"tool_calls"' in event:
+            return len(b"\n\n".join(events[: number + 1])) + 2
+    raise AssertionError("there is no content")
+
+
+PROGRESS_BYTES = 700
+"""Of the events before the first of the answer, which the gateway leaves out, about so many."""
+
+
+@pytest.mark.parametrize("how", CONSTRAINED)
+async def test_what_is_constrained_ends_with_an_error_once_it_has_begun(pair: Pair, how: str):
+    ask = {**COUNT, "max_tokens": 60, **CONSTRAINED[how]}
+    unbroken = await pair.ask(ask)
+    assert unbroken.events[-1] == "[DONE]"
+    broken = await pair.cut(ask, first_content(unbroken) + PROGRESS_BYTES)
+    assert broken.is_whole
+    assert broken.events[-1]["error"]["code"] == "stream_cut"
+    assert b"[DONE]" not in broken.body
+    [record, *_] = await pair.gateway.records()
+    assert (record.attempts, record.fault) == (1, "stream_cut")
+
+
+def in_any_order(answer: RawAnswer) -> list[str]:
+    """What is said, as several choices are not said in the same order each time; calls without their ids."""
+    return sorted(re.sub(r'"id": "\w{32}"', "", json.dumps(event)) for event in said(answer))
+
+
+@pytest.mark.parametrize("how", CONSTRAINED)
+async def test_whatever_is_asked_is_asked_anew_where_it_had_not_begun(pair: Pair, how: str):
+    ask = {**COUNT, "max_tokens": 60, **CONSTRAINED[how]}
+    unbroken = await pair.ask(ask)
+    broken = await pair.cut(ask, 350)
+    assert in_any_order(broken) == in_any_order(unbroken)

@@ -10,7 +10,7 @@ is simply sent again. That suits every request; the other way suits those that `
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -42,6 +42,7 @@ class _Delta(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
+    index: Annotated[int, msgspec.Meta(ge=0, lt=1024)] = 0
     delta: _Delta = msgspec.field(default_factory=_Delta)
     text: str | None = None
     finish_reason: str | None = None
@@ -55,6 +56,8 @@ class _Chunk(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
+_LOST: Final = "\ufffd"
+"""What the engine says for bytes that are no character: which they were is not to be known."""
 _ODD: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -79,7 +82,7 @@ class KeptStream:
         "_operation",
         "_path",
         "_prompt",
-        "_said_role",
+        "_roles",
         "_sent",
         "_splitter",
         "_tokens_before",
@@ -109,7 +112,8 @@ class KeptStream:
         """The text that has been passed on; None: this stream cannot be continued any more."""
         self._opening = b""
         """The first event's data: what it says of itself, the continuation says too."""
-        self._said_role = False
+        self._roles = 0
+        """The choices that have been introduced, as the bits of a number."""
         self._has_begun = False
         """Some of the answer itself has been passed on."""
         self._finish = ""
@@ -229,7 +233,8 @@ class KeptStream:
 
     def _note_choice(self, choice: _Choice) -> None:
         delta = choice.delta
-        self._said_role = self._said_role or delta.role is not None
+        if delta.role is not None:
+            self._roles |= 1 << choice.index
         if delta.reasoning_content or delta.tool_calls or delta.refusal:
             self._has_begun, self._sent = True, None
         self._keep(choice.text or delta.content or "")
@@ -243,7 +248,7 @@ class KeptStream:
         sent = self._sent
         if sent is not None:
             sent += text.encode()
-            if not self._is_exact or len(sent) > self._max_bytes:
+            if not self._is_exact or len(sent) > self._max_bytes or _LOST in text:
                 self._sent = None
 
     # What continues it
@@ -265,12 +270,7 @@ class KeptStream:
 
     def _of_same(self, event: bytes, data: bytes, chunk: _Chunk) -> bytes:
         """An event of the answer to the same request, under the name that the stream has already."""
-        is_role_alone = (
-            bool(chunk.choices)
-            and chunk.choices[0].delta.role is not None
-            and not (chunk.choices[0].delta.content or chunk.choices[0].finish_reason)
-        )
-        if is_role_alone and chunk.prompt_progress is None and self._said_role:
+        if chunk.prompt_progress is None and chunk.choices and all(map(self._is_introduction, chunk.choices)):
             return b""
         named = self._named()
         self._note(event)
@@ -279,6 +279,12 @@ class KeptStream:
         return event_of(
             msgspec.json.encode({**msgspec.json.decode(data), "id": named["id"], "created": named["created"]})
         )
+
+    def _is_introduction(self, choice: _Choice) -> bool:
+        """Whether it says nothing but whose words come, and that has been said."""
+        delta = choice.delta
+        is_bare = not (delta.content or delta.reasoning_content or delta.tool_calls or choice.finish_reason)
+        return is_bare and delta.role is not None and bool(self._roles >> choice.index & 1)
 
     def _of_completion(self, chunk: _Chunk) -> bytes:
         """The events that an event of the text completion stands for."""

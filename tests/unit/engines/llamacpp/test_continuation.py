@@ -226,10 +226,28 @@ def test_what_is_constrained_is_asked_anew_until_it_begins():
     assert not stream.can_continue
 
 
+def test_each_answer_is_introduced_once():
+    def of(index: int, **delta: Any) -> bytes:
+        choice = {"finish_reason": None, "index": index, "delta": delta}
+        return event({"choices": [choice], "created": 1, "id": "first"})
+
+    first, second = of(0, role="assistant", content=None), of(1, role="assistant", content=None)
+    stream = kept(exact=False)
+    assert stream.feed(first) == first
+    assert stream.asks(()) is not None
+    assert stream.feed(first + second + of(1, content="x")) == second + of(1, content="x")
+
+
 def test_a_text_over_the_bound_is_not_kept():
     stream = kept(max_bytes=10)
     recorded = b"".join(Engine("first").stream(CHAT))
     assert stream.feed(recorded) == recorded
+    assert not stream.can_continue
+
+
+def test_bytes_that_were_no_character_are_lost():
+    stream = kept()
+    stream.feed(event({"choices": [{"delta": {"content": " h\ufffd"}}], "id": "x", "created": 1}))
     assert not stream.can_continue
 
 
