@@ -56,7 +56,8 @@ class _Chunk(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
-_LOST: Final = "\ufffd"
+_PLAIN: Final = b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"content":"'
+_LOST: Final = "\ufffd".encode()
 """What the engine says for bytes that are no character: which they were is not to be known."""
 _ODD: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -144,15 +145,17 @@ class KeptStream:
             return data
         splitter = self._splitter
         began_whole = not splitter.carry
+        if is_first and began_whole and self._opening and (text := _plain_text(data)):
+            self._keep(text)
+            return data
         events = splitter.feed(data)
         if not is_first:
             return b"".join(map(self._rewritten, events))
         for event in events:
             self._note(event)
         if len(splitter.carry) > HELD_BYTES:
-            self._sent = None
+            self._give_up()
         if self._sent is None:
-            self._body = b""
             return b"".join(events) + splitter.rest()
         return data if began_whole and not splitter.carry else b"".join(events)
 
@@ -194,7 +197,10 @@ class KeptStream:
             prompt = rendered(said.pop(0))
         else:
             prompt = msgspec.json.decode(fields["prompt"], type=str)
-        text = sent.decode()
+        try:
+            text = sent.decode()
+        except UnicodeDecodeError:
+            raise NotOffered("what the model's server has said is no text") from None
         tokens, limit = self._counted, limit_of(fields)
         if limit is not None:
             if not said:
@@ -217,12 +223,12 @@ class KeptStream:
         try:
             chunk = _decode(data)
         except _ODD:
-            self._sent = None
+            self._give_up()
             return
         if not self._opening:
             self._opening = data
         if chunk.error is not None:
-            self._sent = None
+            self._give_up()
         elif chunk.prompt_progress is not None:
             if self._prompt is None:
                 self._prompt, self._cached = chunk.prompt_progress.total, chunk.prompt_progress.cache
@@ -236,20 +242,26 @@ class KeptStream:
         if delta.role is not None:
             self._roles |= 1 << choice.index
         if delta.reasoning_content or delta.tool_calls or delta.refusal:
-            self._has_begun, self._sent = True, None
-        self._keep(choice.text or delta.content or "")
+            self._has_begun = True
+            self._give_up()
+        self._keep((choice.text or delta.content or "").encode())
         self._finish = choice.finish_reason or self._finish
 
-    def _keep(self, text: str) -> None:
+    def _keep(self, text: bytes) -> None:
         if not text:
             return
         self._has_begun = True
         self._counted += 1
         sent = self._sent
         if sent is not None:
-            sent += text.encode()
+            sent += text
             if not self._is_exact or len(sent) > self._max_bytes or _LOST in text:
-                self._sent = None
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """It cannot be continued from here on: let go of what that would have taken."""
+        self._sent = None
+        self._body = b""
 
     # What continues it
 
@@ -261,10 +273,10 @@ class KeptStream:
         try:
             chunk = _decode(data)
         except _ODD:
-            self._sent = None
+            self._give_up()
             return event
         if chunk.error is not None:
-            self._sent = None
+            self._give_up()
             return event
         return self._of_completion(chunk) if self._is_raw else self._of_same(event, data, chunk)
 
@@ -293,7 +305,7 @@ class KeptStream:
         events = b""
         for choice in chunk.choices:
             if choice.text:
-                self._keep(choice.text)
+                self._keep(choice.text.encode())
                 events += self._event([self._choice(choice.text, None)])
             if choice.finish_reason:
                 self._finish = choice.finish_reason
@@ -356,6 +368,15 @@ class KeptStream:
         for name in ("choices", "prompt_progress", "usage", "timings"):
             said.pop(name, None)
         return said
+
+
+def _plain_text(data: bytes) -> bytes:
+    """The text that a read brings which is one event of a chat with nothing else in it, as most are; empty where it has
+    to be looked at more closely. Not reading it as JSON saves two thirds of what keeping it costs."""
+    if not data.startswith(_PLAIN) or data.find(b"\n") != len(data) - 2:
+        return b""
+    text = data[len(_PLAIN) : data.find(b'"}}],"created":', len(_PLAIN))]
+    return b"" if b'"' in text or b"\\" in text else text
 
 
 def _is_event(rest: bytes) -> bool:

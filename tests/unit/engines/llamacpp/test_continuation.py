@@ -251,6 +251,26 @@ def test_bytes_that_were_no_character_are_lost():
     assert not stream.can_continue
 
 
+def test_bytes_that_are_no_text_are_not_continued():
+    stream = kept()
+    first = list(Engine("first").stream(CHAT))
+    stream.feed(b"".join(first[:2]))
+    stream.feed(first[2].replace("Grü".encode(), b"\xff"))
+    with pytest.raises(NotOffered):
+        stream.asks([b'{"prompt":"x"}'])
+
+
+def test_text_with_quotes_is_read_as_json():
+    stream, engine = kept(), Engine("second")
+    for each in list(Engine("first").stream(CHAT))[:8]:
+        assert stream.feed(each) == each
+    assert stream.asks([]) is not None
+    rest = stream.asks([json.dumps({"prompt": PROMPT}).encode()])
+    assert rest is not None
+    assert json.loads(rest.body)["prompt"] == PROMPT + "".join(TOKENS[:6])
+    assert not engine.asked
+
+
 def test_an_event_without_end_is_passed_on_as_it_comes():
     stream = kept()
     said = b"data: " + b"x" * (HELD_BYTES - 5)
