@@ -298,7 +298,12 @@ class Remuda:
             Relay(monotonic),
             recorder,
             settler,
-            Attempts(self.breakers, self.retry_budget, max_attempts=routing.max_attempts),
+            Attempts(
+                self.breakers,
+                self.retry_budget,
+                max_attempts=routing.max_attempts,
+                patience_s=routing.queue_timeout_s,
+            ),
             monotonic,
             observe_abort=self.metrics.observe_abort,
             continuations=self._continuations,

@@ -12,6 +12,8 @@ class Fault(Exception):
 
     code: ClassVar[str] = "internal_error"
     """Stable, lower-case word for programs."""
+    is_dated = False
+    """Whether `retry_after_s` is what a model's server itself has said."""
 
     def __init__(
         self,
@@ -166,6 +168,8 @@ class UpstreamFailed(Fault):
     """The model's server failed before it had answered."""
 
     code = "upstream_failed"
+    is_unsent = False
+    """Whether nobody was there: the request has not been sent."""
 
 
 class StreamCut(UpstreamFailed):

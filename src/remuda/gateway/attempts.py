@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from typing import Final, TypeGuard
 
 from remuda.core.faults import Fault, RateLimited, ShuttingDown, Unavailable, UpstreamFailed, UpstreamSilent
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Model
 from remuda.fleet.replica import Replica, ReplicaState
-from remuda.gateway.exchange import Exchange
+from remuda.gateway.exchange import Exchange, Setback
 from remuda.gateway.retry_budget import RetryBudget
 
 log = logging.getLogger(__name__)
@@ -15,14 +16,22 @@ log = logging.getLogger(__name__)
 RETRIED = (UpstreamFailed, UpstreamSilent, Unavailable, RateLimited)
 """Faults of one replica that another one may not have. Limits of our own are said before anything is sent."""
 
+PAUSE_S: Final = 0.5
+MAX_PAUSE_S: Final = 4.0
+"""How long a server that was not there is left alone by the same request: twice as long each time, up to this."""
+
 
 class Attempts:
     """Called where an attempt failed, and for those on servers that are in trouble already. Others cost nothing."""
 
-    def __init__(self, breakers: Breakers, budget: RetryBudget, *, max_attempts: int = 3) -> None:
+    def __init__(
+        self, breakers: Breakers, budget: RetryBudget, *, max_attempts: int = 3, patience_s: float = 60.0
+    ) -> None:
+        """`patience_s`: how long a request may wait, in all."""
         self._breakers = breakers
         self._budget = budget
         self._max_attempts = max_attempts
+        self._patience_s = patience_s
         self.begun = breakers.begun
         self.answered = breakers.succeeded
 
@@ -37,7 +46,8 @@ class Attempts:
         live: int,
     ) -> bool:
         """An attempt on `replica`, the last one of `tried`, ended with `error`, while `live` requests are under way:
-        whether another attempt is to be made. If so, an interruption that the replica was the cause of is over."""
+        whether another attempt is to be made. If so, an interruption that the replica was the cause of is over, and the
+        exchange has the setback noted."""
         fault = exchange.interruption if isinstance(error, asyncio.CancelledError) else error
         if not is_the_servers(fault):
             if (
@@ -52,17 +62,39 @@ class Attempts:
                 self._breakers.succeeded(replica, mark)
         else:
             self._breakers.failed(replica, mark)
-        goes_on = (
-            (not exchange.head_sent or exchange.is_kept_alive)
-            and not exchange.disconnected
-            and exchange.attempts < self._max_attempts
-            and any(_may_come(each) and each not in tried for each in model.replicas)
-            and self._budget.take(live)
-        )
-        if goes_on:
-            log.info("request %s: %s: trying another (%s)", exchange.id, replica.id, fault)
-            exchange.interruption = None
-        return goes_on
+        if (exchange.head_sent and not exchange.is_kept_alive) or exchange.disconnected:
+            return False
+        setback = self._setback(fault, exchange, replica, model, tried, live)
+        if setback is None:
+            return False
+        log.info("request %s: %s: to be tried again (%s)", exchange.id, replica.id, fault)
+        exchange.interruption = None
+        exchange.setback = setback
+        return True
+
+    def _setback(
+        self, fault: Fault, exchange: Exchange, replica: Replica, model: Model, tried: tuple[Replica, ...], live: int
+    ) -> Setback | None:
+        """What `fault` is to the exchange where another attempt may be made: on another replica if there is one, else
+        on the same once more, if that was not there, or has said when to come again."""
+        unsent = 0 if exchange.setback is None else exchange.setback.unsent
+        others = [each for each in model.replicas if _may_come(each) and each not in tried]
+        if isinstance(fault, UpstreamFailed) and fault.is_unsent:
+            unsent += 1
+            if not any(each.is_routable for each in others):
+                # It is waited for as a server on standby is. That costs no server anything, so the bounds on what
+                # servers are asked do not count; the queue's do.
+                return Setback(fault, min(MAX_PAUSE_S, PAUSE_S * 2 ** min(tried.count(replica) - 1, 10)), unsent)
+        if exchange.attempts - unsent >= self._max_attempts:
+            return None
+        rest_s: float | None = None
+        if fault.is_dated and fault.retry_after_s is not None:
+            rest_s = float(fault.retry_after_s)
+            if rest_s > self._patience_s - exchange.queue_wait_s:
+                rest_s = None
+        if (not others and rest_s is None) or not self._budget.take(live):
+            return None
+        return Setback(fault, rest_s, unsent)
 
     def may_continue(self, exchange: Exchange, live: int) -> bool:
         """Whether one more attempt may be made for a stream that has broken off."""
@@ -74,6 +106,6 @@ def _may_come(replica: Replica) -> bool:
     return replica.state is not ReplicaState.DRAINING
 
 
-def is_the_servers(fault: BaseException | None) -> bool:
+def is_the_servers(fault: BaseException | None) -> TypeGuard[Fault]:
     """Whether the model's server is to blame for it; then another one may do better."""
     return isinstance(fault, RETRIED) and not isinstance(fault, ShuttingDown)

@@ -4,7 +4,7 @@ import asyncio
 import http
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from remuda.core.faults import Fault, StreamCut, UpstreamSilent
 from remuda.core.usage import NO_USAGE, Usage
@@ -53,6 +53,16 @@ class Flow(Protocol):
     def resume_reading(self) -> None:
         """The client has caught up."""
         ...
+
+
+class Setback(NamedTuple):
+    """An attempt failed, and another is made."""
+
+    fault: Fault
+    rest_s: float | None
+    """After how long those that failed may be asked again; None: when there is no other."""
+    unsent: int
+    """Attempts so far that found nobody."""
 
 
 NO_FIELDS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
@@ -113,6 +123,7 @@ class Exchange:
         "response_complete",
         "route",
         "seen_reads",
+        "setback",
         "silence_s",
         "started",
         "started_wall",
@@ -157,6 +168,8 @@ class Exchange:
         self.replica_block = b""
         self.drive: Cancellable | None = None
         self.interruption: Fault | None = None
+        self.setback: Setback | None = None
+        """Why it was not answered at once, the last time."""
         self.expires_at: float | None = None
         """When (monotonic) the sweep ends the exchange."""
         self.expiry_fault: Callable[[], Fault] | None = None
@@ -306,6 +319,7 @@ class Exchange:
         if not self.head_sent:
             self.status = 200
             self.is_streamed = True
+            self.replica_block = b""  # who has failed it will not have answered it
             self.start(200, EVENT_STREAM, None)
             self.is_kept_alive = True
         self._write(comment if self.is_http10 else b"%x\r\n%b\r\n" % (len(comment), comment))

@@ -131,6 +131,7 @@ class Forwarder:
         fault = replica.engine.fault_of(connection.status, body, ask.operation)
         if fault.retry_after_s is not None and connection.retry_after.isdigit():
             fault.retry_after_s = min(int(connection.retry_after[:9]), MAX_RETRY_AFTER_S)
+            fault.is_dated = True
         return fault
 
     def _channel(self, replica: Replica) -> Channel:

@@ -146,7 +146,11 @@ class Router:
         """
         limits = self._limits
         size = ask.held_bytes
+        setback = exchange.setback
+        rest_s = None if setback is None else setback.rest_s
         if len(model.waiting) >= limits.waiting or model.waiting_bytes + size > limits.waiting_bytes:
+            if setback is not None and rest_s is not None:
+                raise setback.fault  # that there is no room to wait for its server's return is not what went wrong
             raise QueueFull(
                 retry_after_s=retry_after(model),
                 position=len(model.waiting) + 1,
@@ -159,16 +163,26 @@ class Router:
         exchange.expires_at = entered + max(0.0, limits.wait_s - exchange.queue_wait_s)
         exchange.expiry_fault = partial(self._waited_too_long, model, ticket)
         self._fleet.enqueue(model, ticket, size, entered)
-        if ask.is_streamed and exchange.route.face.takes_comments:
-            self._keep_alive.watch(ticket)
+        timer = None
         try:
+            if any(replica.slots.free and replica.is_routable for replica in model.replicas):
+                self._fleet.wake(model)  # what is free is not for those who wait, but may be for this one
+            ticket.is_rested = rest_s is None
+            if rest_s is not None:
+                timer = asyncio.get_running_loop().call_later(rest_s, ticket.rested)
+            if ask.is_streamed and exchange.route.face.takes_comments:
+                self._keep_alive.watch(ticket)
+            has_waited = not ticket.granted.done()
             lease = await ticket.granted
-            note_grant(model, self._monotonic())
+            if has_waited:
+                note_grant(model, self._monotonic())
             return lease
         except BaseException:
             ticket.withdraw()
             raise
         finally:
+            if timer is not None:
+                timer.cancel()
             self._keep_alive.unwatch(ticket)
             self._fleet.dequeue(model, ticket, size)
             exchange.expires_at = None
@@ -176,10 +190,16 @@ class Router:
             exchange.queue_wait_s += waited_s
             exchange.upstream_s += waited_s
 
+    def wake(self, model: Model) -> None:
+        """Somebody who waits for `model` may take now what it could not before."""
+        self._fleet.wake(model)
+
     def _waited_too_long(self, model: Model, ticket: "Ticket") -> WaitedTooLong:
         position = position_of(model, ticket)
+        setback = ticket.exchange.setback
+        why = "" if setback is None else f"; the last server asked: {setback.fault.message}"
         return WaitedTooLong(
-            f"no slot for {model.name!r} came free within {self._limits.wait_s:g} s",
+            f"no slot for {model.name!r} came free within {self._limits.wait_s:g} s{why}",
             retry_after_s=retry_after(model),
             position=position,
             eta_s=None if position is None else eta_s(model, position),
@@ -208,6 +228,7 @@ class Ticket:
         "entered",
         "exchange",
         "granted",
+        "is_rested",
         "key_id",
         "priority",
     )
@@ -232,6 +253,8 @@ class Ticket:
         self.priority = Priority.HIGH if self._has_begun else priority_in(exchange.fields)
         self.entered = entered
         """Monotonic time."""
+        self.is_rested = False
+        """Whether those that failed it may be asked once more, where there is no other."""
         self.granted: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
 
     @property
@@ -246,6 +269,7 @@ class Ticket:
         lease = self._claim(self._tried)
         if (
             lease is None
+            and self.is_rested
             and not self._has_begun
             and all(replica in self._tried for replica in self._model.replicas if replica.is_routable)
         ):
@@ -254,6 +278,11 @@ class Ticket:
             return False
         self.granted.set_result(lease)
         return True
+
+    def rested(self) -> None:
+        """It is time to ask those that failed it once more."""
+        self.is_rested = True
+        self._router.wake(self._model)
 
     def _claim(self, tried: Collection[Replica]) -> Lease | None:
         return self._router.claim(self._model, self._ask, self.exchange, tried)

@@ -402,9 +402,14 @@ class Pool:
                 else:
                     connection = await self._reached(address.host)
         except TimeoutError as error:
-            raise UpstreamFailed("the model's server did not accept a connection in time") from error
-        except (OSError, ssl.SSLError, AddressRefused) as error:
-            raise UpstreamFailed(f"the model's server cannot be reached ({type(error).__name__})") from error
+            fault = UpstreamFailed("the model's server did not accept a connection in time")
+            fault.is_unsent = True
+            raise fault from error
+        except (OSError, AddressRefused) as error:
+            fault = UpstreamFailed(f"the model's server cannot be reached ({type(error).__name__})")
+            # Somebody with a wrong certificate, or whom we may not ask, is there, and will be no other in a while.
+            fault.is_unsent = not isinstance(error, ssl.SSLError | AddressRefused)
+            raise fault from error
         return connection
 
     async def _reached(self, host: str) -> UpstreamConnection:

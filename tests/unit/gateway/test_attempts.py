@@ -22,8 +22,8 @@ from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Fleet, Model, Served
 from remuda.fleet.replica import Replica, ReplicaState
-from remuda.gateway.attempts import Attempts
-from remuda.gateway.exchange import Exchange
+from remuda.gateway.attempts import MAX_PAUSE_S, PAUSE_S, Attempts
+from remuda.gateway.exchange import Exchange, Setback
 from remuda.gateway.retry_budget import FLOOR, RetryBudget
 from tests.unit.fleet.samples import replica
 
@@ -38,7 +38,8 @@ class Stand:
         self.fleet.apply(Served("s", (self.one, self.two)))
         self.breakers = Breakers(self.fleet, BreakerRules(failures=1), lambda: self.now)
         self.budget = RetryBudget(0, lambda: self.now)
-        self.attempts = Attempts(self.breakers, self.budget, max_attempts=3)
+        self.attempts = Attempts(self.breakers, self.budget, max_attempts=3, patience_s=60.0)
+        self.setback: Setback | None = None
         found = self.fleet.look_up("m")
         assert found is not None
         self.model: Model = found
@@ -54,12 +55,16 @@ class Stand:
                 "is_kept_alive": False,
                 "disconnected": False,
                 "attempts": 1,
+                "queue_wait_s": 0.0,
+                "setback": None,
             }
             | state
         )
-        return self.attempts.go_on(
+        goes_on = self.attempts.go_on(
             error, cast(Exchange, exchange), self.one, mark, self.model, tried if tried is not None else (self.one,), 1
         )
+        self.setback = exchange.setback
+        return goes_on
 
 
 CANCELLED = asyncio.CancelledError()
@@ -175,3 +180,64 @@ def test_streams_that_go_on_take_from_the_budget_of_all_tries():
     exchange = cast(Exchange, SimpleNamespace(attempts=1, disconnected=False))
     assert [stand.attempts.may_continue(exchange, 0) for _ in range(FLOOR + 1)] == [True] * FLOOR + [False]
     assert (stand.budget.taken, stand.budget.refused) == (FLOOR, 1)
+
+
+def nobody_there() -> UpstreamFailed:
+    fault = UpstreamFailed("cannot be reached")
+    fault.is_unsent = True
+    return fault
+
+
+def too_busy(retry_after_s: int) -> RateLimited:
+    fault = RateLimited(retry_after_s=retry_after_s)
+    fault.is_dated = True
+    return fault
+
+
+def test_a_server_that_is_not_there_is_waited_for_longer_each_time():
+    stand = Stand()
+    fault = nobody_there()
+    both = (stand.two, stand.one)
+    assert stand.ended(fault, tried=both)
+    assert stand.setback == Setback(fault, PAUSE_S, 1)
+    assert stand.ended(fault, tried=(*both, stand.one), setback=stand.setback)
+    assert stand.setback == Setback(fault, 2 * PAUSE_S, 2)
+    assert stand.ended(fault, tried=(stand.two, *[stand.one] * 50), attempts=50, setback=stand.setback)
+    assert stand.setback == Setback(fault, MAX_PAUSE_S, 3)
+    assert (stand.budget.taken, stand.budget.refused) == (0, 0), "it was asked nothing"
+    assert not stand.ended(fault, tried=both, head_sent=True)
+    assert not stand.ended(fault, tried=both, disconnected=True)
+
+
+def test_where_another_may_be_asked_at_once_it_is():
+    stand = Stand()
+    assert stand.ended(nobody_there())
+    assert stand.setback is not None
+    assert (stand.setback.rest_s, stand.budget.taken) == (None, 1)
+    assert not stand.ended(nobody_there(), attempts=4), "as many are asked as settings say"
+    stand.two.state = ReplicaState.STANDBY
+    assert stand.ended(nobody_there(), attempts=4)
+    assert stand.setback == Setback(stand.setback.fault, PAUSE_S, 1), "whichever of the two is back first"
+
+
+def test_who_was_not_there_does_not_count_as_tried():
+    stand = Stand()
+    setback = Setback(nobody_there(), 1.0, 5)
+    assert stand.ended(UpstreamFailed(), attempts=7, setback=setback)
+    assert not stand.ended(UpstreamFailed(), attempts=8, setback=setback)
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "waited_s", "rest_s"), [(7, 0.0, 7.0), (60, 0.0, 60.0), (61, 0.0, None), (7, 55.0, None)]
+)
+def test_a_server_with_too_much_to_do_is_asked_again_when_it_says_so(
+    retry_after_s: int, waited_s: float, rest_s: float | None
+):
+    stand = Stand()
+    both = (stand.two, stand.one)
+    assert stand.ended(too_busy(retry_after_s), tried=both, queue_wait_s=waited_s) is (rest_s is not None)
+    if rest_s is not None:
+        assert stand.setback is not None
+        assert (stand.setback.rest_s, stand.setback.unsent, stand.budget.taken) == (rest_s, 0, 1)
+        assert not stand.ended(too_busy(retry_after_s), tried=both, attempts=3), "no more often than settings say"
+    assert not stand.ended(RateLimited(retry_after_s=1), tried=both), "it has not said so itself"

@@ -195,3 +195,22 @@ def test_nothing_is_read_any_more_for_a_client_that_left() -> None:
     exchange.watch(flow, 10.0)
     exchange.client_left(ClientGone(), 1.0)
     assert flow.is_paused
+
+
+def test_comments_before_the_answer_do_not_tell_who_has_failed_it_and_are_not_piled_up():
+    exchange, client = begun()
+    exchange.replica_block = b"x-remuda-replica: one\r\n"
+    assert exchange.keep_alive_comment(b": waiting\n\n")
+    head, _, body = client.sent.partition(b"\r\n\r\n")
+    assert b"x-remuda-replica" not in head
+    assert b"content-type: text/event-stream" in head
+    assert body == b"b\r\n: waiting\n\n\r\n"
+    exchange.pause_writing()
+    before = len(client.sent)
+    assert not exchange.keep_alive_comment(b": waiting\n\n")
+    assert len(client.sent) == before, "who does not read gets no more of them"
+    exchange.resume_writing()
+    assert exchange.keep_alive_comment(b": waiting\n\n")
+    assert exchange.start(200, b"content-type: text/event-stream\r\n", None), "the pieces are framed"
+    assert client.sent.count(b"HTTP/1.1 200") == 1
+    assert not exchange.keep_alive_comment(b": waiting\n\n"), "the answer has begun"

@@ -1,16 +1,17 @@
 """Leases and the queue: slots are given back exactly once, and whoever came first is served first."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import EngineDown, QueueFull, UnknownModel
+from remuda.core.faults import EngineDown, QueueFull, UnknownModel, UpstreamFailed
 from remuda.fleet.registry import Failed, Fleet, Model, Served
 from remuda.fleet.replica import Replica, ReplicaState, Slots
 from remuda.gateway.choose import Chooser
-from remuda.gateway.exchange import Exchange
+from remuda.gateway.exchange import Exchange, Setback
 from remuda.gateway.route import Lease, QueueLimits, Router
 from tests.unit.fleet.test_registry import replica
 
@@ -30,6 +31,8 @@ class Waiting:
         self.expiry_fault: Any = None
         self.head_sent = False
         self.is_kept_alive = False
+        self.setback: Any = None
+        self.route = cast(Any, SimpleNamespace(face=SimpleNamespace(takes_comments=False)))
 
 
 def exchange() -> Exchange:
@@ -254,3 +257,90 @@ async def test_a_stream_that_broke_off_is_first_and_goes_to_one_that_fits_alone(
     of_two.give_back()
     granted.give_back()
     assert (await waiting).replica is two
+
+
+async def turns(n: int = 3) -> None:
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
+async def test_a_slot_that_is_not_for_those_who_wait_goes_to_a_newcomer() -> None:
+    one, two = replica("s/m"), replica("t/m")
+    fleet, model = fleet_of(one, two)
+    router = router_of(fleet)
+    of_two = router.lease(model, ASK, exchange(), (one,))
+    assert of_two is not None
+    waits = asyncio.ensure_future(router.wait(model, ASK, exchange(), (one,)))
+    await turns()
+    newcomer = exchange()
+    assert router.lease(model, ASK, newcomer, ()) is None, "somebody waits"
+    granted = await router.wait(model, ASK, newcomer)
+    assert (granted.replica, waits.done(), model.grant_s) == (one, False, None)
+    granted.give_back()
+    of_two.give_back()
+    (await waits).give_back()
+    assert (one.slots.in_use, two.slots.in_use, fleet.queued) == (0, 0, 0)
+
+
+async def test_one_that_failed_is_not_asked_again_before_it_has_rested() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet)
+    asked = exchange()
+    fault = UpstreamFailed("nobody there")
+    asked.setback = Setback(fault, 3600.0, 1)
+    waits = asyncio.ensure_future(router.wait(model, ASK, asked, (one,)))
+    await turns()
+    fleet.wake(model)
+    await turns()
+    assert not waits.done()
+    [ticket] = model.waiting.order()
+    cast(Any, ticket).rested()
+    granted = await waits
+    assert granted.replica is one
+    granted.give_back()
+    asked.setback = Setback(fault, 0.001, 2)
+    (await router.wait(model, ASK, asked, (one,))).give_back()  # woken by its own timer
+    assert (fleet.queued, model.waiting_bytes) == (0, 0)
+
+
+async def test_where_all_have_failed_and_none_says_when_a_wake_later_than_the_failure_is_needed() -> None:
+    one, two = replica("s/m"), replica("t/m")
+    two.state = ReplicaState.STANDBY
+    fleet, model = fleet_of(one, two)
+    asked = exchange()
+    asked.setback = Setback(UpstreamFailed(), None, 0)
+    waits = asyncio.ensure_future(router_of(fleet).wait(model, ASK, asked, (one,)))
+    await turns()
+    assert not waits.done(), "it is not asked again in the same breath"
+    fleet.wake(model)
+    (await waits).give_back()
+
+
+async def test_where_there_is_no_room_to_wait_for_a_return_the_failure_is_told() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet, QueueLimits(waiting=0))
+    asked = exchange()
+    fault = UpstreamFailed("nobody there")
+    asked.setback = Setback(fault, 1.0, 1)
+    with pytest.raises(UpstreamFailed) as caught:
+        await router.wait(model, ASK, asked, (one,))
+    assert caught.value is fault
+    asked.setback = Setback(fault, None, 1)
+    with pytest.raises(QueueFull):
+        await router.wait(model, ASK, asked, (one,))
+
+
+async def test_who_waits_in_vain_for_a_return_is_told_why() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    asked = exchange()
+    asked.setback = Setback(UpstreamFailed("nobody there"), 3600.0, 1)
+    waits = asyncio.ensure_future(router_of(fleet).wait(model, ASK, asked, (one,)))
+    await turns()
+    assert asked.expiry_fault is not None
+    assert "the last server asked: nobody there" in asked.expiry_fault().message
+    waits.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waits

@@ -242,13 +242,13 @@ class RoutingSettings(Section):
     queue_max_bytes: Size = 256 * MIB
     """What the bodies of all waiting requests may take up together."""
     queue_timeout_s: Annotated[Seconds, Field(gt=0)] = 60
-    """How long a request may wait for a free slot; then 504."""
+    """How long a request may wait, in all: for a free slot, or for the return of the only server it could go to; then 504."""  # noqa: E501
     keep_alive_after_s: Seconds = 10
     """After how long somebody who waits for a stream of server-sent events is told so, in comments that clients pass over. The first one commits the answer to status 200: what goes wrong from then on is said in the stream. 0: never."""  # noqa: E501
     keep_alive_every_s: Annotated[Seconds, Field(ge=0.5)] = 5
     """How often after that."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
-    """How many replicas are tried before a request fails, those that continue its stream among them."""
+    """How many replicas are tried before a request fails, those that continue its stream among them. A server that was not there does not count where it is the only one left: it is waited for."""  # noqa: E501
     retry_budget_percent: Annotated[Whole, Field(ge=0, le=1000)] = 50
     """How many requests may be tried on another replica: this share of the requests of the last 10 seconds and those under way, and ten more. Keeps servers that fail under load from getting it several times over; high enough that one of two may die."""  # noqa: E501
     continuation: bool = True
