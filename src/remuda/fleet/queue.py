@@ -139,6 +139,10 @@ class _Class:
 
     def order(self) -> Iterator[Waiter]:
         """In the order in which they would be served if nobody else came."""
+        if len(self._lines) < 2:
+            for line in self._lines.values():
+                yield from line
+            return
         lines = {key: iter(line) for key, line in self._lines.items()}
         left = {key: len(line) for key, line in self._lines.items()}
         heap, passes = list(self._heap), dict(self._passes)
@@ -225,10 +229,15 @@ class Queue:
         """All who wait, in the order in which they would be served if nobody else came. Looks at all of them."""
         lines = {priority: each.order() for priority, each in self._classes.items()}
         left, passed_over = self.sizes(), dict(self._passed_over)
-        while any(left.values()):
+        while True:
+            waiting = [priority for priority, n in left.items() if n]
+            if len(waiting) < 2:  # nobody to choose between; as a rule from the beginning
+                break
             chosen = _next(passed_over, left)
             left[chosen] -= 1
             yield next(lines[chosen])
+        for priority in waiting:
+            yield from lines[priority]
 
     def places(self) -> Mapping[Waiter, int]:
         """Everybody's place in `order`; 1 is next. Looks at all, once for all who ask before something changes: a
