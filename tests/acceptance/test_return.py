@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import os
+import signal
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,8 @@ import pytest
 
 from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
-from tests.fixtures.gateway import RunningGateway
+from tests.fixtures.gateway import RunningGateway, running_gateway
+from tests.fixtures.pair import MODEL
 from tests.fixtures.raw import ASK, STREAM, RawAnswer, RawClient, post
 from tests.fixtures.shared import gateway_before
 
@@ -144,3 +148,45 @@ async def test_a_server_that_says_later_than_a_request_may_wait_is_believed(
         assert (await ask(gateway)).status == 429, "one that does not say gets no second request"
         await gateway.at_rest()
         assert [record.attempts for record in await gateway.records()] == [1, 1]
+
+
+@contextlib.asynccontextmanager
+async def local_engine() -> AsyncIterator[RunningGateway]:
+    """A gateway whose own engine has answered once."""
+    with tempfile.TemporaryDirectory(prefix="rmd") as folder:
+        async with running_gateway(Path(folder), llamacpp={"n_parallel": 2}) as gateway:
+            assert (await ask(gateway, to_local(8))).status == 200
+            yield gateway
+            await gateway.at_rest()
+
+
+def to_local(max_tokens: int) -> bytes:
+    return ASK.replace(b"fake", MODEL.encode()).replace(b"}]}", b'}],"ignore_eos":true,"max_tokens":%d}' % max_tokens)
+
+
+def kill(gateway: RunningGateway) -> None:
+    process = gateway.remuda.local._entries[MODEL].process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+
+
+async def test_who_asks_in_the_moment_in_which_a_local_engine_is_killed_is_answered_by_its_successor() -> None:
+    async with local_engine() as gateway:
+        kill(gateway)
+        answers = await asyncio.gather(*(ask(gateway, to_local(8)) for _ in range(6)))
+        assert [answer.status for answer in answers] == [200] * 6
+
+
+async def test_who_waits_for_a_whole_answer_gets_it_though_the_local_engine_is_killed() -> None:
+    async with local_engine() as gateway:
+        unbroken = await ask(gateway, to_local(400))
+        asking = asyncio.create_task(ask(gateway, to_local(400)))
+        await gateway.until(
+            lambda: any(each.first_content_at is not None for each in gateway.remuda.gateway.live), "in mid-answer"
+        )
+        kill(gateway)
+        answer = await asking
+        assert answer.status == 200
+        assert answer.json()["usage"]["prompt_tokens"] == unbroken.json()["usage"]["prompt_tokens"]
+        record = (await gateway.records())[0]
+        assert (record.attempts, record.fault) == (2, "")

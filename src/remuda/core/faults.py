@@ -170,12 +170,15 @@ class UpstreamFailed(Fault):
     code = "upstream_failed"
     is_unsent = False
     """Whether nobody was there: the request has not been sent."""
+    is_hang_up = False
+    """Whether the connection was closed before the answer was complete."""
 
 
 class StreamCut(UpstreamFailed):
     """The model's server broke off in the middle of its answer."""
 
     code = "stream_cut"
+    is_hang_up = True
 
 
 class Unavailable(Fault):

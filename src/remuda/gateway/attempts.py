@@ -85,9 +85,14 @@ class Attempts:
                 # It is waited for as a server on standby is. That costs no server anything, so the bounds on what
                 # servers are asked do not count; the queue's do.
                 return Setback(fault, min(MAX_PAUSE_S, PAUSE_S * 2 ** min(tried.count(replica) - 1, 10)), unsent)
-        if exchange.attempts - unsent >= self._max_attempts:
+        sent = exchange.attempts - unsent
+        if sent >= self._max_attempts:
             return None
         rest_s: float | None = None
+        has_hung_up = isinstance(fault, UpstreamFailed) and fault.is_hang_up and fault is not exchange.interruption
+        if replica.is_restarted and has_hung_up and sent == 1:
+            # It has crashed: its successor comes at once. Not for a second time, as this request may be the cause.
+            rest_s = PAUSE_S
         if fault.is_dated and fault.retry_after_s is not None:
             rest_s = float(fault.retry_after_s)
             if rest_s > self._patience_s - exchange.queue_wait_s:

@@ -296,7 +296,9 @@ class UpstreamConnection(asyncio.Protocol):
         if self.status:
             self._lost(StreamCut())
         else:
-            self._lost(UpstreamFailed("the model's server closed the connection without an answer"))
+            fault = UpstreamFailed("the model's server closed the connection without an answer")
+            fault.is_hang_up = True
+            self._lost(fault)
 
     def _lost(self, fault: Fault) -> None:
         self._fault = fault

@@ -241,3 +241,18 @@ def test_a_server_with_too_much_to_do_is_asked_again_when_it_says_so(
         assert (stand.setback.rest_s, stand.setback.unsent, stand.budget.taken) == (rest_s, 0, 1)
         assert not stand.ended(too_busy(retry_after_s), tried=both, attempts=3), "no more often than settings say"
     assert not stand.ended(RateLimited(retry_after_s=1), tried=both), "it has not said so itself"
+
+
+@pytest.mark.parametrize("fault", [StreamCut(), UpstreamFailed()])
+def test_the_successor_of_an_engine_that_crashed_is_waited_for_once(fault: UpstreamFailed):
+    stand = Stand()
+    stand.fleet.apply(Served("s", (stand.one,)))
+    fault.is_hang_up = True
+    assert not stand.ended(fault), "nobody starts a server elsewhere again"
+    stand.one.is_restarted = True
+    assert stand.ended(fault)
+    assert stand.setback == Setback(fault, PAUSE_S, 0)
+    assert not stand.ended(fault, attempts=2, setback=stand.setback), "it may be the cause"
+    assert not stand.ended(CANCELLED, interruption=fault), "it was silent, and we hung up"
+    fault.is_hang_up = False
+    assert not stand.ended(fault), "it has answered, only not well"
