@@ -52,3 +52,10 @@ async def test_what_makes_no_sense() -> None:
     answer = await get("/v1/messages")
     assert (answer.status_code, answer.json()["type"]) == (405, "error")
     assert (await get("/v1/messages/nothing")).json()["error"]["type"] == "not_found_error"
+
+
+async def test_errors_beside_its_own_paths_are_in_the_words_of_who_asks() -> None:
+    for path in ("/v1/models/nope", "/v1/models?limit=0", "/v1/nothing"):
+        said = (await get(path)).json()
+        assert (said["type"], "request_id" in said) == ("error", True), path
+    assert "type" not in (await get("/v1/models/nope", {})).json()
