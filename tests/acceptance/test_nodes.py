@@ -4,6 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from remuda.app.settings import load
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import running_gateway, running_with
@@ -64,6 +66,58 @@ async def test_drained_and_removed_nodes_get_nothing_new_and_finish_what_they_ha
         answer = await running.answer()
         assert (answer.status, answer.header("x-remuda-replica")) == (200, "one/fake")
         await gateway.at_rest()
+
+
+async def test_without_its_last_node_a_model_is_waited_for_and_others_are_unknown(tmp_path: Path) -> None:
+    routing = {"queue_timeout_s": 0.3}
+    async with (
+        FakeUpstream() as one,
+        running_gateway(tmp_path, health=HEALTH, routing=routing) as gateway,
+        RawClient(gateway.port) as client,
+    ):
+
+        def served() -> list[bool]:
+            model = gateway.remuda.fleet.look_up("fake")
+            return [each.is_routable for each in model.replicas] if model is not None else []
+
+        await command(tmp_path, "add", one.url, "--name", "one")
+        await gateway.until(lambda: served() == [True], "it is there")
+        client.say(post())
+        assert (await client.answer()).status == 200
+        await command(tmp_path, "remove", "one")
+        await gateway.until(lambda: not served(), "it is gone")
+        client.say(post())
+        late = await client.answer()
+        assert (late.status, late.header("retry-after") is not None) == (504, True)
+        client.say(post(json.dumps({"model": "nobody-has-this", "messages": []}).encode()))
+        assert (await client.answer()).status == 404
+        await gateway.at_rest()
+
+
+async def test_a_settings_file_with_a_mistake_leaves_the_upstreams_as_they_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "remuda.yaml"
+
+    def say(upstreams: list[dict[str, object]]) -> None:
+        said = {"data_dir": str(tmp_path / "data"), "server": {"port": 0}, "health": HEALTH, "upstreams": upstreams}
+        file.write_text(json.dumps(said))
+
+    async with FakeUpstream() as one, FakeUpstream() as two:
+        say([{"url": one.url, "name": "one"}])
+        async with running_with(load(file, environ={})) as gateway:
+
+            def routable() -> dict[str, int]:
+                return {each.id: id(each.slots) for each in gateway.remuda.fleet.replicas() if each.is_routable}
+
+            await gateway.until(lambda: set(routable()) == {"one/fake"}, "the first is there")
+            before = routable()
+            say([{"url": two.url, "name": "two", "slots": "many"}])
+            await gateway.until(lambda: "cannot be used" in caplog.text, "the mistake is said")
+            assert routable() == before
+            say([{"url": one.url, "name": "one"}, {"url": two.url, "name": "two"}])
+            await gateway.until(lambda: set(routable()) == {"one/fake", "two/fake"}, "both are there")
+            assert routable()["one/fake"] == before["one/fake"], "what has not changed keeps its count"
 
 
 async def test_upstreams_of_a_changed_settings_file_come_and_go(tmp_path: Path) -> None:

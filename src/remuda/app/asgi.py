@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -17,23 +18,34 @@ from remuda.dialects.console import docs
 from remuda.dialects.console import routes as console
 from remuda.dialects.console.docs import DOCUMENTED, docs_routes
 from remuda.dialects.control import routes as control
+from remuda.dialects.control.health import MachineUse, ReadVitals, Vitals
 from remuda.dialects.control.routes import Exposition, Readiness
 from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front
 from remuda.dialects.kit.owners import Owners
+from remuda.dialects.nodes import account
+from remuda.dialects.nodes import errors as nodes_errors
+from remuda.dialects.nodes import routes as nodes
+from remuda.dialects.nodes.herd import EMPTY, Herd, Pulls, Strategy
 from remuda.dialects.ollama import errors as ollama_errors
 from remuda.dialects.ollama import face as ollama_face
 from remuda.dialects.ollama import routes as ollama
+from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.openai import errors as openai_errors
 from remuda.dialects.openai import routes as openai
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.fleet.registry import Fleet
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.face import LaneRoute
+from remuda.gateway.guesses import Guesses
 from remuda.gateway.headers import Cors
+from remuda.gateway.log_in import LogIn
+from remuda.gateway.tokens import Tokens
 
-OWN_RULES: Final = (Rule("/openapi.json", DOCUMENTED),)
+DOCUMENT: Final = {"/openapi.json": "get_openapi", "/api/schema": "get_schema"}
+"""Where the document of all routes is, and what that is called in it."""
+OWN_RULES: Final = tuple(Rule(path, DOCUMENTED) for path in DOCUMENT)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -43,14 +55,21 @@ class Parts:
     """What the application is made of."""
 
     gatekeeper: Gatekeeper
+    log_in: LogIn
     fleet: Fleet
+    herd: Herd
+    pulls: Pulls
+    keepers: Keepers
+    strategy: Strategy
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
     cors: Cors
     ids: Ids
     metrics: Exposition
     readiness: Readiness
+    vitals: ReadVitals
     version: str
+    monotonic: Callable[[], float] = lambda: 0.0
     max_body_bytes: int = 32 * 1024 * 1024
     """Longest body of an ordinary request; the lane has its own bound."""
     on_key_used: Callable[[str], None] = lambda key_id: None
@@ -94,14 +113,16 @@ def inner_app(parts: Parts) -> FastAPI:
     )
     own_routes = (
         console.router(parts.fleet, lambda: not parts.gatekeeper.is_open, parts.version),
-        control.router(parts.fleet, parts.readiness, parts.metrics, parts.version),
+        control.router(parts.fleet, parts.readiness, parts.vitals, parts.metrics, parts.version),
         openai.router(parts.fleet, parts.lane_routes),
-        ollama.router(parts.fleet, parts.lane_routes),
+        ollama.router(parts.fleet, parts.lane_routes, parts.keepers),
+        nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
+        account.router(parts.log_in, parts.gatekeeper.client_of),
     )
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
     for router in own_routes:
         app.router.routes.extend(router.routes)
-    app.router.routes.extend(docs_routes())
+    app.router.routes.extend(docs_routes(lambda: not parts.gatekeeper.is_open))
     _add_document(app)
     errors.install(app, owners())
     return app
@@ -109,13 +130,18 @@ def inner_app(parts: Parts) -> FastAPI:
 
 def policy() -> Policy:
     """What each route needs of its caller."""
-    return Policy((*console.RULES, *docs.RULES, *control.RULES, *openai.RULES, *ollama.RULES, *OWN_RULES))
+    dialects = (console.RULES, docs.RULES, control.RULES, openai.RULES, ollama.RULES, nodes.RULES, account.RULES)
+    return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
 
 def owners() -> Owners:
-    """Who says what went wrong: each path's own dialect; OpenAI's words elsewhere."""
+    """Who says what went wrong: each path's own dialect; OpenAI's words elsewhere.
+
+    What nobody has below /api is Ollama's to refuse: most clients that look for something there are its own (C12).
+    """
     by_prefix = dict.fromkeys(openai.VERSIONS, openai_errors.refusal)
-    by_prefix |= dict.fromkeys(ollama.PATHS, ollama_errors.refusal)
+    by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
+    by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix)
 
 
@@ -123,12 +149,18 @@ def bare_parts(version: str) -> Parts:
     """Parts without anything behind them: enough to list and describe all routes, not to serve."""
     return Parts(
         gatekeeper=Gatekeeper(keyless_allowed=False, wall=lambda: 0.0),
+        log_in=LogIn(Tokens(lambda: b"", lambda: 0.0, request_ids()), Guesses(lambda: 0.0)),
         fleet=Fleet(),
+        herd=EMPTY,
+        pulls=EMPTY,
+        keepers=NOBODY,
+        strategy=EMPTY,
         lane_routes=[*lane_routes(OpenAIFace()), *ollama_face.lane_routes(SystemClock())],
         cors=Cors(),
         ids=request_ids(),
         metrics=lambda: (b"", "text/plain"),
         readiness=lambda: ["nothing is behind these routes"],
+        vitals=lambda: Vitals(0.0, 0.0, True, False, False, MachineUse(0.0, 0.0, 0.0)),
         version=version,
     )
 
@@ -143,12 +175,13 @@ def _add_document(app: FastAPI) -> None:
         return Response(document, media_type="application/json")
 
     content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
-    app.add_api_route(
-        "/openapi.json",
-        openapi_json,
-        tags=["control"],
-        summary="This document",
-        operation_id="get_openapi",
-        response_class=Response,
-        responses={200: {"description": "Every route, described.", "content": content}},
-    )
+    for path, operation_id in DOCUMENT.items():
+        app.add_api_route(
+            path,
+            openapi_json,
+            tags=["control"],
+            summary="This document",
+            operation_id=operation_id,
+            response_class=Response,
+            responses={200: {"description": "Every route, described.", "content": content}},
+        )

@@ -27,6 +27,7 @@ class Leadership:
         self._clock = clock
         self._ttl_s = ttl_s
         self._until: float | None = None
+        self._is_claimed = False
         self._is_store_down = False
         self._was_leading = True
         self._told: list[Callable[[bool], None]] = []
@@ -34,8 +35,11 @@ class Leadership:
     @property
     def is_leading(self) -> bool:
         """Whether this gateway is to do it now. True also while the store does not answer: then no gateway knows of the
-        others, and what is done by several is better than what is done by none."""
-        return self._is_store_down or (self._until is not None and self._clock.monotonic() < self._until)
+        others, and what is done by several is better than what is done by none. True, too, where it is never claimed:
+        there are no others."""
+        if not self._is_claimed or self._is_store_down:
+            return True
+        return self._until is not None and self._clock.monotonic() < self._until
 
     def on_change(self, callback: Callable[[bool], None]) -> None:
         """Call `callback(is_leading)` whenever that has changed."""
@@ -49,6 +53,7 @@ class Leadership:
 
     async def claim(self) -> None:
         """Take or renew the lease, if it can be had."""
+        self._is_claimed = True
         begun = self._clock.monotonic()  # from here on the store may count, however late its answer comes
         try:
             is_taken = await take_lease(self._store, self._name, self._holder, self._clock.wall(), self._ttl_s)

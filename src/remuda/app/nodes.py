@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,41 +16,22 @@ from remuda.core.address import parse_address
 from remuda.core.clock import Clock
 from remuda.core.node import Node, NodeKind
 from remuda.core.tasks import Tasks
+from remuda.fleet.node_status import NodeStatus
 from remuda.fleet.registry import FleetChange, Gone
-from remuda.fleet.replica import ReplicaState
+from remuda.fleet.replica import ReplicaState, Slots
 from remuda.fleet.sources.upstream import UpstreamSource
 from remuda.outbound.addresses import given_address
+from remuda.outbound.http import OutboundClient
 from remuda.store.database import Store
 from remuda.store.nodes import NodeTaken, add_node, list_nodes, remove_node, update_node
 
 log = logging.getLogger(__name__)
 
 MAX_NAME: Final = 100
+SENDABLE: Final = "NODE_KEY"
+"""How variables begin that may be named through a running gateway. Of what else is in its environment, nobody who may
+add nodes shall have anything sent to a place of their choice; the command line is the owner's own."""
 UNKNOWN_YET: Final = "it has not answered yet"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeStatus:
-    """A node and how it stands."""
-
-    id: int
-    """Positive: a stored node's own. Negative: one of the settings, by its place there; -1 is the first."""
-    name: str
-    url: str
-    kind: NodeKind | None
-    """As given or found out; None: not known yet."""
-    state: ReplicaState
-    reason: str
-    """Why it is on standby; else empty."""
-    latency_s: float | None
-    """How long it took to answer the last time it was asked."""
-    models: tuple[str, ...]
-    slots: int
-    in_use: int
-    weight: int
-    is_drained: bool
-    created_at: float
-    """Wall clock; 0 for those of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +75,23 @@ class Nodes:
         self._announce = announce
         self._clock = clock
         self._stored: list[Node] = []
+        self._revision = 0
         self._wanted: dict[str, Wanted] = {}
         self._watched: dict[str, _Watched] = {}
+        self._ended: set[OutboundClient] = set()
+        """Of nodes that are gone, until their connections are closed."""
+        self._passed_over: dict[str, str] = {}
+        """Nodes of the store that are not watched, and why: said once."""
         self._tasks = Tasks("nodes")
 
     # Who is watched
 
     async def renew(self) -> int:
         """Take in what the store holds; returns the revision it was read at. Raises StoreError."""
-        revision, self._stored = await list_nodes(self._store)
-        self._apply()
+        revision, stored = await list_nodes(self._store)
+        if revision >= self._revision:  # of two reads at once the older may come last
+            self._revision, self._stored = revision, stored
+            self._apply()
         return revision
 
     def configure(self, upstreams: Sequence[UpstreamSettings]) -> None:
@@ -113,32 +102,35 @@ class Nodes:
     async def close(self) -> None:
         """Watch nobody any more; what is known of them stays."""
         await self._tasks.close()
-        for watched in self._watched.values():
-            await watched.upstream.client.close()
+        for client in (*(each.upstream.client for each in self._watched.values()), *self._ended):
+            await client.close()
 
     def _apply(self) -> None:
         wanted = self._all_wanted()
+        held: dict[str, Slots] = {}  # by place: what runs there goes on, whatever else has changed, and takes up slots
         for name, watched in list(self._watched.items()):
             if name not in wanted or not wanted[name].is_like(self._wanted[name]):
                 self._end(name, watched)
+                held[place_of(self._wanted[name].upstream.url)] = watched.upstream.source.slots
         before, self._wanted = self._wanted, wanted
         for name, each in wanted.items():
             current = self._watched.get(name)
             if current is None:
-                self._begin(name, each)
+                self._begin(name, each, before.get(name), held.pop(place_of(each.upstream.url), None))
             elif each.upstream.drain != before[name].upstream.drain:
                 log.info("node %s %s", name, "is drained" if each.upstream.drain else "takes requests again")
                 current.upstream.source.drain(each.upstream.drain)
 
-    def _begin(self, name: str, wanted: Wanted) -> None:
+    def _begin(self, name: str, wanted: Wanted, before: Wanted | None, held: Slots | None) -> None:
+        if not wanted.trouble:
+            try:
+                upstream = self._maker.made(wanted.upstream, is_given=wanted.node is not None, held=held)
+            except OSError as error:  # its certificates cannot be read
+                wanted = replace(wanted, trouble=f"its certificates cannot be used ({type(error).__name__})")
+                self._wanted[name] = wanted
         if wanted.trouble:
-            log.warning("node %s is on standby: %s", name, wanted.trouble)
-            return
-        try:
-            upstream = self._maker.made(wanted.upstream, is_given=wanted.node is not None)
-        except OSError as error:  # its certificates cannot be read
-            self._wanted[name] = replace(wanted, trouble=f"its certificates cannot be used ({type(error).__name__})")
-            log.warning("node %s is on standby: %s", name, self._wanted[name].trouble)
+            if before is None or before.trouble != wanted.trouble:
+                log.warning("node %s is on standby: %s", name, wanted.trouble)
             return
         upstream.source.begin()
         self._watched[name] = _Watched(upstream, self._tasks.start(upstream.source.run(), name))
@@ -148,31 +140,44 @@ class Nodes:
         del self._watched[name]
         watched.task.cancel()
         self._announce(Gone(name))
-        self._tasks.start(watched.upstream.client.close(), f"close {name}")
+        self._ended.add(watched.upstream.client)
+        self._tasks.start(self._put_away(watched.upstream.client), f"close {name}")
+
+    async def _put_away(self, client: OutboundClient) -> None:
+        await client.close()
+        self._ended.discard(client)
 
     def _all_wanted(self) -> dict[str, Wanted]:
         wanted = {each.display_name: Wanted(-1 - place, each) for place, each in enumerate(self._configured)}
         places = {place_of(each.url) for each in self._configured}
+        passed_over: dict[str, str] = {}
         for node in self._stored:
             try:
-                upstream = self._as_settings(node)
-                trouble = ""
-            except (CredentialError, ValidationError, ValueError) as error:
-                upstream = UpstreamSettings(url=node.url, name=node.name)
-                trouble = (
-                    f"its credential cannot be used: {error}" if isinstance(error, CredentialError) else "unusable"
-                )
-            if node.name in wanted or place_of(node.url) in places:
-                log.warning("node %s is passed over: the settings have a server of that name or address", node.name)
+                is_taken = node.name in wanted or place_of(node.url) in places
+                upstream, trouble = self._as_settings(node)
+            except ValueError:  # another version's, or changed by hand; the others are watched all the same
+                passed_over[node.name] = "what is kept of it cannot be used: remove it and add it again"
+                continue
+            if is_taken:
+                passed_over[node.name] = "the settings have a server of that name or address"
                 continue
             wanted[node.name] = Wanted(node.id, upstream, node, trouble)
+        for name, why in passed_over.items():
+            if self._passed_over.get(name) != why:
+                log.warning("node %s is passed over: %s", name, why)
+        self._passed_over = passed_over
         return wanted
 
-    def _as_settings(self, node: Node) -> UpstreamSettings:
+    def _as_settings(self, node: Node) -> tuple[UpstreamSettings, str]:
+        """A node as the settings would say it, and why its credential cannot be used. Raises ValueError."""
         said = _said(node.url, node.name, node.slots, node.weight) | {"drain": node.is_drained, "kind": node.kind}
-        if credential := self._sealer.open(node.credential):
-            said["api_key"] = SecretStr(credential)
-        return UpstreamSettings.model_validate(said)
+        trouble = ""
+        try:
+            if credential := self._sealer.open(node.credential):
+                said["api_key"] = SecretStr(credential)
+        except CredentialError as error:
+            trouble = f"its credential cannot be used: {error}"
+        return UpstreamSettings.model_validate(said), trouble
 
     # How they stand
 
@@ -187,6 +192,21 @@ class Nodes:
     def status(self, node_id: int) -> NodeStatus | None:
         """The node with that id."""
         return next((each for each in self.statuses() if each.id == node_id), None)
+
+    async def seen(self, node_id: int, within_s: float) -> NodeStatus | None:
+        """How a node stands once it has been asked for the first time, or after so many seconds."""
+        node = self.status(node_id)
+        watched = self._watched.get(node.name) if node is not None else None
+        if watched is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await watched.upstream.source.asked.wait()
+        return self.status(node_id)
+
+    def client_of(self, node: NodeStatus) -> tuple[OutboundClient, str] | None:
+        """What the node is asked by, and the path that its own API stands below; None while it cannot be asked."""
+        watched = self._watched.get(node.name)
+        return None if watched is None else (watched.upstream.client, watched.upstream.source.root)
 
     def _status(self, name: str, wanted: Wanted) -> NodeStatus:
         watched = self._watched.get(name)
@@ -241,7 +261,11 @@ class Nodes:
         return node
 
     async def change(self, node_id: int, **changes: Any) -> Node | None:
-        """Change fields of a stored node; None where there is none. Raises as `add`."""
+        """Change fields of a stored node; None where there is none. Raises as `add`.
+
+        A key goes nowhere but to the address that it was given for: with another address it has to be given again.
+        """
+        await self.renew()  # what is not changed stays as it is now, not as it was when the store was last looked at
         node = next((each for each in self._stored if each.id == node_id), None)
         if node is None:
             return None
@@ -259,6 +283,8 @@ class Nodes:
             id=node_id,
             credential=changed.credential,
         )
+        if changed.url != node.url and changed.credential and "credential" not in changes:
+            raise ValueError("its key is for the address that it has: give the key again, or an empty one")
         self._check_beside_settings(changed)
         if not await update_node(self._store, changed):
             return None
@@ -273,7 +299,10 @@ class Nodes:
         return True
 
     def kept_credential(self, api_key: str, api_key_env: str) -> str:
-        """What is kept of a key, or of the variable that it stands in; raises ValueError, CredentialError."""
+        """What is kept of a key, or of the variable that it stands in, whose name begins as SENDABLE says; raises
+        ValueError, CredentialError."""
+        if api_key_env and not api_key_env.startswith(SENDABLE):
+            raise ValueError(f"variables are named here only where they begin with {SENDABLE}, such as {SENDABLE}_GPU")
         return kept_credential(self._sealer, api_key, api_key_env)
 
     def _check_beside_settings(self, node: Node) -> None:

@@ -9,6 +9,9 @@ from remuda.dialects.console import routes as console
 from remuda.dialects.control import routes as control
 from remuda.dialects.kit.access import Policy
 from remuda.dialects.kit.documents import json_of, schemas
+from remuda.dialects.nodes import account
+from remuda.dialects.nodes import schemas as nodes
+from remuda.dialects.nodes.routes import NAME as NODES
 from remuda.dialects.ollama import documents as ollama
 from remuda.dialects.ollama.face import NAME as OLLAMA
 from remuda.dialects.ollama.schemas import OllamaError
@@ -23,15 +26,20 @@ DESCRIPTION: Final = (
 )
 NULL: Final = {"type": "null"}
 SCHEMES: Final = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer <key>`."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a user's access token."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
 }
 TAGS: Final = (
     {"name": "openai", "description": "Inference and models, as OpenAI's clients speak. `/v2` is the same as `/v1`."},
     {"name": "ollama", "description": "Inference and models, as Ollama's clients speak."},
+    {"name": "nodes", "description": "The pool of nodes, how it stands, and who gets a request."},
     {"name": "control", "description": "For those who watch over the gateway."},
     {"name": "console", "description": "For people."},
 )
+
+
+_REFUSED: Final = {OLLAMA: "RefusedByOllama", NODES: "RefusedByNodes"}
+"""Who says no in words of their own."""
 
 
 def encoded(app: FastAPI, policy: Policy) -> bytes:
@@ -46,23 +54,34 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
     made["servers"] = [{"url": "/", "description": "This gateway"}]
     made["tags"] = list(TAGS)
     components = made.setdefault("components", {})
-    ours = schemas((*openai.SCHEMAS, *ollama.SCHEMAS, *control.SCHEMAS, *console.SCHEMAS))
+    ours = schemas(
+        (*openai.SCHEMAS, *ollama.SCHEMAS, *control.SCHEMAS, *console.SCHEMAS, *nodes.SCHEMAS, *account.SCHEMAS)
+    )
     components["schemas"] = dict(sorted(ours.items()))
     components["securitySchemes"] = SCHEMES
     components["responses"] = {
         name: {"description": "Refused, and why.", "content": json_of(body)}
-        for name, body in (("Refused", ErrorBody), ("RefusedByOllama", OllamaError))
+        for name, body in (
+            ("Refused", ErrorBody),
+            ("RefusedByOllama", OllamaError),
+            ("RefusedByNodes", nodes.Refused),
+        )
     }
     for path, methods in made["paths"].items():
         for method, operation in methods.items():
             # Invalid input is a 400 in the owner's shape here (C13), not FastAPI's 422.
             operation["responses"].pop("422", None)
-            refused = "RefusedByOllama" if OLLAMA in operation.get("tags", ()) else "Refused"
-            operation["responses"]["default"] = {"$ref": f"#/components/responses/{refused}"}
+            operation["responses"]["default"] = {"$ref": f"#/components/responses/{_refusal(path, operation)}"}
             needed = policy.need(method.upper(), path)
             operation["security"] = [] if needed.scope is None else [{name: []} for name in SCHEMES]
     whole: dict[str, Any] = as_3_0(made)
     return whole
+
+
+def _refusal(path: str, operation: dict[str, Any]) -> str:
+    """The name of what is answered where the operation goes wrong: the words of its dialect, or of its prefix."""
+    otherwise = _REFUSED[OLLAMA] if path.startswith("/api/") else "Refused"
+    return next((_REFUSED[tag] for tag in operation.get("tags", ()) if tag in _REFUSED), otherwise)
 
 
 def as_3_0(schema: Any) -> Any:

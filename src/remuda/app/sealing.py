@@ -1,7 +1,9 @@
 """Credentials at rest: sealed with a key that is not in the store, so that a copy of the store is no copy of them."""
 
 import base64
+import binascii
 import hashlib
+import hmac
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ _PURPOSE: Final = b"remuda node credential"
 MAX_CHARS: Final = 512
 
 
-class CredentialError(Exception):
+class CredentialError(ValueError):
     """A credential cannot be had. The message says why, and nothing of the credential."""
 
 
@@ -55,12 +57,19 @@ class Sealer:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        raw = base64.b64decode(kept.removeprefix(_SEALED))
+        key = self._key(is_made=False)
         try:
-            opened = AESGCM(self._key(is_made=False)).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _PURPOSE)
+            raw = base64.b64decode(kept.removeprefix(_SEALED))
+            opened = AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _PURPOSE)
         except InvalidTag:
             raise CredentialError("it was sealed with another key: give it once more") from None
+        except ValueError:  # no base64, or too short to be anything
+            raise CredentialError("what is kept of it is damaged: give it once more") from None
         return opened.decode()
+
+    def derived(self, purpose: bytes) -> bytes:
+        """A key of 32 bytes for another purpose, the same wherever the sealing key is; raises CredentialError."""
+        return hmac.digest(self._key(is_made=True), purpose, "sha256")
 
     def _key(self, *, is_made: bool) -> bytes:
         if self._secret is not None:
@@ -71,6 +80,8 @@ class Sealer:
             key = base64.b64decode(self._file.read_bytes())
         except OSError as error:
             raise CredentialError(f"the key file {self._file} cannot be used: {error.strerror}") from error
+        except binascii.Error:
+            key = b""
         if len(key) != KEY_BYTES:
             raise CredentialError(f"the key file {self._file} is damaged")
         return key

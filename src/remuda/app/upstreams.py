@@ -36,13 +36,15 @@ class UpstreamMaker:
         clock: Clock,
         announce: Callable[[FleetChange], None],
         recovered: Callable[[Slots, str], None],
+        is_asking: Callable[[], bool] = lambda: True,
         *,
         continuation_max_bytes: int = 0,
     ) -> None:
-        """`continuation_max_bytes`: see `LlamaCpp`."""
+        """`is_asking`: whether this gateway is the one that asks. `continuation_max_bytes`: see `LlamaCpp`."""
         self._clock = clock
         self._announce = announce
         self._recovered = recovered
+        self._is_asking = is_asking
         openai_like = OpenAILike()
         self._engines: Mapping[NodeKind, Engine] = {
             NodeKind.OLLAMA: Ollama(),
@@ -58,10 +60,11 @@ class UpstreamMaker:
             jitter=health.probe_jitter_percent / 100,
         )
 
-    def made(self, upstream: UpstreamSettings, *, is_given: bool = False) -> Upstream:
+    def made(self, upstream: UpstreamSettings, *, is_given: bool = False, held: Slots | None = None) -> Upstream:
         """What watches `upstream`. Raises OSError (`ssl.SSLError` among them) where its certificates cannot be read.
 
         `is_given`: its address came from elsewhere than the settings, and is checked whenever it is connected to.
+        `held`: its slots, where it was watched until now.
         """
         address = replace(upstream.address, is_given=True) if is_given else upstream.address
         headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -78,6 +81,7 @@ class UpstreamMaker:
             kind=upstream.kind,
             client=client,
             slots=upstream.slots,
+            held=held,
             weight=upstream.weight,
             headers=headers,
             models=upstream.models,
@@ -89,5 +93,6 @@ class UpstreamMaker:
             clock=self._clock,
             chance=system_chance,
             rules=self._rules,
+            is_asking=self._is_asking,
         )
         return Upstream(source, client)

@@ -2,31 +2,40 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 from typing import Any
 
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
+from remuda.app.credentials import Credentials
 from remuda.app.exits import CommandError, Exit
+from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
+from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
+from remuda.app.machine_use import MachineReader
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
 from remuda.app.retention import keep_retention
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
+from remuda.app.strategy import KeptStrategy
 from remuda.app.upstreams import UpstreamMaker
+from remuda.app.users import KnownUsers
+from remuda.app.watch_together import WatchTogether
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
-from remuda.core.keys import Key, KeyRing, Scope, digest_of
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
+from remuda.dialects.control.health import Vitals
 from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
@@ -34,14 +43,15 @@ from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
-from remuda.fleet.policies.named import Policies
 from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.choose import Chooser
+from remuda.gateway.choosing import Choosing
 from remuda.gateway.continue_ import Continuations
+from remuda.gateway.defaults import Defaults
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.gateway import SWEEP_S, Gateway
@@ -57,7 +67,6 @@ from remuda.gateway.waiting import KeepAlive
 from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
-from remuda.store.keys import list_keys, usable_keys
 from remuda.store.watch import watch_revision
 from remuda.telemetry.logs import AccessLog
 from remuda.telemetry.metrics import Metrics
@@ -88,15 +97,21 @@ class Remuda:
         self.tasks = Tasks("remuda")
         self.is_draining = False
         self._is_store_up = True
+        self._started = clock.monotonic()
+        self._machine = MachineReader(settings.data_dir, clock.monotonic)
         self._face = OpenAIFace()
         self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock)]
-        self.fleet = Fleet(settings.models.aliases, clock.wall)
+        self.fleet = Fleet(settings.models.chains, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
+        sealer = Sealer(settings.data_dir, settings.auth.sealing_secret)
+        self.users = KnownUsers(store, sealer, settings.auth, clock)
         self.gatekeeper = Gatekeeper(
             keyless_allowed=settings.auth.required == "auto" and settings.server.is_local,
             wall=clock.wall,
             trusted_proxies=[ip_network(network) for network in settings.server.trusted_proxies],
+            tokens=self.users.tokens,
         )
+        self.credentials = Credentials(store, self.gatekeeper, self.users, settings, clock)
         self.journal = Journal(
             store,
             settings.data_dir / "spool",
@@ -111,20 +126,31 @@ class Remuda:
         self._key_use = KeyUse(store, clock)
         self._unasked: set[str] = set()
         self._are_asked = asyncio.Event()
+        self.leadership = Leadership(store, "nodes", f"{socket.gethostname()} {os.getpid()} {ids()}", clock)
         self.nodes = Nodes(
             settings.upstreams,
             store=store,
-            sealer=Sealer(settings.data_dir, settings.auth.sealing_secret),
+            sealer=sealer,
             maker=UpstreamMaker(
                 settings.health,
                 clock,
                 self._announced,
                 self.breakers.recovered,
+                lambda: self.leadership.is_leading,
                 continuation_max_bytes=_kept_bytes(settings),
             ),
             announce=self._announced,
             clock=clock,
         )
+        self.choosing = Choosing(
+            settings.routing.policy,
+            settings.routing.policies,
+            affinity_header=settings.routing.affinity_header,
+            is_explained=settings.log.level == "debug",
+            monotonic=clock.monotonic,
+            chance=system_chance,
+        )
+        self.strategy = KeptStrategy(settings.routing, self.choosing, store, clock)
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
         self._continuations = Continuations()
@@ -169,8 +195,8 @@ class Remuda:
             yield remuda
 
     async def _start(self) -> None:
-        await self._renew_keys()
-        if not self.settings.server.is_local and not len(self.gatekeeper.ring):
+        await self.credentials.renew()
+        if not self.settings.server.is_local and not len(self.credentials):
             raise CommandError(
                 "listening beyond this machine needs an API key first: make one with `remuda keys create --name me`, "
                 "or set API_KEYS",
@@ -183,8 +209,14 @@ class Remuda:
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
+        if self._is_shared:
+            await self.leadership.claim()
         known = await self._renew()
         self.tasks.start(watch_revision(self.store, self.clock, self._renew, known=known), "changes in the store")
+        if self._is_shared:
+            together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
+            self.tasks.start(self.leadership.run(), "leadership")
+            self.tasks.start(together.run(), "watch together")
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
@@ -198,25 +230,23 @@ class Remuda:
     async def _close(self) -> None:
         await self.gateway.close()
         await self.tasks.close()
+        if self._is_shared:
+            await self.leadership.resign()
         await self._known.write()
         await self._key_use.write()
         await self.local.close()
         await self.nodes.close()
+        self.users.close()
         await self.journal.close()
 
-    # Keys
-
-    async def _renew_keys(self) -> int:
-        revision, stored = await usable_keys(self.store)
-        self.gatekeeper.ring = KeyRing([*stored, *_configured_keys(self.settings, self.clock)])
-        # Revoking the last key must not open the door again.
-        self.gatekeeper.has_had_keys = bool(stored) or bool(await list_keys(self.store))
-        return revision
+    @property
+    def _is_shared(self) -> bool:
+        """Whether other gateways may stand on the same store; a file is this gateway's own."""
+        return not self.store.is_sqlite
 
     async def _renew(self) -> int:
-        """Take in what another process changed in the store: keys and nodes."""
-        revision = await self._renew_keys()
-        return min(revision, await self.nodes.renew())
+        """Take in what another process changed in the store: keys, users, nodes, policies."""
+        return min(await self.credentials.renew(), await self.nodes.renew(), await self.strategy.renew())
 
     def _reconfigure(self, settings: Settings) -> None:
         """Take in what a changed settings file says of servers elsewhere."""
@@ -235,7 +265,7 @@ class Remuda:
         sinks.append(self.retry_budget.note)
         if self.local.states():
             sinks.append(_each(self._note_use))
-        chooser = self._chooser(sinks)
+        sinks.append(self.choosing.learn)
         self.recorder = recorder = Recorder(
             sinks,
             monotonic,
@@ -251,9 +281,15 @@ class Remuda:
             self.fleet,
             QueueLimits(routing.queue_max, routing.queue_max_bytes, routing.queue_timeout_s),
             monotonic,
-            chooser,
+            self.choosing.chooser,
             self.keep_alive,
+            Defaults(settings.models.defaults) if settings.models.defaults else None,
         )
+
+        def changed(chooser: Chooser | None) -> None:
+            router.chooser = chooser
+
+        self.choosing.on_change(changed)
         pipeline = Pipeline(
             self.gatekeeper,
             router,
@@ -281,24 +317,6 @@ class Remuda:
             cors,
         )
 
-    def _chooser(self, sinks: list[Sink]) -> Chooser | None:
-        """What the settings say of who gets a request, None where that is the default; may add to `sinks`."""
-        routing = self.settings.routing
-        names = {routing.policy, *routing.policies.values()}
-        header = routing.affinity_header
-        is_explained = self.settings.log.level == "debug"
-        if names == {"least_active"} and header is None and not is_explained:
-            return None
-        policies = Policies(self.clock.monotonic, system_chance)
-        if "lowest_latency" in names:
-            sinks.append(policies.learn)
-        return Chooser(
-            policies.named(routing.policy),
-            {model: policies.named(name) for model, name in routing.policies.items()},
-            affinity_header=header.lower().encode() if header else None,
-            explained_as=(lambda model: routing.policies.get(model, routing.policy)) if is_explained else None,
-        )
-
     def _lane(self) -> Lane:
         server = self.settings.server
         limits = LaneLimits(
@@ -312,14 +330,22 @@ class Remuda:
         return Lane(routes, self.gateway, LaneRoute("", self._face, None), limits, self.clock.monotonic)
 
     def _parts(self) -> Parts:
+        keeping = Keeping(self.nodes)
         return Parts(
             gatekeeper=self.gatekeeper,
+            log_in=self.users.log_in,
             fleet=self.fleet,
             lane_routes=self._lane_routes,
             cors=Cors(self.settings.server.cors_origins),
             ids=self.ids,
+            herd=self.nodes,
+            pulls=keeping,
+            keepers=keeping,
+            strategy=self.strategy,
+            monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.unready,
+            vitals=self._vitals,
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
             on_key_used=self._key_use.note,
@@ -341,6 +367,21 @@ class Remuda:
         if (reason := self.unservable()) is not None:
             reasons.append(reason)
         return reasons
+
+    def _vitals(self) -> Vitals:
+        return Vitals(
+            now=self.clock.wall(),
+            uptime_s=self.clock.monotonic() - self._started,
+            is_draining=self.is_draining,
+            is_store_up=self._is_store_up,
+            has_working_engine=self._has_working_engine(),
+            machine=self._machine.read(),
+        )
+
+    def _has_working_engine(self) -> bool:
+        """Whether somebody can answer, perhaps after a load."""
+        is_local_usable = bool(self.local.states()) and self.local.unservable() is None
+        return is_local_usable or any(replica.is_routable for replica in self.fleet.replicas())
 
     def unservable(self) -> str | None:
         """Why no request can be answered, where that is because every local model fails."""
@@ -450,17 +491,3 @@ async def _quietly(load: Coroutine[Any, Any, LocalModelState]) -> None:
         await load
     except Fault as fault:
         log.warning("%s", fault)
-
-
-def _configured_keys(settings: Settings, clock: Clock) -> Iterable[Key]:
-    """The keys of the settings (`API_KEYS`): inference and read, kept nowhere but in memory."""
-    for number, secret in enumerate(settings.auth.api_keys):
-        value = secret.get_secret_value()
-        yield Key(
-            id=f"env-{number + 1}",
-            name=f"API_KEYS {number + 1}",
-            digest=digest_of(value.encode()),
-            prefix="",
-            scopes=frozenset({Scope.INFERENCE, Scope.READ}),
-            created_at=clock.wall(),
-        )

@@ -76,6 +76,12 @@ class ExpiredCredential(Fault):
     code = "expired_api_key"
 
 
+class InvalidToken(InvalidCredential):
+    """The token is not valid or has expired: log in again, or refresh it."""
+
+    code = "token_not_valid"
+
+
 class Forbidden(Fault):
     """The API key may not do this."""
 
@@ -94,6 +100,18 @@ class UnknownModel(Fault):
     """No model of that name is offered here."""
 
     code = "model_not_found"
+
+
+class UnknownNode(Fault):
+    """There is no node of that id."""
+
+    code = "node_not_found"
+
+
+class Taken(Fault):
+    """There is one of that name or address already."""
+
+    code = "conflict"
 
 
 class UnknownRoute(Fault):

@@ -34,3 +34,8 @@ def accepted_request_id(value: bytes, secret: bytes | None = None) -> str | None
     if not _REQUEST_ID.fullmatch(value) or b"rmd_" in value or (secret and secret in value):
         return None
     return value.decode("ascii")
+
+
+def random_ids() -> Ids:
+    """A source of ids that nobody can guess: 32 random hex digits each."""
+    return lambda: os.urandom(16).hex()

@@ -33,10 +33,10 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a key, or a local program where no key exists yet."""
+    """Who asks: a key, a user, or a local program where neither exists yet."""
 
     key_id: str
-    """Empty for the keyless local caller."""
+    """A user's is `user:` and the name. Empty for the keyless local caller."""
     name: str
     scopes: frozenset[Scope]
 
@@ -46,7 +46,7 @@ class Caller:
 
 
 LOCAL_CALLER = Caller(key_id="", name="local", scopes=frozenset({Scope.ADMIN}))
-"""A program on this machine while no key exists."""
+"""A program on this machine while no key and no user exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,15 @@ def secret_from(random_bytes: bytes) -> str:
     """The secret made of `random_bytes` (at least 16): `rmd_` and base 32 in lower case, without padding."""
     if len(random_bytes) < 16:
         raise ValueError("a secret takes at least 16 random bytes")
-    bits = len(random_bytes) * 8
-    number = int.from_bytes(random_bytes, "big") << (-bits % 5)
+    return SECRET_PREFIX + base32_of(random_bytes)
+
+
+def base32_of(raw: bytes) -> str:
+    """Base 32 in lower case, without padding."""
+    bits = len(raw) * 8
+    number = int.from_bytes(raw, "big") << (-bits % 5)
     digits = -(-bits // 5)
-    return SECRET_PREFIX + "".join(_BASE32[number >> 5 * place & 31] for place in reversed(range(digits)))
+    return "".join(_BASE32[number >> 5 * place & 31] for place in reversed(range(digits)))
 
 
 def digest_of(secret: bytes) -> bytes:

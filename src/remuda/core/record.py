@@ -19,7 +19,7 @@ class RequestRecord(NamedTuple):
     replica: str
     """Id of the last replica tried; empty where none was."""
     key_id: str
-    """Id of the key; empty for a keyless local caller or a refused credential."""
+    """Id of the key, or `user:` and the name of a user; empty for a keyless local caller or a refused credential."""
     status: int
     """HTTP status of the answer; 499 where the client left first."""
     fault: str

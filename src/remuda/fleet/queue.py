@@ -37,6 +37,11 @@ class Waiter(Protocol):
         """Its class."""
         ...
 
+    @property
+    def entered(self) -> float:
+        """Monotonic time since which it waits."""
+        ...
+
     def wake(self) -> bool | None:
         """A slot may be free: take one. True where it did, False where none was one for it, None where it no longer
         wants any."""

@@ -31,6 +31,8 @@ class Model:
     """Whether some source says at present that it can serve it; else it is known from settings or from earlier."""
     context_length: int | None = None
     """Tokens per slot, as a replica told last; still known when none is left."""
+    chain: "tuple[Model, ...]" = ()
+    """The models that it stands for, in order, where it is an alias of several; the first that can be served is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,22 @@ class Fleet:
     it waits for that word.
     """
 
-    def __init__(self, aliases: Mapping[str, str] | None = None, wall: Callable[[], float] = lambda: 0.0) -> None:
-        self._aliases = dict(aliases or {})
-        self._targets = frozenset(self._aliases.values())
+    def __init__(
+        self, aliases: Mapping[str, str | Sequence[str]] | None = None, wall: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """`aliases`: what each stands for, a model or several in order."""
+        stands_for = {
+            alias: (models,) if isinstance(models, str) else tuple(models) for alias, models in (aliases or {}).items()
+        }
+        self._aliases = {alias: models[0] for alias, models in stands_for.items()}
+        self._targets = frozenset(model for models in stands_for.values() for model in models)
         now = int(wall())
         self._models = {name: Model(name, created_at=now) for name in self._targets}
+        self._chains = {
+            alias: Model(alias, created_at=now, chain=tuple(self._models[model] for model in models))
+            for alias, models in stands_for.items()
+            if len(models) > 1
+        }
         self._expected: dict[str, Model] = {}
         self._by_source: dict[str, tuple[Replica, ...]] = {}
         self._offers: dict[str, frozenset[str]] = {}
@@ -140,8 +153,10 @@ class Fleet:
         if model is None or not model.is_offered:
             target = self._aliases.get(name)
             if target is not None:
-                return self._models.get(target)
+                return self._chains.get(name) or self._models.get(target)
             twin = twin_of(name)
+            if twin in self._chains:
+                return self._chains[twin]
             target = self._aliases.get(twin, twin)
             other = self._models.get(target)
             if other is not None and (other.is_offered or (model is None and target != twin)):
@@ -151,6 +166,11 @@ class Fleet:
                 return wild
             return model if model is not None else other  # known, though nobody offers it at present
         return model
+
+    def meant(self, name: str) -> Model | None:
+        """As `look_up`; of an alias of several models the one that would be taken now."""
+        model = self.look_up(name)
+        return _first_servable(model.chain) if model is not None and model.chain else model
 
     def knows(self, name: str) -> bool:
         """Whether some source has said this very name, or configuration makes it an alias of one that was said."""
@@ -170,8 +190,9 @@ class Fleet:
         return [model for model in self.models() if model.is_offered or model.name in self._targets]
 
     def aliases(self) -> Mapping[str, str]:
-        """Configured aliases, alias to model."""
-        return self._aliases
+        """Configured aliases, each to the model that it stands for at present."""
+        meant = {alias: _first_servable(chain.chain).name for alias, chain in self._chains.items()}
+        return self._aliases | meant
 
     def replicas(self) -> Iterable[Replica]:
         """Every replica of every model."""
@@ -183,9 +204,10 @@ class Fleet:
         self._wanted.append(callback)
 
     def want(self, model: Model) -> None:
-        """Tell the sources that `model` is asked for."""
+        """Tell the sources that `model` is asked for: of several, the first that somebody says he can serve."""
+        meant = next((each for each in model.chain if each.is_offered), model)
         for callback in self._wanted:
-            callback(model.name)
+            callback(meant.name)
 
     def apply(self, change: FleetChange) -> None:
         """Take in what a source says; wakes or fails those who wait for it."""
@@ -231,6 +253,10 @@ class Fleet:
             model.replicas = self._replicas_of(model, by_model)
             self._describe(model, sources)
             self.wake(model)
+        for chain in self._chains.values():
+            if not {each.name for each in chain.chain}.isdisjoint(changed) or WILDCARD in changed:
+                self._link(chain)
+                self.wake(chain)
         if WILDCARD in changed:
             self._lend_to_expected()
 
@@ -238,8 +264,9 @@ class Fleet:
         """The model called `name`, known from now on if it was not; those who expected it wait for it from now on."""
         model = self._models.get(name)
         if model is None:
-            model = self._expected.pop(name, None) or Model(name, created_at=int(self._wall()))
-            model.owner = source
+            expected = self._expected.pop(name, None) or self._expected.pop(twin_of(name), None)
+            model = expected or Model(name, created_at=int(self._wall()))
+            model.name, model.owner = name, source
             self._models[name] = model
         elif not model.is_offered and not model.replicas:
             model.owner = source
@@ -261,6 +288,13 @@ class Fleet:
         lengths = [replica.context_length for replica in told if replica.context_length is not None]
         model.context_length = max(lengths, default=model.context_length)
         model.owner = next((sources[replica] for replica in told if replica in sources), model.owner)
+
+    def _link(self, chain: Model) -> None:
+        """Have an alias of several models say what these say now."""
+        chain.replicas = tuple(replica for model in chain.chain for replica in model.replicas)
+        chain.is_offered = any(model.is_offered for model in chain.chain)
+        meant = _first_servable(chain.chain)
+        chain.owner, chain.context_length = meant.owner, meant.context_length
 
     def _replicas_of(self, model: Model, by_model: Mapping[str, list[Replica]]) -> tuple[Replica, ...]:
         own = tuple(by_model.get(model.name, ()))
@@ -292,7 +326,7 @@ class Fleet:
     # Names that nobody knows yet
 
     def _expect(self, name: str) -> Model | None:
-        model = self._expected.get(name)
+        model = self._expected.get(name) or self._expected.get(twin_of(name))
         if model is None and name != WILDCARD:
             if len(self._expected) >= MAX_EXPECTED:
                 self._expected = {each.name: each for each in self._expected.values() if each.waiting}
@@ -368,6 +402,17 @@ class Fleet:
 
     def _fail(self, change: Failed) -> None:
         model = self._models.get(change.model)
-        if model is not None and not any(replica.is_routable for replica in model.replicas):
-            for waiter in model.waiting.clear():
-                waiter.fail(change.fault)
+        if model is None:
+            return
+        for each in (model, *(chain for chain in self._chains.values() if model in chain.chain)):
+            if not any(replica.is_routable for replica in each.replicas):
+                for waiter in each.waiting.clear():
+                    waiter.fail(change.fault)
+
+
+def _first_servable(models: Sequence[Model]) -> Model:
+    """The first of them that has a replica that may be chosen; else the first that is offered, else the first."""
+    for model in models:
+        if any(replica.is_routable for replica in model.replicas):
+            return model
+    return next((model for model in models if model.is_offered), models[0])

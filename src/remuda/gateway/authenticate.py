@@ -9,9 +9,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from remuda.core.faults import Forbidden, ForeignOrigin, MissingCredential
+from remuda.core.faults import Forbidden, ForeignOrigin, InvalidCredential, MissingCredential
 from remuda.core.hosts import is_loopback
 from remuda.core.keys import LOCAL_CALLER, Caller, KeyRing, Scope
+from remuda.core.users import KEY_ID_PREFIX
+from remuda.gateway.tokens import Tokens, looks_like_token
 
 Headers = Iterable[tuple[bytes, bytes]]
 Network = IPv4Network | IPv6Network
@@ -43,11 +45,11 @@ def credential_of(fields: Mapping[bytes, bytes], query: bytes = b"") -> bytes | 
 
 
 class Gatekeeper:
-    """Knows the keys and the rule for callers without one (DESIGN: closed by default).
+    """Knows the keys and tokens and the rule for callers without one (DESIGN: closed by default).
 
-    While no key exists and the bind is loopback, programs on this machine need none; their Host and Origin must name
-    this machine, so that a web page elsewhere cannot use a browser on it (DNS rebinding, cross-site requests), and
-    they must not have come through a proxy, which makes the whole world look local.
+    While no key and no user exists and the bind is loopback, programs on this machine need no credential; their Host
+    and Origin must name this machine, so that a web page elsewhere cannot use a browser on it (DNS rebinding,
+    cross-site requests), and they must not have come through a proxy, which makes the whole world look local.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class Gatekeeper:
         keyless_allowed: bool,
         wall: Callable[[], float],
         trusted_proxies: Sequence[Network] = (),
+        tokens: Tokens | None = None,
     ) -> None:
+        self._tokens = tokens
         self._keyless_allowed = keyless_allowed
         self._wall = wall
         self._trusted_proxies = tuple(trusted_proxies)
@@ -78,7 +82,7 @@ class Gatekeeper:
 
     @property
     def has_had_keys(self) -> bool:
-        """Whether a key was ever made, be it revoked by now: then the door stays closed."""
+        """Whether a key or a user was ever made, be it gone by now: then the door stays closed."""
         return self._has_had_keys
 
     @has_had_keys.setter
@@ -109,9 +113,15 @@ class Gatekeeper:
         credential = credential_of(dict(headers) if fields is None else fields, query)
         if credential is None:
             raise MissingCredential
-        caller = self._ring.caller_of(credential, self._wall())
+        try:
+            caller = self._ring.caller_of(credential, self._wall())
+        except InvalidCredential:
+            if self._tokens is None or not looks_like_token(credential):
+                raise
+            caller = self._tokens.caller_of(credential)
         if scope not in caller.scopes and not caller.may(scope) and (also is None or not caller.may(also)):
-            fault = Forbidden(f"the API key lacks the scope '{scope}' that this needs")
+            who = "user" if caller.key_id.startswith(KEY_ID_PREFIX) else "API key"
+            fault = Forbidden(f"the {who} lacks the scope '{scope}' that this needs")
             fault.key_id = caller.key_id
             raise fault
         return caller

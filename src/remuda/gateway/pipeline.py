@@ -76,7 +76,7 @@ class Pipeline:
             exchange.caller_id = caller.key_id
             ask = read_ask(exchange, self._max_decompressed_bytes)
             with grant(caller, ask, exchange.fields):
-                model = self._router.find(ask.model, exchange)
+                model = self._router.find(ask, exchange)
                 if self._recorder.keeps_content:
                     self._recorder.capture_prompt(exchange, ask)
                 tried: tuple[Replica, ...] = ()
@@ -102,7 +102,7 @@ class Pipeline:
                                     finally:
                                         passing.settle()
                             return
-                        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - raised again unless another goes on
+                        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see broken_stream
                             self._broken_off(error, lease, exchange)
                             tried = (*tried, replica)
                             if not self._attempts.go_on(error, exchange, replica, mark, model, tried, len(self.live)):

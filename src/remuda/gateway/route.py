@@ -14,6 +14,7 @@ from remuda.fleet.policies.least_active import least_active
 from remuda.fleet.registry import WILDCARD, Fleet, Model
 from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.choose import Chooser
+from remuda.gateway.defaults import Defaults
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.priority import priority_in
 from remuda.gateway.waiting import KeepAlive, eta_s, note_grant, position_of, retry_after
@@ -78,21 +79,27 @@ class Router:
         monotonic: Callable[[], float],
         chooser: Chooser | None = None,
         keep_alive: KeepAlive | None = None,
+        defaults: Defaults | None = None,
     ) -> None:
         self._fleet = fleet
         self._limits = limits
         self._monotonic = monotonic
+        self._defaults = defaults
         self._keep_alive = keep_alive if keep_alive is not None else KeepAlive(0, 0)
-        self._chooser = chooser
+        self.chooser = chooser
         """None: the least active one is taken, whatever is asked; nothing is looked up for it."""
 
-    def find(self, name: str, exchange: Exchange) -> Model:
-        """The model that `name` means, noted in the exchange; raises UnknownModel."""
+    def find(self, ask: Ask, exchange: Exchange) -> Model:
+        """The model that `ask` means, noted in the exchange; what it does not say of parameters is filled in. Raises
+        UnknownModel."""
+        name = ask.model
         model = self._fleet.find(name)
         if model is None:
             exchange.model = name[:200]
             raise UnknownModel(f"there is no model called {name[:200]!r} here", parameter="model", received=name[:200])
         exchange.model = model.name if model.name != WILDCARD else name[:200]
+        if self._defaults is not None:
+            self._defaults.apply(ask, exchange.model)
         return model
 
     def lease(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
@@ -103,9 +110,11 @@ class Router:
 
     def claim(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
         """As `lease`, without regard to who waits."""
+        if model.chain:
+            return self._claim_of_several(model, ask, exchange, tried)
         replicas = model.replicas
         turn = model.turn = model.turn + 1
-        if self._chooser is None and len(replicas) > MANY and (idle := _idle(replicas, turn, tried)) is not None:
+        if self.chooser is None and len(replicas) > MANY and (idle := _idle(replicas, turn, tried)) is not None:
             return Lease(self._fleet, idle)
         candidates = []
         for replica in replicas:
@@ -114,9 +123,21 @@ class Router:
                 candidates.append(replica)
         if not candidates:
             return None
-        if self._chooser is None:
+        if self.chooser is None:
             return Lease(self._fleet, least_active(candidates, turn))
-        return Lease(self._fleet, self._chooser.choose(candidates, model, ask, exchange))
+        return Lease(self._fleet, self.chooser.choose(candidates, model, ask, exchange))
+
+    def _claim_of_several(self, alias: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
+        """As `claim`, for an alias of several models: of the first that can be served, even if others have free slots.
+        A model that is busy is waited for: it was meant first."""
+        for model in alias.chain:
+            if any(replica.is_routable and replica not in tried for replica in model.replicas):
+                exchange.model = model.name
+                lease = self.claim(model, ask, exchange, tried)
+                if lease is None:
+                    exchange.model = alias.name
+                return lease
+        return None
 
     async def wait(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica] = ()) -> Lease:
         """A slot, once one is free; raises QueueFull at once, WaitedTooLong (by the exchange's expiry) later.

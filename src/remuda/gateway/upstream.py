@@ -7,6 +7,7 @@ is a fault, never an end.
 
 import asyncio
 import ssl
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Protocol, cast
 
@@ -15,7 +16,7 @@ import httptools
 from remuda.core.address import Address
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
 from remuda.gateway.drive import Signal
-from remuda.outbound.addresses import AddressRefused, resolved
+from remuda.outbound.addresses import AddressRefused, Resolve, resolved
 
 EARLY_BODY_BYTES: Final = 256 * 1024
 """How much of an answer is held for a relay that has not attached yet before reading stops."""
@@ -356,7 +357,7 @@ def _cause(error: Exception) -> str:
 class Pool:
     """Connections to one address: idle ones are reused, last in first out."""
 
-    __slots__ = ("_idle", "_loop", "_ssl", "address", "connect_timeout_s", "outbox")
+    __slots__ = ("_idle", "_loop", "_resolve", "_ssl", "address", "connect_timeout_s", "outbox")
 
     def __init__(
         self,
@@ -366,12 +367,15 @@ class Pool:
         connect_timeout_s: float = 5.0,
         ssl_context: ssl.SSLContext | None = None,
         outbox: Outbox | None = None,
+        resolve: Resolve = resolved,
     ) -> None:
+        """`resolve` is asked where an address that was given leads, at each connection."""
         self.address = address
         self.connect_timeout_s = connect_timeout_s
         self.outbox = outbox or Outbox(loop)
         """Shared by all pools of one event loop."""
         self._loop = loop
+        self._resolve = resolve
         self._ssl = ssl_context if ssl_context is not None or not address.is_tls else ssl.create_default_context()
         self._idle: list[UpstreamConnection] = []
 
@@ -393,19 +397,35 @@ class Pool:
             async with asyncio.timeout(self.connect_timeout_s):
                 if address.socket_path is not None:
                     _, connection = await self._loop.create_unix_connection(self._connection, address.socket_path)
+                elif address.is_given:
+                    connection = await self._reached_checked()
                 else:
-                    _, connection = await self._loop.create_connection(
-                        self._connection,
-                        (await resolved(address.host, address.port))[0] if address.is_given else address.host,
-                        address.port,
-                        ssl=self._ssl,
-                        server_hostname=address.host if self._ssl else None,
-                    )
+                    connection = await self._reached(address.host)
         except TimeoutError as error:
             raise UpstreamFailed("the model's server did not accept a connection in time") from error
         except (OSError, ssl.SSLError, AddressRefused) as error:
             raise UpstreamFailed(f"the model's server cannot be reached ({type(error).__name__})") from error
         return connection
+
+    async def _reached(self, host: str) -> UpstreamConnection:
+        _, connection = await self._loop.create_connection(
+            self._connection,
+            host,
+            self.address.port,
+            ssl=self._ssl,
+            server_hostname=self.address.host if self._ssl else None,
+        )
+        return connection
+
+    async def _reached_checked(self) -> UpstreamConnection:
+        """A connection to the first of the name's addresses that takes one: `localhost` is two on most machines, and
+        many servers listen at one of them. Each but the last has an equal share of the time."""
+        *others, last = await self._resolve(self.address.host, self.address.port)
+        for host in others:
+            with suppress(OSError):  # TimeoutError is one, too
+                async with asyncio.timeout(self.connect_timeout_s / (len(others) + 1)):
+                    return await self._reached(host)
+        return await self._reached(last)
 
     def keep(self, connection: UpstreamConnection) -> None:
         """Keep a connection for reuse, up to the bound."""

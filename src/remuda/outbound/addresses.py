@@ -7,7 +7,9 @@ checked by what they resolve to, each time anew: what a name meant when it was g
 """
 
 import asyncio
+import re
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -16,6 +18,7 @@ from remuda.core.address import Address, parse_address
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 """RFC 6052: its last 32 bits are an IPv4 address."""
+_NUMBER: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)\.?", re.IGNORECASE)
 _METADATA: Final = frozenset(
     map(
         ip_address,
@@ -30,31 +33,41 @@ _METADATA: Final = frozenset(
 )
 
 
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+"""The IP addresses that a host and port stand for, all checked; raises AddressRefused, OSError."""
+
+
 class AddressRefused(ValueError):
     """Nothing is called there. The message is a clear sentence for whoever gave the address."""
 
 
-def given_address(url: str) -> Address:
+def given_address(url: str, *, only_public: bool = False) -> Address:
     """The address of a URL that came from elsewhere than this machine's own settings, marked to be checked whenever it
-    is connected to. Raises AddressRefused, ValueError where it is no address."""
+    is connected to. Raises AddressRefused, ValueError where it is no address.
+
+    `only_public`, here and below: for what has no business on this machine or in its networks.
+    """
     address = parse_address(url)
     if address.socket_path is not None:
         raise AddressRefused("a unix socket can only be named in the settings of the machine it is on")
-    check_host(address.host)
+    check_host(address.host, only_public=only_public)
     return replace(address, is_given=True)
 
 
-def check_host(host: str) -> None:
-    """Raise AddressRefused where `host` is an IP address at which nothing is called; names are checked later."""
+def check_host(host: str, *, only_public: bool = False) -> None:
+    """Raise AddressRefused where `host` is an IP address at which nothing is called, or one in a spelling that not all
+    programs read alike (`127.1`, `0x7f000001`); names are checked later."""
     try:
         found = ip_address(host.partition("%")[0])
     except ValueError:
+        if ":" in host or _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
+            raise AddressRefused(f"{host} is an address in an unusual spelling: write it in the usual one") from None
         return
-    if (why := refusal(found)) is not None:
+    if (why := refusal(found, only_public=only_public)) is not None:
         raise AddressRefused(f"{host} is {why}: nothing is called there")
 
 
-def refusal(address: IPv4Address | IPv6Address) -> str | None:
+def refusal(address: IPv4Address | IPv6Address, *, only_public: bool = False) -> str | None:
     """Why nothing is called at `address`, in words that follow "it is"; None: it may be called."""
     inner = _inner(address)
     if inner in _METADATA:
@@ -65,17 +78,19 @@ def refusal(address: IPv4Address | IPv6Address) -> str | None:
         return "a multicast address"
     if inner.is_unspecified or inner == IPv4Address("255.255.255.255"):
         return "no machine's address"
+    if only_public and not inner.is_global:
+        return "an address of this machine or of a private network"
     return None
 
 
-async def resolved(host: str, port: int) -> list[str]:
+async def resolved(host: str, port: int, *, only_public: bool = False) -> list[str]:
     """The IP addresses that `host` stands for. Raises AddressRefused where something is not called at any of them:
     a name that stands for such a place beside others was made to. OSError where it cannot be resolved."""
-    check_host(host)
+    check_host(host, only_public=only_public)
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
-        if (why := refusal(ip_address(address.partition("%")[0]))) is not None:
+        if (why := refusal(ip_address(address.partition("%")[0]), only_public=only_public)) is not None:
             raise AddressRefused(f"{host} stands for {address}, which is {why}: nothing is called there")
     return addresses
 

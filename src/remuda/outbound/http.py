@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any, Final
 
 import aiohttp
@@ -9,10 +10,15 @@ import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from remuda.core.address import Address
-from remuda.outbound.addresses import AddressRefused, resolved
+from remuda.outbound.addresses import AddressRefused, Resolve, check_host, resolved
 from remuda.outbound.question import read_bounded
+from remuda.wire.ndjson import LineSplitter
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+
+
+MAX_LINE_BYTES: Final = 64 * 1024
+MAX_ERROR_CHARS: Final = 500
 
 
 class OutboundError(Exception):
@@ -42,7 +48,10 @@ class OutboundClient:
         headers: tuple[tuple[bytes, bytes], ...] = (),
         timeout_s: float = 10.0,
         tls: ssl.SSLContext | None = None,
+        resolve: Resolve = resolved,
     ) -> None:
+        """`resolve` is asked where an address that was given leads, at each connection."""
+        self._resolve = resolve
         self._address = address
         self._headers = {name.decode(): value.decode("latin-1") for name, value in headers}
         self._timeout_s = timeout_s
@@ -58,18 +67,64 @@ class OutboundClient:
         """As `get_json`, for a question that says `value`."""
         return await self._ask("POST", path, base_path, msgspec.json.encode(value))
 
-    async def _ask(self, method: str, path: str, base_path: str | None, said: bytes | None = None) -> Any:
+    async def call(self, method: str, path: str, body: bytes, *, base_path: str | None = None) -> tuple[int, bytes]:
+        """The status and the body of what is answered, at most MAX_ANSWER_BYTES; raises OutboundError."""
         session = self._session or self._open()
+        headers = {"Content-Type": "application/json"} if body else None
+        url = self._url(path, base_path)
+        try:
+            async with session.request(
+                method, url, data=body or None, headers=headers, allow_redirects=False
+            ) as answer:
+                said = await read_bounded(answer.content, MAX_ANSWER_BYTES)
+                if said is None:
+                    raise OutboundError("it answers with far too much", answer.status)
+                return answer.status, said
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(error) from error
+
+    async def post_lines(
+        self, path: str, value: Any, on_line: Callable[[Any], None], *, base_path: str | None = None, silence_s: float
+    ) -> None:
+        """Say `value`, and hand on each line of JSON of the answer, however long it takes in all; raises OutboundError
+        for another status than 200, after so many seconds of silence, and for what is no JSON."""
+        session = self._session or self._open()
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s, sock_read=silence_s)
+        lines = LineSplitter()
+        try:
+            async with session.post(
+                self._url(path, base_path), json=value, timeout=timeout, allow_redirects=False
+            ) as answer:
+                if answer.status != 200:
+                    said = await read_bounded(answer.content, MAX_LINE_BYTES) or b""
+                    raise OutboundError(error_said(said) or f"it answers {answer.status}", answer.status)
+                async for piece in answer.content.iter_any():
+                    for line in lines.feed(piece):
+                        on_line(msgspec.json.decode(line))
+                    if len(lines.carry) > MAX_LINE_BYTES:
+                        raise OutboundError("it answers with a line without end", answer.status)
+                if rest := lines.rest():
+                    on_line(msgspec.json.decode(rest))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise NotJson("it answers something that is not JSON") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(error) from error
+
+    def _url(self, path: str, base_path: str | None) -> str:
         address = self._address
         base = address.base_path if base_path is None else base_path
-        url = f"{'https' if address.is_tls else 'http'}://{address.authority}{base}{path}"
+        return f"{'https' if address.is_tls else 'http'}://{address.authority}{base}{path}"
+
+    async def _ask(self, method: str, path: str, base_path: str | None, said: bytes | None = None) -> Any:
+        session = self._session or self._open()
+        url = self._url(path, base_path)
         headers = {"Content-Type": "application/json"} if said is not None else None
         try:
             async with session.request(method, url, data=said, headers=headers, allow_redirects=False) as answer:
                 body = await read_bounded(answer.content, MAX_ANSWER_BYTES)
                 status, kind = answer.status, answer.content_type
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise OutboundError(f"it cannot be reached ({type(error).__name__})") from error
+            raise _unreachable(error) from error
         if status in (404, 405, 501):
             raise NotJson(f"it answers {status}", status)
         if status != 200:
@@ -91,12 +146,17 @@ class OutboundClient:
 
     def _open(self) -> aiohttp.ClientSession:
         path = self._address.socket_path
+        if self._address.is_given:
+            try:
+                check_host(self._address.host)  # aiohttp asks no resolver for what is an address already
+            except AddressRefused as refused:
+                raise OutboundError(str(refused)) from refused
         connector: aiohttp.BaseConnector = (
             aiohttp.UnixConnector(path)
             if path is not None
             else aiohttp.TCPConnector(
                 ssl=self._tls if self._tls is not None else True,
-                resolver=CheckedResolver() if self._address.is_given else None,
+                resolver=CheckedResolver(self._resolve) if self._address.is_given else None,
             )
         )
         self._session = aiohttp.ClientSession(
@@ -109,15 +169,35 @@ class OutboundClient:
         return self._session
 
 
+def _unreachable(error: Exception) -> OutboundError:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(refused := cause.__cause__, AddressRefused):
+        return OutboundError(str(refused))
+    return OutboundError(f"it cannot be reached ({type(error).__name__})")
+
+
+def error_said(body: bytes) -> str:
+    """The sentence in `{"error": "..."}`, on one line and bounded; empty where there is none."""
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    error = said.get("error") if isinstance(said, dict) else None
+    return " ".join(error.split())[:MAX_ERROR_CHARS] if isinstance(error, str) else ""
+
+
 class CheckedResolver(AbstractResolver):
     """aiohttp's way to look names up, with the check. What it resolves to is what is connected to."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The addresses of `host`; AddressRefused becomes the OSError that aiohttp expects."""
         try:
-            addresses = await resolved(host, port)
+            addresses = await self._resolve(host, port)
         except AddressRefused as refused:
             raise OSError(str(refused)) from refused
         return [_result(host, port, address) for address in addresses]

@@ -6,8 +6,8 @@ changes of the database's own file format, and can be read with any tool. The pr
 million journal entries.
 
 A backup is one consistent state, taken while the gateway runs; what is in memory or in the journal's spool at that
-moment is not in the store yet and so not in the backup. It holds digests of keys and whatever text was captured: its
-file is made for its owner alone (0600).
+moment is not in the store yet and so not in the backup. It holds digests of keys, the keys of nodes as they are sealed
+(what opens them is not in the store), and whatever text was captured: its file is made for its owner alone (0600).
 """
 
 import asyncio
@@ -34,6 +34,8 @@ ROWS_AT_ONCE = 500
 """Rows read and compressed at once: a few milliseconds, for which the event loop waits where the store is on
 Postgres."""
 
+_KEPT_BY_ITSELF = frozenset({"counters", "journal_writers", "known_models", "leases", "sightings"})
+"""Tables that fill without anybody's doing: what is in them alone is no reason not to replace a store."""
 _MANIFEST = "manifest.json"
 
 
@@ -84,7 +86,8 @@ async def restore(path: Path, url: str, *, force: bool = False) -> BackupSummary
     """Make the store at `url` what it was when the backup `path` was taken, in one transaction.
 
     The whole file is read and checked first: one that is cut off or damaged, or of a newer version, changes nothing.
-    A store that holds keys or journal entries is only replaced with `force`. Raises StoreError or StoreTooNew.
+    A store that holds what somebody made, or journal entries, is only replaced with `force`. Raises StoreError or
+    StoreTooNew.
     """
     manifest = await asyncio.to_thread(_checked, path)
     store = store_at(url)
@@ -184,10 +187,10 @@ def _make_room(connection: Connection, schema: str, force: bool) -> int:
         is_used = any(
             connection.execute(select(func.count()).select_from(table)).scalar_one()
             for name, table in there.items()
-            if name in ("keys", "journal")
+            if name not in _KEPT_BY_ITSELF
         )
         if is_used and not force:
-            raise StoreError("the store holds keys or journal entries: restoring would replace them (force does)")
+            raise StoreError("the store holds something already: restoring would replace it (force does)")
         revision = connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar() or 0
         for name in [*reversed(list(there)), VERSION_TABLE]:
             connection.execute(text(f"DROP TABLE {name}"))

@@ -35,8 +35,9 @@ counters = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
-"""`revision`: raised by every change of keys and nodes. `journal`: the last journal id given out. `sightings`: raised
-by every change of those. `node`: the last id of a node given out."""
+"""`revision`: raised by every change of keys, users, nodes and overrides. `journal`: the last journal id given out.
+`sightings`: raised by every change of those. `node`: the last id of a node given out. `user`: the last epoch of a user
+given out."""
 
 keys = Table(
     "keys",
@@ -150,3 +151,25 @@ nodes = Table(
     Column("created_at", Double, nullable=False),
 )
 """Servers elsewhere that were added while the gateway was in use. `credential`: nothing, `env:NAME`, or sealed."""
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("changed_at", Double, nullable=False),
+)
+"""Settings that were changed while the gateway ran, by their dotted names, in JSON."""
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("password", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    # Given out by the `user` counter with each password, so that none comes twice: see core.users.User.
+    Column("epoch", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_login_at", Double),
+)
+"""People who log in. `password`: its hash, with how it was made."""

@@ -70,6 +70,15 @@ def version() -> Answer:
     return whole({"version": "0.12.11"})
 
 
+def progress(*words: str, error: str = "") -> Answer:
+    """What is said while something is fetched or made: a line for each word, and perhaps that it went wrong."""
+    lines: list[dict[str, str]] = [{"status": word} for word in words]
+    if error:
+        lines.append({"error": error})
+    parts = tuple(Part(msgspec.json.encode(line) + b"\n", Kind.BODY) for line in lines)
+    return Answer(parts, media_type=LINES)
+
+
 def chat(ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     """`POST /api/chat`, in lines unless `stream` is false."""
 

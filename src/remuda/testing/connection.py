@@ -212,3 +212,10 @@ class Connection(asyncio.Protocol):
         while await self._reader.readuntil(b"\r\n") != b"\r\n":
             pass
         return body
+
+
+class Refused(asyncio.Protocol):
+    """A connection to a fake that has ended."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()

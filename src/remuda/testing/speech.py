@@ -83,9 +83,34 @@ class OllamaSpeech(OpenAISpeech):
         super().__init__(models, slots)
         self.loaded: tuple[str, ...] = ()
         """Models that are loaded."""
+        self.blobs: set[str] = set()
+        """Paths of the files that it keeps."""
 
     def error(self, status: int, message: str, *, retry_after_s: int | None = None) -> Answer:
         return answers_ollama.error(status, message, retry_after_s=retry_after_s)
+
+    def answer(self, seen: Seen, behaviour: Behaviour) -> Answer:
+        path = seen.path
+        if path.startswith("/api/blobs/"):
+            if seen.method == "POST":
+                self.blobs.add(path)
+                return answers.Answer((), status=201)
+            return answers.Answer((), status=200 if path in self.blobs else 404)
+        if path not in ("/api/pull", "/api/create", "/api/copy", "/api/delete"):
+            return super().answer(seen, behaviour)
+        ask = seen.json()
+        if path in ("/api/pull", "/api/create"):
+            name = ask["model"]
+            if name == "missing":
+                return answers_ollama.progress("pulling manifest", error="pull model manifest: file does not exist")
+            self.models = (*self.models, name)
+            return answers_ollama.progress("pulling manifest", "success")
+        name = ask.get("source") or ask.get("model")
+        if not self.has(name):
+            return self.unknown(name)
+        rest = tuple(each for each in self.models if each != name)
+        self.models = rest if path == "/api/delete" else (*self.models, ask["destination"])
+        return answers.Answer(())
 
     def has(self, model: Any) -> bool:
         return model in self.models or (isinstance(model, str) and f"{model}:latest" in self.models)

@@ -30,11 +30,13 @@ import msgspec
 from remuda.testing import answers
 from remuda.testing.answers import Answer
 from remuda.testing.behaviour import Behaviour, Strikes
-from remuda.testing.connection import Connection
+from remuda.testing.connection import Connection, Refused
 from remuda.testing.gate import Gate, Signal
 from remuda.testing.seen import Outcome, Seen
 from remuda.testing.speech import SPEECHES
 
+TURNS = 3
+"""Turns of the event loop from an accepted connection to its end."""
 DEADLINE_S = 10.0
 """How long a test waits for what must happen: generous, since it is only spent when the test fails."""
 
@@ -104,6 +106,12 @@ class FakeUpstream:
         """Ends listening and every connection, in whatever state; an ExceptionGroup tells of bugs of its own."""
         server, self._server = self._server, None
         if server is not None:
+            # asyncio forgets to close what it has accepted when its server is closed before it makes a connection of
+            # it: so it accepts no more, and gets the time to make those connections.
+            for listener in server.sockets:
+                asyncio.get_running_loop().remove_reader(listener.fileno())
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
             server.close()
             if self.unix_path is not None:
                 with contextlib.suppress(FileNotFoundError):
@@ -214,8 +222,9 @@ class FakeUpstream:
         self.behaviour = behaviour
         self._strikes = Strikes()
 
-    def _connect(self) -> Connection:
-        return Connection(self)
+    def _connect(self) -> asyncio.Protocol:
+        # A connection that the system had accepted when listening ended is nobody's any more.
+        return Connection(self) if self._server is not None else Refused()
 
     def _answer(self, seen: Seen, behaviour: Behaviour) -> Answer:
         """What it has to say to a request, faults aside."""

@@ -10,10 +10,14 @@ from sqlalchemy.util import await_only
 from tests.contract.store.samples import NOON, a_key, a_record
 
 import remuda.store.backup as module
+from remuda.core.node import Node
 from remuda.store import Store, StoreError, StoreTooNew, keys, open_store
 from remuda.store.backup import backup, restore
 from remuda.store.journal_batch import Batch, write_batches
 from remuda.store.journal_reading import JournalFilter, journal_entry, journal_page
+from remuda.store.known_models import note_models
+from remuda.store.leases import take_lease
+from remuda.store.nodes import add_node, list_nodes
 from remuda.store.schema import metadata
 
 
@@ -87,13 +91,30 @@ async def test_a_store_in_use_is_replaced_only_by_force_and_the_watchers_see_it(
     await fill(store)
     await backup(store, file, NOON)
     await keys.create_key(store, a_key("three"))
-    with pytest.raises(StoreError, match="holds keys or journal entries"):
+    with pytest.raises(StoreError, match="holds something"):
         await restore(file, store_url)
     assert len(await keys.list_keys(store)) == 3
     before = await store.revision()
     await restore(file, store_url, force=True)
     assert [key.name for key in await keys.list_keys(store)] == ["one", "two"]
     assert await store.revision() > before
+
+
+async def test_nodes_alone_are_replaced_only_by_force(store: Store, store_url: str, file: Path):
+    await backup(store, file, NOON)
+    await add_node(store, Node(id=0, name="gpu", url="http://10.0.0.5:8000"))
+    with pytest.raises(StoreError, match="holds something"):
+        await restore(file, store_url)
+    assert len((await list_nodes(store))[1]) == 1
+    await restore(file, store_url, force=True)
+    assert (await list_nodes(store))[1] == []
+
+
+async def test_what_a_gateway_keeps_by_itself_is_no_reason_not_to_restore(store: Store, store_url: str, file: Path):
+    await backup(store, file, NOON)
+    await note_models(store, "one", ["a"], NOON)
+    await take_lease(store, "nodes", "me", NOON, 10)
+    await restore(file, store_url)
 
 
 async def test_a_backup_overwrites_nothing(store: Store, file: Path):

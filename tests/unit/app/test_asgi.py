@@ -14,7 +14,8 @@ from remuda.dialects.openai.routes import METHODS
 from remuda.gateway.headers import Cors
 from tests.fixtures.asgi import BASE, client, parts
 
-PUBLIC = ("/", "/health", "/livez", "/metrics", "/readyz", "/version")
+PUBLIC = ("/", "/api/health", "/docs", "/health", "/livez", "/metrics", "/readyz", "/redoc", "/swagger", "/version")
+LOG_INS = (("POST", "/api/account/login"), ("POST", "/api/account/refresh"))
 EVERYWHERE = {  # rows 35, 59-62
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -52,14 +53,37 @@ async def test_nothing_but_the_public_paths_is_served_without_a_key():
     async with client(parts(keyed=True)) as caller:
         for method, path in every_route():
             status = (await caller.request(method, path)).status_code
-            is_public = path in PUBLIC and method in READING
-            assert (status == 200) if is_public else (status == 401), (method, path)
+            is_public = (path in PUBLIC or path.startswith("/docs/")) and method in READING
+            if (method, path) in LOG_INS:
+                assert status == 400, "its body is the credential, and there was none"
+            else:
+                assert (status == 200) if is_public else (status == 401), (method, path)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "//livez", "/livez/", "/health/../v1/models", "/Health"])
 async def test_unknown_paths_are_closed_too(path):
     async with client(parts(keyed=True)) as caller:
         assert (await caller.get(BASE + path)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/v1/nothing", {"error"}),
+        ("/nothing", {"error"}),
+        ("/api/nothing", {"error"}),
+        ("/api/tags/nothing", {"error"}),
+        ("/api/account/nothing", {"detail"}),
+        ("/api/proxy/nothing", {"error"}),
+        ("/api/proxy/nodes/1/nothing", {"detail"}),
+    ],
+)
+async def test_unknown_paths_are_refused_in_the_words_of_their_prefix(path, fields):  # C12
+    async with client(parts(keyed=True), scope=Scope.ADMIN) as caller:
+        answer = await caller.get(path)
+    assert (answer.status_code, set(answer.json())) == (404, fields)
+    if "error" in fields:
+        assert isinstance(answer.json()["error"], str) is path.startswith("/api")
 
 
 @pytest.mark.parametrize("path", PUBLIC)

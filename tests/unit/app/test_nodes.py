@@ -1,7 +1,10 @@
 """Nodes as they come, change and go, over a real store and real servers."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -14,7 +17,7 @@ from remuda.core.node import NodeKind
 from remuda.fleet.registry import Fleet, FleetChange
 from remuda.fleet.replica import ReplicaState
 from remuda.store import Store, open_store, store_url_in
-from remuda.store.nodes import NodeTaken, list_nodes
+from remuda.store.nodes import NodeTaken, list_nodes, update_node
 from remuda.testing.gate import Signal
 from remuda.testing.upstream import FakeUpstream
 
@@ -110,6 +113,27 @@ async def test_draining_keeps_who_is_watched_and_its_slots(herd: Herd) -> None:
         assert [each.slots for each in herd.fleet.replicas()] == [replica.slots]
 
 
+async def test_a_node_that_changes_at_its_address_is_still_as_busy_as_it_is(herd: Herd) -> None:
+    async with FakeUpstream() as one, FakeUpstream() as two:
+        node = await herd.nodes.add(one.url, name="one", slots=2)
+        await herd.serves("one/fake")
+        [replica] = herd.fleet.replicas()
+        replica.slots.in_use += 2
+        await herd.nodes.change(node.id, weight=3)
+        await herd.serves("one/fake")
+        [again] = herd.fleet.replicas()
+        assert (again.weight, again.slots.free) == (3, 0)
+        await herd.nodes.change(node.id, name="renamed", slots=5)
+        await herd.serves("renamed/fake")
+        [again] = herd.fleet.replicas()
+        assert (again.slots.size, again.slots.free) == (5, 3)
+        replica.slots.in_use -= 2  # what had begun before has ended
+        assert again.slots.free == 5
+        await herd.nodes.change(node.id, url=two.url)
+        await herd.serves("renamed/fake")
+        assert [each.slots is again.slots for each in herd.fleet.replicas()] == [False]
+
+
 async def test_a_changed_address_is_another_server(herd: Herd) -> None:
     async with FakeUpstream() as one, FakeUpstream(models=("other",)) as two:
         node = await herd.nodes.add(one.url, name="one")
@@ -139,6 +163,109 @@ async def test_a_key_that_cannot_be_opened_leaves_the_node_on_standby_with_the_r
         assert status.state is ReplicaState.STANDBY
         assert status.reason.startswith("its credential cannot be used: the key file")
         await other.nodes.close()
+
+
+async def test_a_key_goes_only_to_the_address_that_it_was_given_for(herd: Herd) -> None:
+    async with FakeUpstream(api_key="sk-node") as one, FakeUpstream(api_key="sk-node") as two:
+        node = await herd.nodes.add(one.url, name="one", api_key="sk-node")
+        await herd.serves("one/fake")
+        with pytest.raises(ValueError, match="give the key again"):
+            await herd.nodes.change(node.id, url=two.url)
+        assert (await herd.nodes.change(node.id, url=one.url, weight=2)) is not None
+        await herd.serves("one/fake")
+        assert two.connections == 0
+        await herd.nodes.change(node.id, url=two.url, credential=herd.nodes.kept_credential("sk-node", ""))
+        await herd.serves("one/fake")
+        await herd.nodes.change(node.id, url=one.url, credential="")
+        status = await herd.nodes.seen(node.id, 10.0)
+        assert status is not None
+        assert status.reason == "it answers 401"
+        await herd.nodes.close()
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REMUDA_AUTH__SECRET_KEY", "MY_NODE_KEY", "node_key"])
+async def test_of_the_gateways_variables_only_those_that_are_meant_to_be_sent_are(herd: Herd, name: str) -> None:
+    with pytest.raises(ValueError, match="begin with NODE_KEY"):
+        await herd.nodes.add("http://10.0.0.5", api_key_env=name)
+    assert herd.nodes.statuses() == []
+    assert herd.nodes.kept_credential("", "NODE_KEY_GPU") == "env:NODE_KEY_GPU"
+
+
+async def test_what_is_kept_of_one_node_and_cannot_be_used_stops_no_other(
+    herd: Herd, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with FakeUpstream() as one:
+        node = await herd.nodes.add("http://127.0.0.1:9", name="odd")
+        await update_node(store, replace(node, url="nonsense", credential="sealed:9:x"))
+        await herd.nodes.add(one.url, name="one")
+        await herd.serves("one/fake")
+        await herd.nodes.renew()
+        assert [status.name for status in herd.nodes.statuses()] == ["one"]
+        assert caplog.text.count("node odd is passed over") == 1
+
+
+async def test_a_stored_address_at_which_nothing_is_called_is_not_called(herd: Herd, store: Store) -> None:
+    async with FakeUpstream() as one:
+        node = await herd.nodes.add("http://127.0.0.1:9", name="one")
+        await update_node(store, replace(node, url=f"http://0.0.0.0:{one.port}"))  # unchecked, it leads to that server
+        await herd.nodes.renew()
+        status = await herd.nodes.seen(node.id, 10.0)
+        assert status is not None
+        assert "nothing is called there" in status.reason
+        assert one.connections == 0
+
+
+async def test_why_a_node_cannot_be_watched_is_logged_once(
+    herd: Herd, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = await herd.nodes.add("http://127.0.0.1:9", name="one")
+    await update_node(store, replace(node, credential="sealed:9:x"))
+    for _ in range(3):
+        await herd.nodes.renew()
+    assert caplog.text.count("node one is on standby") == 1
+
+
+class LateStore:
+    """A store whose first read comes back only when it is let."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._is_first = True
+        self.has_read = asyncio.Event()
+        self.may_return = asyncio.Event()
+
+    async def read(self, work: Callable[[Any], Any]) -> Any:
+        is_first, self._is_first = self._is_first, False
+        found = await self._store.read(work)
+        if is_first:
+            self.has_read.set()
+            await self.may_return.wait()
+        return found
+
+
+async def test_what_was_read_before_and_comes_late_replaces_nothing_newer(store: Store, tmp_path: Path) -> None:
+    late, other = LateStore(store), Herd(store, tmp_path)
+    herd = Herd(cast(Store, late), tmp_path)
+    reading = asyncio.ensure_future(herd.nodes.renew())
+    await late.has_read.wait()
+    await other.nodes.add("http://127.0.0.1:9", name="one", is_drained=True)
+    await herd.nodes.renew()
+    late.may_return.set()
+    assert await reading < await store.revision()
+    assert [status.name for status in herd.nodes.statuses()] == ["one"]
+    await herd.nodes.close()
+    await other.nodes.close()
+
+
+async def test_a_change_keeps_what_another_process_has_just_changed(herd: Herd, store: Store, tmp_path: Path) -> None:
+    other = Herd(store, tmp_path)
+    node = await herd.nodes.add("http://127.0.0.1:9", name="one")
+    await other.nodes.renew()
+    await other.nodes.change(node.id, is_drained=True)
+    await herd.nodes.change(node.id, weight=3)
+    [kept] = (await list_nodes(store))[1]
+    assert (kept.is_drained, kept.weight) == (True, 3)
+    await other.nodes.close()
 
 
 async def test_a_node_that_does_not_answer_is_kept_on_standby_with_the_reason(herd: Herd) -> None:

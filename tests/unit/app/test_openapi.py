@@ -73,6 +73,23 @@ def test_every_operation_is_told_apart_and_says_what_it_needs():
     assert MADE["paths"]["/v1/models"]["get"]["security"] == [{name: []} for name in SCHEMES]
 
 
+def test_errors_are_those_of_the_paths_owner():  # C12
+    for path, name in (
+        ("/v1/models", "Refused"),
+        ("/api/tags", "RefusedByOllama"),
+        ("/api/health", "RefusedByOllama"),
+        ("/api/account/login", "RefusedByNodes"),
+    ):
+        for operation in MADE["paths"][path].values():
+            assert operation["responses"]["default"]["$ref"].rpartition("/")[2] == name
+
+
+def test_logging_in_needs_nothing_and_takes_json_or_a_form():
+    login = MADE["paths"]["/api/account/login"]["post"]
+    assert login["security"] == []
+    assert set(login["requestBody"]["content"]) == {"application/json", "application/x-www-form-urlencoded"}
+
+
 async def test_document_is_served_to_who_holds_a_key():  # row 77
     async with client(parts(keyed=True), scope=Scope.READ) as caller:
         answer = await caller.get("/openapi.json")

@@ -32,6 +32,7 @@ class Watch:
         await self.clock.asleep()  # until then it may still be reading what the file said before
         fresh = self.file.with_suffix(".new")
         fresh.write_text(text)
+        await self.clock.asleep()  # what the file said before has been read
         os.replace(fresh, self.file)
         await self.clock.advance(EVERY_S)
 

@@ -49,9 +49,13 @@ def test_what_is_no_name_of_a_variable_is_refused(name: str) -> None:
 def test_a_damaged_or_lost_key_is_said(tmp_path: Path) -> None:
     sealer = Sealer(tmp_path, environ={})
     kept = sealer.seal("sk-3")
-    (tmp_path / KEY_FILE).write_text("c2hvcnQ=")
-    with pytest.raises(CredentialError, match="damaged"):
-        sealer.open(kept)
+    for damaged in ("sealed:1:", "sealed:1:A", "sealed:1:AAAA", "sealed:1:?", kept[:20]):
+        with pytest.raises(CredentialError, match=r"damaged|another key"):
+            sealer.open(damaged)
+    for key in ("c2hvcnQ=", "abc", ""):
+        (tmp_path / KEY_FILE).write_text(key)
+        with pytest.raises(CredentialError, match=r"key file .* is damaged"):
+            sealer.open(kept)
     (tmp_path / KEY_FILE).unlink()
     with pytest.raises(CredentialError, match="cannot be used"):
         sealer.open(kept)
@@ -67,3 +71,14 @@ def test_what_cannot_be_sent_is_refused_without_being_repeated(credential: str) 
     with pytest.raises(ValueError, match="printable") as error:
         check_credential(credential)
     assert credential not in str(error.value)
+
+
+def test_keys_for_other_purposes_go_with_the_sealing_key(tmp_path: Path) -> None:
+    one = Sealer(tmp_path).derived(b"one")
+    assert len(one) == 32
+    assert Sealer(tmp_path).derived(b"one") == one != Sealer(tmp_path).derived(b"other")
+    assert (
+        Sealer(tmp_path, "a secret").derived(b"one")
+        == Sealer(tmp_path / "elsewhere", "a secret").derived(b"one")
+        != one
+    )

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from remuda.core.ids import accepted_request_id, request_ids
+from remuda.core.ids import accepted_request_id, random_ids, request_ids
 
 
 def test_each_is_new_also_across_sources():
@@ -28,3 +28,10 @@ def test_ids_that_hold_a_secret_are_not():
     assert accepted_request_id(b"about-rmd_abc") is None
     assert accepted_request_id(b"about-hunter2", b"hunter2") is None
     assert accepted_request_id(b"about", b"hunter2") == "about"
+
+
+def test_random_ones_cannot_be_guessed():
+    ids = random_ids()
+    made = {ids() for _ in range(100)}
+    assert len(made) == 100
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in made)

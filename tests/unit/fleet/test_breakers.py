@@ -37,6 +37,7 @@ class Waiting:
     def __init__(self, slots: Slots) -> None:
         self.key_id = ""
         self.priority = Priority.NORMAL
+        self.entered = 0.0
         self.slots = slots
         self.has_it = False
 

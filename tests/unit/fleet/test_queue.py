@@ -15,7 +15,7 @@ class Somebody:
     """A waiter with a name."""
 
     def __init__(self, name: str, key: str = "", priority: Priority = Priority.NORMAL) -> None:
-        self.name, self.key_id, self.priority = name, key, priority
+        self.name, self.key_id, self.priority, self.entered = name, key, priority, 0.0
 
     def wake(self) -> bool | None:
         return True

@@ -24,6 +24,7 @@ class Waiter:
     def __init__(self, takes: list[Replica] | None = None, *, wants: bool = True) -> None:
         self.key_id = ""
         self.priority = Priority.NORMAL
+        self.entered = 0.0
         self.takes = takes if takes is not None else []
         self.wants = wants
         self.woken = 0
@@ -389,3 +390,75 @@ def test_who_cannot_take_what_is_free_keeps_its_place_and_holds_nobody_up() -> N
     for each in (choosy, second, third):
         fleet.dequeue(model, each, 0)
     assert (fleet.waited_for(), fleet.queued) == ([], 0)
+
+
+def servable(model: Model | None) -> list[str]:
+    assert model is not None
+    return [each.id for each in model.replicas if each.is_routable]
+
+
+def test_an_alias_of_several_stands_for_the_first_that_can_be_served() -> None:
+    fleet = Fleet({"smart": ["big", "small"], "plain": "big"})
+    alias = fleet.find("smart")
+    assert alias is not None
+    assert fleet.find("smart:latest") is alias
+    assert (alias.is_offered, alias.replicas, fleet.aliases()) == (False, (), {"smart": "big", "plain": "big"})
+    small = replica("s/small", model="small", context=128)
+    fleet.apply(Served("s", (small,)))
+    assert (servable(alias), fleet.aliases()["smart"], alias.context_length) == (["s/small"], "small", 128)
+    assert fleet.meant("smart") is fleet.find("small")
+    big = replica("t/big", model="big", context=512)
+    fleet.apply(Served("t", (big,)))
+    assert (servable(alias), fleet.aliases()["smart"]) == (["t/big", "s/small"], "big")
+    big.state = ReplicaState.STANDBY
+    fleet.apply(Served("t", (big,)))
+    assert fleet.aliases()["smart"] == "small"
+    assert fleet.meant("nothing") is None
+
+
+def test_who_waits_for_an_alias_of_several_is_woken_by_any_of_them_and_fails_with_all() -> None:
+    fleet = Fleet({"smart": ["big", "small"]})
+    alias = fleet.find("smart")
+    assert alias is not None
+    first, second = Waiter(), Waiter()
+    waiting(fleet, alias, first, second)
+    small = replica("s/small", model="small")
+    fleet.apply(Served("s", (small,)))
+    assert (first.woken, second.woken) == (1, 0)
+    small.slots.in_use = 1
+    fleet.apply(Failed("big", EngineDown()))
+    assert second.fault is None, "the other may still serve it"
+    small.slots.in_use = 0
+    fleet.freed(small)
+    assert second.woken == 1
+    fleet.apply(Served("s", ()))
+    third = Waiter()
+    waiting(fleet, alias, third)
+    fleet.apply(Failed("big", EngineDown()))
+    assert isinstance(third.fault, EngineDown)
+
+
+def test_of_several_the_first_that_is_offered_is_wanted() -> None:
+    fleet = Fleet({"smart": ["elsewhere", "here"]})
+    wanted: list[str] = []
+    fleet.on_wanted(wanted.append)
+    fleet.apply(Served("local", (), offered=("here",)))
+    alias = fleet.find("smart")
+    assert alias is not None
+    fleet.want(alias)
+    assert wanted == ["here"]
+
+
+def test_names_awaited_at_the_start_are_the_same_with_and_without_their_tag() -> None:
+    fleet = Fleet()
+    fleet.apply(Asking("one"))
+    early = fleet.find("m")
+    assert early is not None
+    assert fleet.find("m:latest") is early
+    waiter = Waiter()
+    waiting(fleet, early, waiter)
+    fleet.apply(Served("one", (replica("one/m:latest", model="m:latest"),)))
+    assert waiter.woken == 1
+    fleet.apply(Asked("one"))
+    assert (waiter.fault, fleet.find("m")) == (None, early)
+    assert early.name == "m:latest"

@@ -2,9 +2,19 @@ from ipaddress import ip_network
 
 import pytest
 
-from remuda.core.faults import ExpiredCredential, Forbidden, ForeignOrigin, InvalidCredential, MissingCredential
+from remuda.core.faults import (
+    ExpiredCredential,
+    Forbidden,
+    ForeignOrigin,
+    InvalidCredential,
+    InvalidToken,
+    MissingCredential,
+)
 from remuda.core.keys import LOCAL_CALLER, Key, KeyRing, Scope, digest_of
+from remuda.core.users import Users
 from remuda.gateway.authenticate import Gatekeeper, credential_of
+from remuda.gateway.tokens import Tokens
+from tests.fixtures.asgi import SIGNING_KEY, count_up, user
 
 LOCAL = ("127.0.0.1", 50000)
 ELSEWHERE = ("203.0.113.9", 50000)
@@ -155,3 +165,31 @@ def test_client_is_the_last_address_that_no_trusted_proxy_has(peer, forwarded, c
 )
 def test_scheme_is_believed_of_trusted_proxies_only(peer, said, scheme):
     assert keeper(trusted=("10.0.0.0/8",)).scheme_of([(b"x-forwarded-proto", said)], peer, "http") == scheme
+
+
+def test_token_of_a_user_does_in_place_of_a_key():
+    tokens = Tokens(lambda: SIGNING_KEY, lambda: 100.0, count_up())
+    ann = user("ann", Scope.INFERENCE)
+    tokens.users = Users([ann])
+    admits = Gatekeeper(keyless_allowed=True, wall=lambda: 100.0, tokens=tokens)
+    admits.has_had_keys = True
+    access = tokens.access(ann).encode()
+    assert admits.admit(bearer(access), ELSEWHERE, Scope.INFERENCE) == ann.caller
+    assert admits.admit([HERE, (b"x-api-key", access)], ELSEWHERE, Scope.READ, also=Scope.INFERENCE) == ann.caller
+    with pytest.raises(Forbidden, match="the user lacks the scope 'manage'") as refused:
+        admits.admit(bearer(access), ELSEWHERE, Scope.MANAGE)
+    assert refused.value.key_id == "user:ann"
+    for wrong, kind in ((access[:-2], InvalidToken), (b"rmd_wrong", InvalidCredential), (b"a.b.c", InvalidCredential)):
+        with pytest.raises(InvalidCredential) as caught:
+            admits.admit(bearer(wrong), ELSEWHERE, Scope.INFERENCE)
+        assert type(caught.value) is kind
+    with pytest.raises(InvalidCredential):
+        keeper(key(b"right", Scope.ADMIN)).admit(bearer(access), ELSEWHERE, Scope.READ)
+
+
+def test_keys_come_first():
+    tokens = Tokens(lambda: SIGNING_KEY, lambda: 100.0, count_up())
+    odd = b"eyJ.looks.like-a-token"
+    admits = Gatekeeper(keyless_allowed=True, wall=lambda: 100.0, tokens=tokens)
+    admits.ring = KeyRing([key(odd, Scope.READ)])
+    assert admits.admit(bearer(odd), ELSEWHERE, Scope.READ).key_id == "key_1"

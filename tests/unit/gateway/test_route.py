@@ -53,7 +53,7 @@ def router_of(fleet: Fleet, limits: QueueLimits = USUAL) -> Router:
 
 def test_unknown_models() -> None:
     with pytest.raises(UnknownModel) as caught:
-        router_of(Fleet()).find("x" * 1000, exchange())
+        router_of(Fleet()).find(Ask(Operation.CHAT, "x" * 1000, False, False, 1, b"{}"), exchange())
     assert len(caught.value.message) < 300
 
 
@@ -226,3 +226,31 @@ async def test_a_stream_that_broke_off_is_first_and_goes_to_one_that_fits_alone(
     of_two.give_back()
     granted.give_back()
     assert (await waiting).replica is two
+
+
+async def test_an_alias_of_several_is_served_by_the_first_that_can_be() -> None:
+    fleet = Fleet({"smart": ["big", "small"]})
+    big, small = replica("s/big", model="big"), replica("s/small", model="small")
+    fleet.apply(Served("s", (big, small)))
+    alias = fleet.find("smart")
+    assert alias is not None
+    router = router_of(fleet)
+    asked = exchange()
+    first = router.lease(alias, ASK, asked, ())
+    assert first is not None
+    assert (first.replica, asked.model) == (big, "big")
+    assert router.lease(alias, ASK, asked, ()) is None, "busy is not away: it was meant first"
+    waits = asyncio.ensure_future(router.wait(alias, ASK, asked))
+    await asyncio.sleep(0)
+    first.give_back()
+    second = await waits
+    assert second.replica is big
+    third = router.lease(alias, ASK, asked, (big,))
+    assert third is not None
+    assert (third.replica, asked.model) == (small, "small"), "after the first has failed"
+    second.give_back()
+    third.give_back()
+    big.state = ReplicaState.STANDBY
+    fourth = router.lease(alias, ASK, asked, ())
+    assert fourth is not None
+    assert fourth.replica is small

@@ -298,6 +298,22 @@ async def test_a_given_address_is_checked_at_each_connection() -> None:
     async with FakeUpstream() as server:
         connection = await Pool(Address("localhost", server.port, is_given=True), loop).dial()
         connection.abort()
-    # The address of most clouds' metadata, written as one number: the system's resolver makes an address of it.
-    with pytest.raises(UpstreamFailed, match="AddressRefused"):
-        await Pool(Address("2852039166", 80, is_given=True), loop).dial()
+        # Where it is not checked, the server would be reached there.
+        with pytest.raises(UpstreamFailed, match="AddressRefused"):
+            await Pool(Address("0.0.0.0", server.port, is_given=True), loop).dial()
+
+
+async def test_a_given_name_is_looked_up_for_each_connection_and_all_its_addresses_are_tried() -> None:
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.2", "127.0.0.1"]  # nobody listens at the first
+
+    async with FakeUpstream() as server:
+        pool = Pool(Address("gpu.example", server.port, is_given=True), asyncio.get_running_loop(), resolve=resolve)
+        for _ in range(2):
+            (await pool.dial()).abort()
+    assert asked == ["gpu.example", "gpu.example"]
+    with pytest.raises(UpstreamFailed, match="ConnectionRefusedError"):
+        await pool.dial()

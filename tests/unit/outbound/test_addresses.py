@@ -1,7 +1,5 @@
 """Which addresses are called."""
 
-import asyncio
-import socket
 from ipaddress import ip_address
 
 import pytest
@@ -81,11 +79,29 @@ async def test_a_name_is_checked_by_what_it_stands_for() -> None:
     assert set(await resolved("localhost", 80)) <= {"127.0.0.1", "::1"}
 
 
-@pytest.mark.parametrize("host", ["2852039166", "0xa9fea9fe", "169.254.43518"])
-async def test_other_ways_to_write_a_refused_address_are_refused(host: str) -> None:
-    try:
-        await asyncio.get_running_loop().getaddrinfo(host, 80, type=socket.SOCK_STREAM)
-    except OSError:
-        pytest.skip("this system's resolver does not read such numbers, so nothing can be called by them")
-    with pytest.raises(AddressRefused):
+@pytest.mark.parametrize(
+    "host", ["2852039166", "0xa9fea9fe", "169.254.43518", "0251.0376.0251.0376", "127.1", "0x7f.1", "127.0.0.1.", "0"]
+)
+async def test_unusual_spellings_of_addresses_are_refused_wherever_they_lead(host: str) -> None:
+    with pytest.raises(AddressRefused, match="unusual spelling"):
+        given_address(f"http://{host}:8000/")
+    with pytest.raises(AddressRefused, match="unusual spelling"):
         await resolved(host, 80)
+
+
+@pytest.mark.parametrize("host", ["gpu", "gpu1", "10.example", "node-7.lan", "1.2.3.example."])
+def test_names_with_numbers_in_them_are_names(host: str) -> None:
+    check_host(host)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.0.0.1", "192.168.1.20", "100.64.0.7", "fd12::1"])
+async def test_what_is_only_to_go_out_is_not_called_here_or_near(address: str) -> None:
+    with pytest.raises(AddressRefused, match="private network"):
+        check_host(address, only_public=True)
+    url = f"http://[{address}]/" if ":" in address else f"http://{address}/"
+    with pytest.raises(AddressRefused, match="private network"):
+        given_address(url, only_public=True)
+    with pytest.raises(AddressRefused, match="private network"):
+        await resolved("localhost", 80, only_public=True)
+    check_host("8.8.8.8", only_public=True)
+    check_host("2606:4700::1111", only_public=True)

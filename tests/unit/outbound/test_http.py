@@ -6,6 +6,7 @@ import pytest
 from tests.fixtures.http_servers import http, serving
 
 from remuda.core.address import Address
+from remuda.outbound.addresses import AddressRefused
 from remuda.outbound.http import MAX_ANSWER_BYTES, NotJson, OutboundClient, OutboundError, WebPage
 
 KEY = ((b"Authorization", b"Bearer secret-key"),)
@@ -74,11 +75,43 @@ async def test_a_given_address_is_called_where_that_is_allowed():
         await one.close()
 
 
-async def test_a_given_name_that_stands_for_a_place_where_nothing_is_called_is_not_called():
-    # The address of most clouds' metadata, written as one number: the system's resolver makes an address of it.
-    one = OutboundClient(Address("2852039166", 80, is_given=True))
-    with pytest.raises(OutboundError, match="cannot be reached"):
-        await one.get_json("/latest/meta-data")
+async def test_a_given_address_at_which_nothing_is_called_is_not_called():
+    async with serving(http(b'{"data": []}')) as served:
+        # Where it is not checked, the server of this test would answer there.
+        one = OutboundClient(Address("0.0.0.0", served.port, is_given=True))
+        for ask in (
+            one.get_json("/models"),
+            one.call("GET", "/models", b""),
+            one.post_lines("/", {}, print, silence_s=1),
+        ):
+            with pytest.raises(OutboundError, match="no machine's address: nothing is called there"):
+                await ask
+        await one.close()
+    assert served.heads == []
+
+
+async def test_a_given_name_leads_where_it_was_checked_to_lead():
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    async with serving(http(b'{"data": []}')) as served:
+        one = OutboundClient(Address("gpu.example", served.port, is_given=True), resolve=resolve)
+        assert await one.get_json("/models") == {"data": []}
+        await one.close()
+    assert asked == ["gpu.example"]
+    assert "Host: gpu.example" in served.heads[0]
+
+
+async def test_a_given_name_that_leads_where_nothing_is_called_is_said():
+    async def resolve(host: str, port: int) -> list[str]:
+        raise AddressRefused(f"{host} stands for a place")
+
+    one = OutboundClient(Address("gpu.example", 80, is_given=True), resolve=resolve)
+    with pytest.raises(OutboundError, match=r"gpu\.example stands for a place"):
+        await one.get_json("/models")
     await one.close()
 
 

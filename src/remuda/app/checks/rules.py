@@ -50,7 +50,7 @@ def _aliases(settings: Settings) -> Iterator[Finding]:
     if not settings.models.aliases:
         return  # looking through folders takes time
     named = _named(settings)
-    for alias, model in settings.models.aliases.items():
+    for alias, model in ((alias, model) for alias, models in settings.models.chains.items() for model in models):
         if named is not None and model not in named:
             advice = "correct models.aliases: requests for it would wait in vain"
             yield warn("alias", f"{alias} stands for {model}, which nothing in these settings offers", advice)

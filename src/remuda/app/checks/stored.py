@@ -11,6 +11,7 @@ from remuda.core.keys import Key
 from remuda.store.database import store_at
 from remuda.store.errors import StoreError
 from remuda.store.keys import list_keys
+from remuda.store.users import list_users
 
 
 class Stored(NamedTuple):
@@ -19,8 +20,8 @@ class Stored(NamedTuple):
     finding: Finding
     latest_s: float | None = None
     """The latest time that stands in it."""
-    keys: int | None = None
-    """Keys in it that are not revoked; None where it does not open."""
+    credentials: int | None = None
+    """Keys in it that are not revoked, and users; None where it does not open."""
 
 
 async def check_store(settings: Settings) -> Stored:
@@ -30,21 +31,22 @@ async def check_store(settings: Settings) -> Stored:
     """
     file = _file(settings)
     if file is not None and not file.exists():
-        return Stored(ok("store", f"{file} will be made on first use"), keys=0)
+        return Stored(ok("store", f"{file} will be made on first use"), credentials=0)
     try:
         async with opened_store(settings) as store:
             keys = await list_keys(store)
+            users = (await list_users(store)).users
     except CommandError as error:
         advice = "see that it is reachable and may be written, or restore a backup: remuda restore FILE"
         return Stored(fail("store", error.message, advice))
     usable = sum(key.revoked_at is None for key in keys)
     where = str(file) if file else "the database"
     said = f"{where} is open and up to date, {usable} key{'' if usable == 1 else 's'}"
-    return Stored(ok("store", said), _latest(keys), usable)
+    return Stored(ok("store", said), _latest(keys), usable + len(users))
 
 
-async def keys_at_hand(settings: Settings) -> int | None:
-    """Keys in the store that are not revoked, read as it is; None where it is on a server, or is no store."""
+async def credentials_at_hand(settings: Settings) -> int | None:
+    """Keys in the store that are not revoked, and users, read as it is; None where it is on a server, or no store."""
     file = _file(settings)
     if file is None:
         return None
@@ -53,19 +55,23 @@ async def keys_at_hand(settings: Settings) -> int | None:
     try:
         store = store_at(settings.store_url)
         try:
-            return sum(key.revoked_at is None for key in await list_keys(store))
+            usable = sum(key.revoked_at is None for key in await list_keys(store))
+            try:
+                return usable + len((await list_users(store)).users)
+            except StoreError:  # a store from before there were any
+                return usable
         finally:
             await store.close()
     except StoreError:
         return None
 
 
-def check_door(settings: Settings, stored_keys: int | None) -> list[Finding]:
+def check_door(settings: Settings, stored: int | None) -> list[Finding]:
     """Whether the gateway would start where others than this machine's programs reach it: not without a key."""
-    if settings.server.is_local or settings.auth.api_keys or stored_keys:
+    if settings.server.is_local or settings.auth.api_keys or stored:
         return []
     advice = "make one (remuda keys create), set API_KEYS, or listen on 127.0.0.1 alone"
-    if stored_keys is None:
+    if stored is None:
         return [warn("keys", "listening beyond this machine needs an API key, and the store was not asked", advice)]
     return [fail("keys", "listening beyond this machine needs an API key first, and there is none", advice)]
 

@@ -21,6 +21,7 @@ from remuda.app.cli.nodes import nodes
 from remuda.app.cli.output import leave_stdout
 from remuda.app.cli.routes import routes
 from remuda.app.cli.serve import serve
+from remuda.app.cli.users import users
 from remuda.app.cli.version import version
 from remuda.app.exits import CommandError, Exit
 
@@ -56,6 +57,7 @@ for command in (serve, models, check, doctor, routes, backup, restore, version):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(nodes, name="nodes")
+app.add_typer(users, name="users")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,8 +21,9 @@ def backup(
 ) -> None:
     """Write everything that is kept into one file.
 
-    The gateway may run meanwhile. The file holds no keys, only their hashes, but it does hold prompts and answers where
-    those are kept; only you may read it. It restores on SQLite and on Postgres.
+    The gateway may run meanwhile. The file holds no keys, only their hashes, and the keys of nodes encrypted: keep
+    node.key of the data folder apart from it. It does hold prompts and answers where those are kept; only you may read
+    it. It restores on SQLite and on Postgres.
     """
     import asyncio
 
@@ -40,7 +41,7 @@ def restore(
     """Make the store what it was when the backup was made.
 
     A damaged file, or one of a newer version, changes nothing. A store that holds something is only replaced with
-    --force. A running gateway takes the keys up within a second.
+    --force. A running gateway takes keys and nodes up within a second.
     """
     import asyncio
 
@@ -71,4 +72,7 @@ def _report(summary: "BackupSummary", begin: str, *, as_json: bool) -> None:
         print_json({"created_at": made_at, "rows": summary.rows})
     else:
         keys, requests = summary.rows.get("keys", 0), summary.rows.get("journal", 0)
-        typer.echo(f"{begin} what was kept at {made_at}. Keys: {keys}. Requests in the journal: {requests}.")
+        nodes = summary.rows.get("nodes", 0)
+        typer.echo(
+            f"{begin} what was kept at {made_at}. Keys: {keys}. Requests in the journal: {requests}. Nodes: {nodes}."
+        )

@@ -31,7 +31,7 @@ def check(
     from remuda.app.checks.files import check_files
     from remuda.app.checks.finding import fail
     from remuda.app.checks.rules import check_origin, check_rules
-    from remuda.app.checks.stored import check_door, keys_at_hand
+    from remuda.app.checks.stored import check_door, credentials_at_hand
     from remuda.app.settings import SettingsError
 
     try:
@@ -44,7 +44,7 @@ def check(
             for problem in error.problems:
                 typer.echo(f"remuda: {problem}", err=True)
         raise typer.Exit(Exit.CHECK_FAILED) from None
-    door = check_door(settings, asyncio.run(keys_at_hand(settings)))
+    door = check_door(settings, asyncio.run(credentials_at_hand(settings)))
     findings = [check_origin(settings), *check_files(settings), *door, *check_rules(settings)]
     if as_json:
         answer: dict[str, Any] = {

@@ -51,7 +51,7 @@ async def _examine(settings: "Settings") -> "list[Finding]":
         check_origin(settings),
         *check_data_dir(settings),
         stored.finding,
-        *check_door(settings, stored.keys),
+        *check_door(settings, stored.credentials),
         check_engine(settings),
         *check_files(settings),
         *await check_ports(settings),

@@ -72,5 +72,5 @@ def _configured(settings: "Settings") -> list[Row]:
         rows += [(name, "ships with Remuda") for name in (tiny.CHAT_NAME, tiny.EMBED_NAME)]
     for upstream in settings.upstreams:
         rows += [(name, upstream.display_name) for name in upstream.models or ("(those it lists)",)]
-    rows += [(alias, f"alias of {model}") for alias, model in settings.models.aliases.items()]
+    rows += [(alias, f"alias of {', '.join(models)}") for alias, models in settings.models.chains.items()]
     return rows

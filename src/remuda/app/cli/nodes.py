@@ -80,10 +80,10 @@ def add(
             url, name=name, kind=kind, slots=slots, weight=weight, is_drained=drain, now=SystemClock.wall()
         )
         node = replace(node, credential=kept_credential(sealer, key, api_key_env))
-    except ValueError as error:
-        raise CommandError(str(error), Exit.USAGE) from None
     except CredentialError as error:
         raise CommandError(str(error), Exit.STORE) from None
+    except ValueError as error:
+        raise CommandError(str(error), Exit.USAGE) from None
     _check_beside(settings, node)
     node = asyncio.run(_added(settings, node))
     if as_json:
@@ -201,7 +201,7 @@ def _configured(settings: "Settings", place: int) -> dict[str, Any]:
         "id": -1 - place,
         "name": upstream.display_name,
         "url": upstream.address.url,
-        "kind": None,
+        "kind": upstream.kind,
         "slots": upstream.slots,
         "weight": upstream.weight,
         "is_drained": upstream.drain,

@@ -4,10 +4,11 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import typer
+
+from remuda.core import moments
 
 
 def print_json(value: Any) -> None:
@@ -39,7 +40,7 @@ def coloured(text: str, colour: str, environ: Mapping[str, str] = os.environ) ->
 
 def iso_time(wall_s: float | None) -> str | None:
     """Wall-clock seconds as `2026-11-20T23:34:43Z`."""
-    return None if wall_s is None else datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if wall_s is None else moments.iso_time(wall_s)
 
 
 def _list(text: str) -> None:

@@ -3,6 +3,7 @@
 The text under a field is its documentation: `docs/reference/settings.md` and the JSON schema are made from it.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,11 @@ MIB = 1024 * KIB
 Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
 CountOrNone = Annotated[Whole, Field(ge=0, le=1_000_000)]
 PolicyName = Literal["least_active", "round_robin", "weighted", "lowest_latency", "prefix_affinity"]
+
+
+NO_DEFAULTS = frozenset({"model", "messages", "prompt", "input", "stream", "stream_options", "query", "documents"})
+"""Fields that say what is asked and how the answer comes."""
+MAX_DEFAULTS_CHARS = 16_384
 
 
 class Section(BaseModel):
@@ -123,16 +129,43 @@ class ModelSettings(Section):
     """A model unused for this long is unloaded; 0 keeps it."""
     load_timeout_s: Annotated[Seconds, Field(gt=0)] = 600
     """How long a model may take to load before its load counts as failed."""
-    aliases: Mapping[Name, Name] = Field(default_factory=dict)
-    """Other names for models, as `alias: model`. The model may also be one of an upstream."""
+    aliases: Mapping[Name, Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=16)]] = Field(
+        default_factory=dict
+    )
+    """Other names for models, as `alias: model`, or as `alias: [first, second]`: the first of them that can be served at the moment. The models may also be those of upstreams."""  # noqa: E501
+    defaults: Mapping[Name, Mapping[Name, Any]] = Field(default_factory=dict)
+    """Parameters that requests for a model or an alias get where they do not say otherwise, as `model: {temperature: 0.2}`: fields of a request to OpenAI's API, whatever API it comes by. An alias's come before its model's."""  # noqa: E501
 
     @field_validator("aliases")
     @classmethod
-    def _one_step(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        for alias, model in value.items():
-            if model in value:
-                raise ValueError(f"{alias!r} names {model!r}, itself an alias: name the model")
-        return dict(value)
+    def _one_step(cls, value: Mapping[str, str | tuple[str, ...]]) -> Mapping[str, str | tuple[str, ...]]:
+        for alias, models in value.items():
+            for model in (models,) if isinstance(models, str) else models:
+                if model in value:
+                    raise ValueError(f"{alias!r} names {model!r}, itself an alias: name the model")
+            if not isinstance(models, str) and len(set(models)) < len(models):
+                raise ValueError(f"{alias!r} names a model twice")
+        return {alias: models if isinstance(models, str) else tuple(models) for alias, models in value.items()}
+
+    @field_validator("defaults")
+    @classmethod
+    def _are_parameters(cls, value: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+        for model, parameters in value.items():
+            for name in parameters:
+                if name in NO_DEFAULTS:
+                    raise ValueError(f"{model!r}: {name!r} is what is asked, and has no default")
+            try:
+                size = len(json.dumps(dict(parameters), allow_nan=False))
+            except (TypeError, ValueError, RecursionError):
+                raise ValueError(f"{model!r}: parameters are what JSON has") from None
+            if size > MAX_DEFAULTS_CHARS:
+                raise ValueError(f"{model!r}: the parameters are too long")
+        return {model: dict(parameters) for model, parameters in value.items()}
+
+    @property
+    def chains(self) -> Mapping[str, tuple[str, ...]]:
+        """`aliases`, each with the models that it stands for, in order."""
+        return {alias: (models,) if isinstance(models, str) else models for alias, models in self.aliases.items()}
 
 
 class LlamaCppSettings(Section):
@@ -253,12 +286,16 @@ class AuthSettings(Section):
     """Who may use the gateway."""
 
     required: Literal["auto", "always"] = "auto"
-    """`auto`: while no key exists, programs on this machine need none. `always`: every request needs a key."""
+    """`auto`: while no key and no user exists, programs on this machine need none. `always`: every request needs a key or a user's token."""  # noqa: E501
     api_keys: tuple[Secret, ...] = ()
     """Keys of your own choice, beside those made by `remuda keys create`. They may ask models and read; at 16 random characters or more they are as good as made ones. The variable `API_KEYS` (comma-separated) sets them too."""  # noqa: E501
 
     secret_key: Secret | None = None
-    """What the keys of nodes are sealed with in the store. Several gateways on one store need the same. Default: a random one, in the file `node.key` of the data folder."""  # noqa: E501
+    """What the keys of nodes are sealed with in the store, and the tokens of users signed. Several gateways on one store need the same. Default: a random one, in the file `node.key` of the data folder."""  # noqa: E501
+    access_token_s: Annotated[Seconds, Field(ge=1, le=86_400)] = 300
+    """How long the access token lasts that a user gets by logging in."""
+    refresh_token_s: Annotated[Seconds, Field(ge=1, le=31_536_000)] = 86_400
+    """How long the refresh token lasts, with which a user gets further access tokens."""
 
     @property
     def sealing_secret(self) -> str | None:
@@ -333,7 +370,7 @@ class Settings(Section):
         models: ModelSettings | None = info.data.get("models")
         for name in value.policies:
             if models is not None and name in models.aliases:
-                raise ValueError(f"policies: {name!r} is an alias: name the model, {models.aliases[name]!r}")
+                raise ValueError(f"policies: {name!r} is an alias: name the model, {models.chains[name][0]!r}")
         return value
 
     @property

@@ -36,7 +36,9 @@ PLACES: Final = (
     ("/v1/embeddings", "embeddings"),
     ("/v1/responses", "OpenAI's Responses API"),
     ("/v1/models", "the models, as OpenAI lists them"),
+    ("/api/chat", "the same for Ollama's clients, whose base URL is this address"),
     ("/docs", "every route, to read and to try"),
+    ("/redoc", "every route, to read"),
     ("/openapi.json", "every route, described for programs"),
     ("/health", "how the gateway is"),
     ("/readyz", "whether requests should be sent here"),
@@ -119,6 +121,6 @@ def _models(names: Sequence[str]) -> str:
 
 
 def _link(path: str) -> str:
-    is_readable = not path.startswith("/v1/") or path == "/v1/models"
+    is_readable = not path.startswith(("/v1/", "/api/")) or path == "/v1/models"
     code = f"<code>{escape(path)}</code>"
     return f'<a href="{escape(path)}">{code}</a>' if is_readable else code

@@ -11,7 +11,10 @@ class Info(msgspec.Struct, kw_only=True):
     description: str = "One door to all the language-model servers you own."
     needs_key: bool
     """Whether requests need an API key."""
-    docs: str = "/openapi.json"
+    docs: str = "/docs"
+    redoc: str = "/redoc"
+    openapi: str = "/openapi.json"
     openai: str = "/v1"
+    ollama: str = "/api"
     health: str = "/health"
     metrics: str = "/metrics"

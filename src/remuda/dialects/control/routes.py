@@ -6,14 +6,17 @@ from typing import Any, Final
 import msgspec
 from fastapi import APIRouter, Response
 
-from remuda.dialects.control.schemas import Alive, Health, Ready, Version
+from remuda.dialects.control.health import ReadVitals, api_health
+from remuda.dialects.control.schemas import Alive, ApiHealth, Health, Ready, Version
 from remuda.dialects.kit.access import PUBLIC, Rule
 from remuda.dialects.kit.documents import json_of
 from remuda.fleet.registry import Fleet
 from remuda.gateway.headers import API_VERSION
 
-RULES: Final = tuple(Rule(path, PUBLIC) for path in ("/health", "/livez", "/metrics", "/readyz", "/version"))
-SCHEMAS: Final = (Alive, Ready, Health, Version)
+RULES: Final = tuple(
+    Rule(path, PUBLIC) for path in ("/api/health", "/health", "/livez", "/metrics", "/readyz", "/version")
+)
+SCHEMAS: Final = (Alive, Ready, Health, ApiHealth, Version)
 
 Readiness = Callable[[], Sequence[str]]
 """Why the gateway is not ready, in sentences that anybody may read; empty when it is. Answers at once."""
@@ -23,7 +26,7 @@ Exposition = Callable[[], tuple[bytes, str]]
 NO_STORE: Final = {"cache-control": "no-store"}
 
 
-def router(fleet: Fleet, readiness: Readiness, metrics: Exposition, version: str) -> APIRouter:
+def router(fleet: Fleet, readiness: Readiness, vitals: ReadVitals, metrics: Exposition, version: str) -> APIRouter:
     """All control routes."""
     routes = APIRouter(tags=["control"], default_response_class=Response)
 
@@ -37,6 +40,10 @@ def router(fleet: Fleet, readiness: Readiness, metrics: Exposition, version: str
     async def health() -> Response:
         return _json(health_of(fleet, list(readiness()), version))
 
+    async def whole_health() -> Response:
+        whole = api_health(vitals(), fleet, version)
+        return _json(whole, 200 if whole.status == "healthy" else 503)
+
     async def version_() -> Response:
         return _json(Version(version=version, api_version=API_VERSION))
 
@@ -49,7 +56,11 @@ def router(fleet: Fleet, readiness: Readiness, metrics: Exposition, version: str
         path: str, endpoint: Callable[..., object], summary: str, responses: dict[int | str, dict[str, Any]]
     ) -> None:
         routes.add_api_route(
-            path, endpoint, summary=summary, operation_id=f"get_{path.strip('/')}", responses=responses
+            path,
+            endpoint,
+            summary=summary,
+            operation_id=f"get_{path.strip('/').replace('/', '_')}",
+            responses=responses,
         )
 
     ready = {"content": json_of(Ready)}
@@ -61,6 +72,13 @@ def router(fleet: Fleet, readiness: Readiness, metrics: Exposition, version: str
         {200: {"description": "Ready.", **ready}, 503: {"description": "Not ready, and why.", **ready}},
     )
     add("/health", health, "How the gateway is, for people and monitors", _answer("Healthy or degraded.", Health))
+    whole = {"content": json_of(ApiHealth)}
+    add(
+        "/api/health",
+        whole_health,
+        "How the gateway and its parts are",
+        {200: {"description": "All are well.", **whole}, 503: {"description": "One is down.", **whole}},
+    )
     add("/version", version_, "Which Remuda this is", _answer("Its version.", Version))
     text = {"text/plain": {"schema": {"type": "string"}}}
     add("/metrics", exposition, "Metrics for Prometheus", {200: {"description": "All metrics.", "content": text}})

@@ -39,3 +39,57 @@ class Version(msgspec.Struct, kw_only=True):
     name: str = "Remuda"
     version: str
     api_version: str
+
+
+HealthWord = Literal["healthy", "unhealthy"]
+
+
+class ProxyHealth(msgspec.Struct):
+    """The gateway itself: unhealthy while it shuts down."""
+
+    status: HealthWord
+    uptime: int
+    """Seconds."""
+    version: str
+
+
+class EngineHealth(msgspec.Struct):
+    """What answers requests: unhealthy where every model of this machine fails and no server elsewhere answers."""
+
+    status: HealthWord
+    models_loaded: int
+    """Models that can answer at once, here or elsewhere."""
+
+
+class DatabaseHealth(msgspec.Struct):
+    """The store: unhealthy where it does not answer."""
+
+    status: HealthWord
+
+
+class ServicesHealth(msgspec.Struct):
+    """The parts, under document S0's names."""
+
+    proxy: ProxyHealth
+    llama_server: EngineHealth
+    database: DatabaseHealth
+
+
+class SystemUse(msgspec.Struct):
+    """The machine, each from 0 to 100."""
+
+    cpu_usage: float
+    """All processors together, lately."""
+    memory_usage: float
+    disk_usage: float
+    """Of the disk that holds the data folder."""
+
+
+class ApiHealth(msgspec.Struct):
+    """`GET /api/health`."""
+
+    status: HealthWord
+    """Unhealthy where one of the services is."""
+    timestamp: str
+    services: ServicesHealth
+    system: SystemUse

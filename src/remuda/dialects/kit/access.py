@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from remuda.core.keys import Scope
 
 READING: Final = frozenset(("GET", "HEAD"))
+LOG_IN: Final = frozenset(("POST",))
 WEBSOCKET: Final = "WEBSOCKET"
 """Stands for the method where a WebSocket is opened."""
 
@@ -39,10 +40,13 @@ class Rule:
     access: Access
     methods: frozenset[str] | None = READING
     """None: all of them."""
+    brings_credential: bool = False
+    """The body is the credential: a log-in. It alone may be public though it is no reading."""
 
     def __post_init__(self) -> None:
-        if self.access.scope is None and (self.methods is None or not self.methods <= READING):
-            raise ValueError(f"{self.path}: only reading may be public")
+        is_log_in = self.brings_credential and self.methods == LOG_IN and not self.path.endswith("/*")
+        if self.access.scope is None and not is_log_in and (self.methods is None or not self.methods <= READING):
+            raise ValueError(f"{self.path}: only reading may be public, and logging in")
 
 
 class Policy:

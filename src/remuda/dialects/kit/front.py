@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from remuda.core.faults import BodyTooLarge, Fault, Forbidden, InvalidRequest, UnknownRoute
+from remuda.core.faults import BodyTooLarge, Fault, Forbidden, ForeignOrigin, InvalidRequest, UnknownRoute
 from remuda.core.ids import Ids, accepted_request_id
-from remuda.dialects.kit.access import WEBSOCKET, Access, Policy
+from remuda.core.keys import Scope as KeyScope
+from remuda.dialects.kit.access import READING, WEBSOCKET, Access, Policy
 from remuda.dialects.kit.owners import Owners
-from remuda.gateway.authenticate import Gatekeeper, Headers, credential_of
+from remuda.gateway.authenticate import Gatekeeper, credential_of
 from remuda.gateway.face import Refusal
 from remuda.gateway.headers import STANDING_HEADERS, Cors
 
@@ -115,12 +116,16 @@ class Front:
         state, peer = scope.setdefault("state", {}), scope.get("client")
         state["request_id"] = head.id
         scope["scheme"] = self._gatekeeper.scheme_of(scope["headers"], peer, scope.get("scheme", "http"))
-        if need.scope is not None:
+        if need.scope is None:
+            if scope.get("method", "GET") not in READING:
+                self._check_page(scope, head)
+        else:
             query = scope["query_string"] if need.takes_query_key else b""
             try:
                 caller = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
-            except Forbidden:
-                self._note_refused(scope["headers"], query)
+            except Forbidden as fault:
+                if fault.key_id:
+                    self._on_key_used(fault.key_id)
                 if not self._gatekeeper.is_open and not self._is_route(scope):
                     raise UnknownRoute from None  # whoever holds a key is told that there is nothing to be refused
                 raise
@@ -128,12 +133,14 @@ class Front:
             if caller.key_id:
                 self._on_key_used(caller.key_id)
 
-    def _note_refused(self, headers: Headers, query: bytes) -> None:
-        """A key was used for what it may not do. While none is needed none is looked at."""
-        credential = credential_of(dict(headers), query)
-        if credential is not None and not self._gatekeeper.is_open:
-            # Known, or the refusal were another one; for the same reason it has not expired.
-            self._on_key_used(self._gatekeeper.ring.caller_of(credential, 0.0).key_id)
+    def _check_page(self, scope: Scope, head: "_Head") -> None:
+        """A log-in is for everybody, but a page elsewhere shall not try passwords through the browsers of others."""
+        if self._gatekeeper.is_open:
+            self._gatekeeper.admit(scope["headers"], scope.get("client"), KeyScope.READ)
+        elif head.origin is not None and not self._cors.allows(head.origin):
+            host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+            if head.origin.lower().partition(b"://")[2] != host.lower():
+                raise ForeignOrigin("pages of other origins may not log in: the setting server.cors_origins says which")
 
     def _preflight(self, origin: bytes, names: bytes | None) -> Refusal:
         """Browsers ask without a credential, so this answers before anybody is admitted; it tells nothing but leave.

@@ -62,7 +62,7 @@ def running(fleet: Fleet) -> OllamaRunning:
 
 def shown(fleet: Fleet, name: str) -> OllamaShown:
     """What is known of the model a client means by `name`; raises UnknownModel."""
-    model = fleet.look_up(name)
+    model = fleet.meant(name)
     if model is None:
         raise UnknownModel(parameter="model", received=name[:200])
     own, told = model.name if model.name != WILDCARD else name, told_of(model)

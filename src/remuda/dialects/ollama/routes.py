@@ -6,15 +6,16 @@ from typing import Any, Final
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from remuda.core.faults import InvalidRequest, NotOffered
+from remuda.core.faults import InvalidRequest
 from remuda.core.keys import Scope
 from remuda.dialects.kit.access import Access, Rule
 from remuda.dialects.kit.documents import json_of
-from remuda.dialects.kit.plain import PlainRoute
-from remuda.dialects.ollama import schemas
+from remuda.dialects.ollama import keeping, schemas
 from remuda.dialects.ollama.asks import decoded
 from remuda.dialects.ollama.documents import LANE, lane_document
 from remuda.dialects.ollama.face import NAME
+from remuda.dialects.ollama.keepers import NOBODY, Keepers
+from remuda.dialects.ollama.keeping import add_keeping
 from remuda.dialects.ollama.models import listed, running, shown
 from remuda.fleet.registry import Fleet
 from remuda.gateway.face import LaneRoute
@@ -22,41 +23,28 @@ from remuda.gateway.face import LaneRoute
 API_LEVEL: Final = "0.12.11"
 """The release of Ollama whose API this speaks, as far as it speaks it: clients ask before they use what is newer."""
 
-_NOT_OFFERED: Final = {
-    "/api/pull": "the pulling of models: put a GGUF file into a folder that it serves, or pull on the server behind it",
-    "/api/push": "the pushing of models",
-    "/api/create": "the making of models",
-    "/api/copy": "the copying of models: the setting models.aliases gives a model another name",
-    "/api/delete": "the deletion of models: remove the file, or delete on the server behind it",
-    "/api/blobs/{digest}": "the keeping of files",
-}
-"""The rest of Ollama's API, in words that follow "this gateway does not offer"."""
-METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
-
-PATHS: Final = (
-    *LANE,
-    "/api/tags",
-    "/api/ps",
-    "/api/show",
-    "/api/version",
-    *(path.removesuffix("/{digest}") for path in _NOT_OFFERED),
-)
+LOOKING: Final = (*LANE, "/api/tags", "/api/ps", "/api/show", "/api/version")
+PATHS: Final = (*LOOKING, *keeping.PATHS)
 """What is Ollama's under `/api`, which other dialects share."""
-RULES: Final = tuple(
-    Rule(each, Access(Scope.INFERENCE, also=Scope.READ), methods=None) for path in PATHS for each in (path, path + "/*")
+RULES: Final = (
+    *(
+        Rule(each, Access(Scope.INFERENCE, also=Scope.READ), methods=None)
+        for path in LOOKING
+        for each in (path, path + "/*")
+    ),
+    *keeping.RULES,
 )
-"""Nothing here manages anything: a key for inference may list models, and hears what is not offered."""
+"""A key for inference may list models; what nodes keep is changed by those who manage."""
 
 
-def router(fleet: Fleet, lane_routes: Iterable[LaneRoute]) -> APIRouter:
+def router(fleet: Fleet, lane_routes: Iterable[LaneRoute], keepers: Keepers = NOBODY) -> APIRouter:
     """All of Ollama's paths but what the lane answers."""
     routes = APIRouter(tags=[NAME], default_response_class=Response)
     _add_lists(routes, fleet)
     for route in lane_routes:
         if route.face.name == NAME:
             _add_lane_route(routes, route.path)
-    for path, words in _NOT_OFFERED.items():
-        _add_not_offered(routes, path, words)
+    add_keeping(routes, keepers)
     return routes
 
 
@@ -123,13 +111,6 @@ def _add_lane_route(routes: APIRouter, path: str) -> None:
         operation_id=_operation_id("POST", path),
         openapi_extra=lane_document(path),
     )
-
-
-def _add_not_offered(routes: APIRouter, path: str, words: str) -> None:
-    async def not_offered(request: Request) -> Response:
-        raise NotOffered(f"this gateway does not offer {words}")
-
-    routes.routes.append(PlainRoute(path, not_offered, methods=METHODS, dialect=NAME, summary="Not offered"))
 
 
 _decode_show: Final = msgspec.json.Decoder(schemas.OllamaShow).decode

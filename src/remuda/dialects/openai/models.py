@@ -20,7 +20,7 @@ def listed(fleet: Fleet) -> ModelList:
 
 def retrieved(fleet: Fleet, name: str) -> ModelObject:
     """The model a client means by `name`; raises UnknownModel."""
-    model = fleet.look_up(name)
+    model = fleet.meant(name)
     if model is None:
         raise UnknownModel(f"the model '{name[:200]}' does not exist here", parameter="model")
     return shown(model, name)

@@ -1,5 +1,6 @@
 """Servers elsewhere: what kind they are and what they offer is asked of them again and again."""
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served, 
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState, Slots
 from remuda.fleet.sources.offers import NO_DETAILS, Offers, listed
 from remuda.fleet.sources.questions import Found, Questions
+from remuda.fleet.sources.sighting import Sighting
 from remuda.outbound.http import OutboundClient, OutboundError
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class UpstreamSource:
         kind: NodeKind | None = None,
         client: OutboundClient,
         slots: int,
+        held: Slots | None = None,
         headers: tuple[tuple[bytes, bytes], ...],
         models: Sequence[str],
         is_drained: bool = False,
@@ -44,9 +47,11 @@ class UpstreamSource:
         clock: Clock,
         chance: Chance,
         rules: HealthRules,
+        is_asking: Callable[[], bool] = lambda: True,
     ) -> None:
         """`address` is where the server's OpenAI API stands; its own stands there too, without the `/v1`. Without a
-        `kind` it is found out."""
+        `kind` it is found out. `held`: the slots of whoever watched the server before, with what is in use. While
+        `is_asking` says no, somebody else asks, and what they see is taken over."""
         self.name = name
         self.kind = kind
         """What kind of server it is; None: that is not known yet."""
@@ -60,7 +65,7 @@ class UpstreamSource:
         self._engines = engines
         self._questions = Questions(client, self._root)
         self._slots_bound = slots
-        self._slots = Slots(slots)
+        self._slots = held if held is not None else Slots(slots)
         self._headers = headers
         self._configured = tuple(models)
         self._is_drained = is_drained
@@ -72,12 +77,19 @@ class UpstreamSource:
         self._clock = clock
         self._chance = chance
         self._rules = rules
+        self._may_ask = is_asking
+        self._found: Found | None = None
+        self.probes = 0
+        """How often it has been asked."""
         self._replicas: dict[str, Replica] = {}
         self._health = Health()
         self._is_asking = False
         self._has_answered = False
+        self.asked = asyncio.Event()
+        """Set once it has been asked for the first time, whatever came of it."""
         self._is_changed = False
         """Something has changed that no replica shows by itself, and has to be announced."""
+        self._resize(self._slots.size)
 
     @property
     def state(self) -> ReplicaState:
@@ -85,6 +97,16 @@ class UpstreamSource:
         if self._is_drained:
             return ReplicaState.DRAINING
         return ReplicaState.ACTIVE if self._has_answered and self._health.is_up else ReplicaState.STANDBY
+
+    @property
+    def place(self) -> str:
+        """What tells it from all other servers, whichever gateway names it."""
+        return f"{self.name} {self._address.url}"
+
+    @property
+    def root(self) -> str:
+        """The path that the server's own API stands below."""
+        return self._root
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -113,6 +135,9 @@ class UpstreamSource:
     async def run(self) -> None:
         """Ask for ever. Survives every answer, every failure to get one, and whatever an answer does to those told."""
         while True:
+            if not self._may_ask():
+                await self._clock.sleep(self._rules.again_s)
+                continue
             try:
                 await self.ask()
             except Exception:  # a prober that has died leaves its server as it was for ever
@@ -126,14 +151,42 @@ class UpstreamSource:
         try:
             offers = await self._ask()
         finally:
-            if self._is_asking:
-                self._is_asking = False
-                self._announce(Asked(self.name))
+            self.probes += 1
+            self._was_asked()
         if offers and self.kind is not None:
             # For lists alone: nobody is told, and nobody waits for it.
             for name, told in (await self._questions.more(self.kind, offers)).items():
                 if (replica := self._replicas.get(name)) is not None:
                     replica.told = told
+
+    @property
+    def sighting(self) -> Sighting:
+        """What asking it has told so far."""
+        return Sighting(self._health, self.kind, self.trouble, self.latency_s, self._found)
+
+    def adopt(self, seen: Sighting) -> None:
+        """Take over what another gateway has seen."""
+        before, self._health = self._health, seen.health
+        if not self._is_kind_given:
+            self.kind = seen.kind
+        self.trouble, self.latency_s = seen.trouble, seen.latency_s
+        if before.is_up is not seen.health.is_up:
+            log.info(
+                "upstream %s %s, as seen by another gateway", self.name, "is up" if seen.health.is_up else "is away"
+            )
+        if seen.health.is_up and not before.is_up:
+            self._recovered(self._slots, self.name)
+        if seen.found is not None:
+            self._take(seen.found)
+        elif self._replicas:
+            self._serve(tuple(self._replicas))
+        self._was_asked()
+
+    def _was_asked(self) -> None:
+        self.asked.set()
+        if self._is_asking:
+            self._is_asking = False
+            self._announce(Asked(self.name))
 
     async def _ask(self) -> Offers:
         started = self._clock.monotonic()
@@ -164,7 +217,6 @@ class UpstreamSource:
 
     def _answered(self, found: Found) -> None:
         self.trouble = ""
-        self._has_answered = True
         before, self._health = self._health, self._health.after(True, self._rules)
         if found.offers is None:
             what = f"does not list its models{found.why}: any name is passed on to it"
@@ -176,6 +228,12 @@ class UpstreamSource:
             log.info("upstream %s %s", self.name, what)
         if self._health.is_up and not before.is_up:
             self._recovered(self._slots, self.name)
+        self._take(found)
+
+    def _take(self, found: Found) -> None:
+        """Serve what the server says it has."""
+        self._found = found
+        self._has_answered = True
         offers: Offers = {WILDCARD: NO_DETAILS} if found.offers is None else found.offers
         if self._configured:
             offers = {name: offers.get(name) or offers.get(twin_of(name), NO_DETAILS) for name in self._configured}

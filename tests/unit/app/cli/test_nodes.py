@@ -81,6 +81,7 @@ def test_what_cannot_be_a_node_is_refused(capsys: Capture, monkeypatch: pytest.M
         ("unix:/run/x.sock", "unix socket"),
         ("http://me:secret@10.0.0.5", "user name"),
         ("http://10.0.0.5:99999", "ort"),
+        ("http://127.1:11434", "unusual spelling"),
     ):
         code, said = refusal(capsys, "add", url)
         assert (code, word in said, "secret" in said) == (Exit.USAGE, True, False), (url, said)
@@ -104,10 +105,11 @@ def test_a_name_or_an_address_is_taken_once(capsys: Capture) -> None:
 
 def test_nodes_of_the_settings_are_listed_and_changed_only_there(capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "remuda.yaml").write_text(
-        "upstreams:\n  - {url: 'http://10.0.0.9:8000', name: fixed, api_key: sk-x, drain: true}\n"
+        "upstreams:\n  - {url: 'http://10.0.0.9:8000', name: fixed, kind: ollama, api_key: sk-x, drain: true}\n"
     )
     [listed] = answer(capsys, "list")
-    assert (listed["id"], listed["name"], listed["credential"], listed["is_drained"]) == (-1, "fixed", "settings", True)
+    assert (listed["id"], listed["name"], listed["kind"]) == (-1, "fixed", "ollama")
+    assert (listed["credential"], listed["is_drained"]) == ("settings", True)
     for word in ("fixed", "-1"):
         code, said = refusal(capsys, "drain", "--", word)
         assert code == Exit.CHECK_FAILED

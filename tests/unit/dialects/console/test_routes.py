@@ -63,7 +63,7 @@ async def test_program_gets_facts():  # C4
     assert (answer.json()["version"], answer.json()["needs_key"], answer.json()["docs"]) == (
         "1.2.3",
         False,
-        "/openapi.json",
+        "/docs",
     )
     assert answer.headers["vary"] == "Accept, User-Agent"
 

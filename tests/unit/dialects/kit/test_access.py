@@ -1,7 +1,7 @@
 import pytest
 
 from remuda.core.keys import Scope
-from remuda.dialects.kit.access import BY_DEFAULT, MANAGING, PUBLIC, WEBSOCKET, Access, Policy, Rule
+from remuda.dialects.kit.access import BY_DEFAULT, LOG_IN, MANAGING, PUBLIC, WEBSOCKET, Access, Policy, Rule
 
 INFERRING = Access(Scope.INFERENCE)
 POLICY = Policy(
@@ -41,6 +41,15 @@ def test_what_no_rule_opens_is_closed(method, path, access):
 def test_only_reading_may_be_public(methods):
     with pytest.raises(ValueError, match="only reading"):
         Rule("/open", PUBLIC, methods)
+
+
+def test_logging_in_may_be_public_at_one_address():
+    rule = Rule("/log-in", PUBLIC, LOG_IN, brings_credential=True)
+    assert Policy([rule]).need("POST", "/log-in") is PUBLIC
+    assert Policy([rule]).need("DELETE", "/log-in") is MANAGING
+    for path, methods in (("/log-in/*", LOG_IN), ("/log-in", frozenset({"POST", "PUT"})), ("/log-in", None)):
+        with pytest.raises(ValueError, match="logging in"):
+            Rule(path, PUBLIC, methods, brings_credential=True)
 
 
 def test_access_says_itself():

@@ -39,25 +39,6 @@ async def test_what_cannot_be_shown_is_refused_in_ollamas_shape(body, status, er
     assert (answer.status_code, answer.json()) == (status, {"error": error})
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/api/pull"),
-        ("POST", "/api/push"),
-        ("POST", "/api/create"),
-        ("POST", "/api/copy"),
-        ("DELETE", "/api/delete"),
-        ("HEAD", "/api/blobs/sha256:abc"),
-        ("POST", "/api/blobs/sha256:abc"),
-    ],
-)
-async def test_what_is_not_offered_says_so(method, path):
-    async with client() as caller:
-        answer = await caller.request(method, path)
-    assert answer.status_code == 501
-    assert method == "HEAD" or "does not offer" in answer.json()["error"]
-
-
 async def test_other_methods_are_refused_in_ollamas_shape():
     async with client() as caller:
         answer = await caller.get("/api/chat")

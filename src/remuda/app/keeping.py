@@ -1,0 +1,96 @@
+"""What nodes keep: has them fetch, copy, make and delete models by Ollama's own API, those that have it."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from remuda.app.nodes import Nodes
+from remuda.core.node import NodeKind
+from remuda.dialects.nodes.herd import Progress, Pulled
+from remuda.dialects.ollama.keepers import Outcome, Said
+from remuda.fleet.node_status import NodeStatus
+from remuda.fleet.replica import ReplicaState
+from remuda.outbound.http import OutboundError
+
+AT_ONCE: Final = 5
+"""Nodes that work on it at the same time: they share a line to the outside."""
+SILENCE_S: Final = 300.0
+"""How long a node may say nothing while it does."""
+CAN: Final = frozenset({NodeKind.OLLAMA, NodeKind.REMUDA})
+
+
+class Keeping:
+    """Satisfies `remuda.dialects.nodes.herd.Pulls` and `remuda.dialects.ollama.keepers.Keepers`."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+
+    def _keepers(self) -> list[NodeStatus]:
+        """The nodes that keep models by that API and answer at present."""
+        return [node for node in self._nodes.statuses() if node.kind in CAN and node.state is not ReplicaState.STANDBY]
+
+    async def pull(
+        self, nodes: Sequence[NodeStatus], model: str, *, is_insecure: bool, progress: Progress
+    ) -> Sequence[Pulled]:
+        """Have all of `nodes` fetch `model`, a few at a time; nothing is raised for one that fails."""
+        asked = {"model": model, "insecure": is_insecure, "stream": True}
+        return await self._each(nodes, "/api/pull", asked, progress)
+
+    async def stream(
+        self, path: str, asked: Mapping[str, Any], progress: Callable[[str, Mapping[str, Any]], None]
+    ) -> Sequence[Outcome]:
+        """Ask all nodes that can at `path`, and hand on what each (by its name) says on the way."""
+        done = await self._each(self._keepers(), path, asked, lambda node, said: progress(node.name, said))
+        return [Outcome(each.node.name, each.is_well, each.message) for each in done]
+
+    async def call(self, method: str, path: str, body: bytes) -> Sequence[Said]:
+        """What each node that can answers at `path`; status 0 where it does not."""
+
+        async def one(node: NodeStatus) -> Said:
+            found = self._nodes.client_of(node)
+            if found is None:
+                return Said(node.name, 0, node.reason.encode())
+            client, root = found
+            try:
+                return Said(node.name, *await client.call(method, path, body, base_path=root))
+            except OutboundError as error:
+                return Said(node.name, 0, str(error).encode())
+
+        return await asyncio.gather(*(one(node) for node in self._keepers()))
+
+    async def _each(
+        self, nodes: Sequence[NodeStatus], path: str, asked: Mapping[str, Any], progress: Progress
+    ) -> list[Pulled]:
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def one(node: NodeStatus) -> Pulled:
+            async with turn:
+                return await self._told(node, path, asked, progress)
+
+        return list(await asyncio.gather(*(one(node) for node in nodes)))
+
+    async def _told(self, node: NodeStatus, path: str, asked: Mapping[str, Any], progress: Progress) -> Pulled:
+        found = self._nodes.client_of(node)
+        if node.kind not in CAN:
+            return Pulled(node, False, f"a node of kind {node.kind or 'unknown'} fetches no models")
+        if found is None:
+            return Pulled(node, False, node.reason)
+        client, root = found
+        last: dict[str, Any] = {}
+
+        def on_line(said: Any) -> None:
+            if isinstance(said, Mapping):
+                last.clear()
+                last.update(said)
+                if "error" not in said:  # what came of it is said at the end, of all nodes together
+                    progress(node, said)
+
+        try:
+            await client.post_lines(path, dict(asked), on_line, base_path=root, silence_s=SILENCE_S)
+        except OutboundError as error:
+            return Pulled(node, False, str(error))
+        if "error" in last:
+            return Pulled(node, False, str(last["error"])[:500])
+        # Ollama ends with this word; whatever ends without it was cut off.
+        is_well = last.get("status") == "success"
+        return Pulled(node, is_well, "success" if is_well else "it broke off before it was through")

@@ -1,0 +1,107 @@
+"""`/api/account`: users log in and get tokens, as document S4 has it (1.4, Auth)."""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import parse_qs
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from remuda.core.faults import InvalidRequest, UnsupportedMedia
+from remuda.dialects.kit.access import LOG_IN, PUBLIC, Rule
+from remuda.dialects.kit.bodies import malformed
+from remuda.dialects.kit.documents import REF, json_of
+from remuda.dialects.nodes.account_schemas import AccessToken, LoginAsk, RefreshAsk, TokenPair
+from remuda.gateway.authenticate import Headers
+from remuda.gateway.log_in import LogIn
+
+NAME: Final = "nodes"
+LOGIN: Final = "/api/account/login"
+REFRESH: Final = "/api/account/refresh"
+RULES: Final = tuple(Rule(path, PUBLIC, LOG_IN, brings_credential=True) for path in (LOGIN, REFRESH))
+SCHEMAS: Final = (LoginAsk, TokenPair, RefreshAsk, AccessToken)
+MAX_BODY_BYTES: Final = 16 * 1024
+"""Far above any name, password or token."""
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_NO_STORE: Final = {"cache-control": "no-store"}
+"""RFC 6749, 5.1: answers with tokens in them are kept by nobody."""
+
+AskT = TypeVar("AskT", bound=msgspec.Struct)
+
+
+class ClientOf(Protocol):
+    """Tells a client's address; None where nobody knows it."""
+
+    def __call__(self, headers: Headers, peer: tuple[str, int] | None) -> str | None: ...
+
+
+def router(log_in: LogIn, client_of: ClientOf) -> APIRouter:
+    """Log-in and refresh."""
+    routes = APIRouter(tags=[NAME], default_response_class=Response)
+
+    async def login(request: Request) -> Response:
+        ask = await _body(request, LoginAsk)
+        name, password = ask.username or ask.account, ask.password or ask.passwd
+        if not name or not password:
+            raise InvalidRequest("Missing credentials.")  # S4's own words
+        address = client_of(request.scope["headers"], request.scope.get("client"))
+        pair = await log_in.log_in(name, password, address)
+        return _json(TokenPair(pair.access, pair.refresh))
+
+    async def refresh(request: Request) -> Response:
+        ask = await _body(request, RefreshAsk)
+        if not ask.refresh:
+            raise InvalidRequest("This field is required.", parameter="refresh")
+        return _json(AccessToken(log_in.tokens.renewed(ask.refresh)))
+
+    _add(routes, LOGIN, login, "Log in", "Tokens of that user.", LoginAsk, TokenPair)
+    _add(routes, REFRESH, refresh, "Get another access token", "The token.", RefreshAsk, AccessToken)
+    return routes
+
+
+async def _body(request: Request, kind: type[AskT]) -> AskT:
+    """The body, which is JSON or a form; a body that says nothing of itself is JSON."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise InvalidRequest(f"the request body is larger than {MAX_BODY_BYTES} bytes")
+    media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    try:
+        if media == _FORM:
+            form = parse_qs(body.decode(), max_num_fields=16)
+            return msgspec.convert({name: values[-1] for name, values in form.items()}, kind)
+        if not media.endswith(("/json", "+json")):
+            raise UnsupportedMedia("the request body is to be JSON, or a form of a web page")
+        return msgspec.json.decode(body, type=kind) if body else kind()
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"the request body is not as it should be: {error}") from None
+    except (msgspec.DecodeError, ValueError) as error:  # ValueError: no UTF-8, too many fields
+        raise malformed(error, b"") from None  # without the body, which holds a password
+
+
+def _add(
+    routes: APIRouter,
+    path: str,
+    endpoint: Callable[..., object],
+    summary: str,
+    answer: str,
+    ask: type,
+    struct: type,
+) -> None:
+    schema = {"schema": {"$ref": REF.format(name=ask.__name__)}}
+    body: dict[str, Any] = {"required": True, "content": {"application/json": schema, _FORM: schema}}
+    routes.add_api_route(
+        path,
+        endpoint,
+        methods=["POST"],
+        summary=summary,
+        operation_id="post" + path.replace("/", "_"),
+        responses={200: {"description": answer, "content": json_of(struct)}},
+        openapi_extra={"requestBody": body},
+    )
+
+
+def _json(struct: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(struct), media_type="application/json", headers=_NO_STORE)

@@ -1,0 +1,53 @@
+"""Nodes that keep models by Ollama's own API; made elsewhere and handed in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+
+class Outcome(NamedTuple):
+    """What came of it on one node."""
+
+    node: str
+    is_well: bool
+    message: str
+
+
+class Said(NamedTuple):
+    """What one node answered."""
+
+    node: str
+    status: int
+    """0: nothing."""
+    body: bytes
+
+
+class Keepers(Protocol):
+    """All of them."""
+
+    async def stream(
+        self, path: str, asked: Mapping[str, Any], progress: Callable[[str, Mapping[str, Any]], None]
+    ) -> Sequence[Outcome]:
+        """Ask each at `path`, and hand on what each (by its name) says on the way. Raises nothing for one that
+        fails."""
+        ...
+
+    async def call(self, method: str, path: str, body: bytes) -> Sequence[Said]:
+        """What each answers at `path`."""
+        ...
+
+
+class Nobody:
+    """No node keeps anything."""
+
+    async def stream(
+        self, path: str, asked: Mapping[str, Any], progress: Callable[[str, Mapping[str, Any]], None]
+    ) -> Sequence[Outcome]:
+        """Nothing comes of it."""
+        return ()
+
+    async def call(self, method: str, path: str, body: bytes) -> Sequence[Said]:
+        """Nobody answers."""
+        return ()
+
+
+NOBODY: Final = Nobody()

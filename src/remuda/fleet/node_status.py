@@ -1,0 +1,30 @@
+"""How a server elsewhere stands, for those who show it."""
+
+from dataclasses import dataclass
+
+from remuda.core.node import NodeKind
+from remuda.fleet.replica import ReplicaState
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A node and how it stands."""
+
+    id: int
+    """Positive: a stored node's own. Negative: one of the settings, by its place there; -1 is the first."""
+    name: str
+    url: str
+    kind: NodeKind | None
+    """As given or found out; None: not known yet."""
+    state: ReplicaState
+    reason: str
+    """Why it is on standby; else empty."""
+    latency_s: float | None
+    """How long it took to answer the last time it was asked."""
+    models: tuple[str, ...]
+    slots: int
+    in_use: int
+    weight: int
+    is_drained: bool
+    created_at: float
+    """Wall clock; 0 for those of the settings."""

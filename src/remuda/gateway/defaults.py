@@ -1,0 +1,43 @@
+"""Part of the step `read`: parameters that requests for a model get where they do not say otherwise."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from remuda.core.ask import Ask, Operation
+from remuda.core.faults import InvalidRequest
+from remuda.engines.body import fields_of, with_fields
+
+GENERATING: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE})
+SAME: Final = (frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"}),)
+"""Names of one thing: a client that says one of them has said it."""
+
+
+class Defaults:
+    """The parameters by the names of models and aliases."""
+
+    def __init__(self, by_name: Mapping[str, Mapping[str, Any]]) -> None:
+        self._by_name = {
+            name: {field: msgspec.json.encode(value) for field, value in parameters.items()}
+            for name, parameters in by_name.items()
+        }
+
+    def apply(self, ask: Ask, model: str) -> None:
+        """Give `ask`, which was made of an alias or a model and means `model`, what it does not say itself.
+
+        What goes to an engine in the client's own dialect, untranslated, stays as the client wrote it.
+        """
+        of_model, of_alias = self._by_name.get(model), self._by_name.get(ask.model)
+        if (of_model is None and of_alias is None) or ask.operation not in GENERATING:
+            return
+        wanted = {**(of_model or {}), **(of_alias or {})}
+        try:
+            fields = fields_of(ask.body)
+        except InvalidRequest:
+            return  # the engine says what is wrong with it
+        said = set(fields)
+        for names in SAME:
+            if not names.isdisjoint(said):
+                said |= names
+        ask.body = with_fields(ask.body, fields, {field: value for field, value in wanted.items() if field not in said})

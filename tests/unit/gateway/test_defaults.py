@@ -1,0 +1,56 @@
+"""What a request gets that does not say otherwise."""
+
+import json
+from typing import Any
+
+import pytest
+
+from remuda.core.ask import Ask, Operation
+from remuda.gateway.defaults import Defaults
+
+DEFAULTS = Defaults(
+    {"m": {"temperature": 0.2, "max_tokens": 5, "chat_template_kwargs": {"a": [1]}}, "alias": {"temperature": 0.9}}
+)
+
+
+def applied(body: dict[str, Any], *, named: str = "m", operation: Operation = Operation.CHAT) -> Any:
+    ask = Ask(operation, named, False, False, 1, json.dumps(body).encode())
+    DEFAULTS.apply(ask, "m")
+    return json.loads(ask.body)
+
+
+def test_what_is_not_said_is_filled_in() -> None:
+    assert applied({"messages": []}) == {
+        "messages": [],
+        "temperature": 0.2,
+        "max_tokens": 5,
+        "chat_template_kwargs": {"a": [1]},
+    }
+
+
+def test_what_is_said_stays_also_where_it_is_null() -> None:
+    body = {"temperature": None, "max_tokens": 7, "chat_template_kwargs": {}}
+    assert applied(body) == body
+
+
+def test_other_names_of_the_same_count() -> None:
+    assert "max_tokens" not in applied({"max_completion_tokens": 9})
+
+
+def test_an_aliass_come_before_its_models() -> None:
+    assert applied({}, named="alias")["temperature"] == 0.9
+    assert applied({}, named="alias")["max_tokens"] == 5
+
+
+@pytest.mark.parametrize("operation", [Operation.EMBEDDING, Operation.RERANK])
+def test_only_what_generates_has_parameters(operation: Operation) -> None:
+    assert applied({"input": "x"}, operation=operation) == {"input": "x"}
+
+
+def test_other_models_and_bodies_that_are_none_are_left_alone() -> None:
+    ask = Ask(Operation.CHAT, "other", False, False, 1, b"{}")
+    DEFAULTS.apply(ask, "other")
+    assert ask.body == b"{}"
+    ask = Ask(Operation.CHAT, "m", False, False, 1, b"[]")
+    DEFAULTS.apply(ask, "m")
+    assert ask.body == b"[]"
