@@ -137,6 +137,35 @@ async def test_a_model_of_another_name_does_not_go_on(pair: Pair):
     assert is_told(await pair.cut(COUNT, MIDWAY))
 
 
+def instead(status: str, kind: str, body: bytes) -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/apply-template", instead("404 Not Found", "application/json", b"{}")),
+        ("/apply-template", instead("200 OK", "text/html", b"<html>")),
+        ("/tokenize", instead("500 Oops", "application/json", b"{}")),
+        ("/v1/completions", instead("503 Busy", "application/json", b"{}")),
+        ("/v1/completions", instead("200 OK", "application/json", b"{}")),
+        ("/v1/completions", instead("200 OK", "text/event-stream", b"")),
+        ("/v1/completions", instead("200 OK", "text/event-stream", b'data: {"error":{"message":"no"}}\n\n')),
+        ("/v1/completions", b"HTTP/1.1 nonsense\r\n\r\n"),
+    ],
+)
+async def test_another_that_cannot_go_on_is_no_matter_of_the_clients(pair: Pair, path: str, answer: bytes):
+    pair.cutter.instead = {path: answer}
+    broken = await pair.cut({**COUNT, "max_tokens": 60}, MIDWAY)
+    assert not pair.cutter.instead
+    assert broken.is_whole
+    assert "error" in broken.events[-1]
+    assert b"[DONE]" not in broken.body
+    assert b'"content":"3"' in broken.body
+    [record] = (await pair.gateway.records())[:1]
+    assert (record.status, record.attempts) == (200, 2)
+
+
 async def test_it_waits_for_a_slot_before_all_others(pair: Pair):
     one, two = pair.replicas()
     two.slots.total = 0  # as if it was taken
