@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from remuda.fleet.replica import ReplicaState
+from remuda.gateway.route import QueueLimits
 from tests.fixtures.cutter import Cut
 from tests.fixtures.gateway import RunningGateway, running_gateway
 from tests.fixtures.pair import MODEL, Pair, pair_of_engines
@@ -125,6 +126,61 @@ async def test_silence_is_an_end_too(pair: Pair):
     answer = await pair.ask(COUNT)
     assert answer.text == COUNTED
     assert answer.events[-1] == "[DONE]"
+
+
+async def test_silence_of_the_next_is_the_end(pair: Pair):
+    for replica in pair.replicas():
+        replica.deadlines = type(replica.deadlines)(silence_s=0.3)
+    pair.cutter.plan = [Cut(MIDWAY, hangs=True), Cut(0, hangs=True)]
+    answer = await pair.ask(COUNT)
+    assert is_told(answer)
+    assert pair.cutter.plan == []
+
+
+def before(pair: Pair, what: bytes) -> int:
+    """Where in the body of the last answer the event with `what` begins, framing included."""
+    body = bytes(pair.cutter.passed).partition(b"\r\n\r\n")[2]
+    return body.rindex(b"data: ", 0, body.rindex(what) + 1)
+
+
+@pytest.mark.parametrize("missing", [b'"usage"', b"data: [DONE]"])
+async def test_what_is_all_said_needs_nobody_to_go_on(pair: Pair, missing: bytes):
+    ask = {**COUNT, "stream_options": {"include_usage": True}}
+    unbroken = await pair.ask(ask)
+    pair.replicas()[1].state = ReplicaState.DRAINING
+    await pair.ask(ask)
+    broken = await pair.cut(ask, before(pair, missing))
+    assert broken.text == unbroken.text
+    assert [each["usage"]["total_tokens"] for each in broken.events[-2:-1]] == [
+        each["usage"]["total_tokens"] for each in unbroken.events[-2:-1]
+    ]
+    assert broken.events[-1] == "[DONE]"
+
+
+async def test_a_limit_that_was_reached_is_the_end(pair: Pair):
+    ask = {**COUNT, "max_tokens": 7, "stream_options": {"include_usage": True}}
+    unbroken = await pair.ask(ask)
+    broken = await pair.cut(ask, before(pair, b'"length"'))
+    assert broken.text == unbroken.text
+    assert broken.events[-2]["usage"]["completion_tokens"] == 7
+    assert broken.events[-3]["choices"][0]["finish_reason"] == "length"
+    assert "/v1/completions" not in pair.cutter.requests
+
+
+async def test_whoever_waits_too_long_is_told_that_it_broke_off(pair: Pair):
+    router = pair.gateway.remuda.gateway._pipeline._router
+    usual, router._limits = router._limits, QueueLimits(wait_s=0.3)
+    pair.replicas()[1].slots.total = 0  # as if it was taken
+    try:
+        assert is_told(await pair.cut(COUNT, MIDWAY))
+    finally:
+        router._limits = usual
+
+
+async def test_one_that_has_been_in_trouble_goes_on_too(tmp_path: Path):
+    async with pair_of_engines(tmp_path, health={}) as pair:
+        for _ in range(4):
+            assert (await pair.cut(COUNT, MIDWAY)).text == COUNTED
 
 
 async def test_where_no_other_is_left_the_client_is_told_at_once(pair: Pair):
