@@ -42,6 +42,7 @@ CONSTRAINED: dict[str, dict[str, Any]] = {
     "a schema": {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}},
     "a grammar": {"grammar": 'root ::= "yes, " [a-z ]+'},
     "two answers": {"n": 2},
+    "thoughts": {"chat_template_kwargs": {"enable_thinking": True}},
     "probabilities": {"logprobs": True},
 }
 LONG = {**STORY, "ignore_eos": True, "max_tokens": 250}
@@ -82,9 +83,19 @@ def said(answer: RawAnswer) -> list[Any]:
         (CHATS, {**STORY, "stop": ["river"], "max_tokens": 100}),
         (CHATS, {**COUNT, "max_tokens": 9, "stream_options": None}),
         (CHATS, {**STORY, **ACCENTS, "max_tokens": 40}),
+        (CHATS, {**COUNT, "chat_template_kwargs": {"enable_thinking": False}}),
+        (CHATS, {**COUNT, "messages": [*COUNT["messages"], {"role": "assistant", "content": "3, 4"}]}),
         (COMPLETIONS, {**GREEDY, "prompt": "Once upon a time", "max_tokens": 20}),
     ],
-    ids=["to its own end", "to a stop word", "to a limit", "with penalties and accents", "text completion"],
+    ids=[
+        "to its own end",
+        "to a stop word",
+        "to a limit",
+        "with penalties and accents",
+        "without thoughts",
+        "from a beginning",
+        "text completion",
+    ],
 )
 async def test_wherever_it_is_cut_a_stream_says_the_same(pair: Pair, path: str, ask: dict[str, Any]):
     unbroken = await pair.ask(ask, path)
