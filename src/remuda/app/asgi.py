@@ -135,7 +135,16 @@ def inner_app(parts: Parts) -> FastAPI:
 
 def policy() -> Policy:
     """What each route needs of its caller."""
-    dialects = (console.RULES, docs.RULES, control.RULES, openai.RULES, ollama.RULES, nodes.RULES, account.RULES)
+    dialects = (
+        console.RULES,
+        docs.RULES,
+        control.RULES,
+        anthropic.RULES,
+        openai.RULES,
+        ollama.RULES,
+        nodes.RULES,
+        account.RULES,
+    )
     return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import EngineDown, QueueFull, UnknownModel
+from remuda.engines.llamacpp.adapter import LlamaCpp
+from remuda.engines.openai.adapter import OpenAILike
 from remuda.fleet.registry import Failed, Fleet, Model, Served
 from remuda.fleet.replica import Replica, ReplicaState, Slots
 from remuda.gateway.choose import Chooser
@@ -254,3 +256,42 @@ async def test_an_alias_of_several_is_served_by_the_first_that_can_be() -> None:
     fourth = router.lease(alias, ASK, asked, ())
     assert fourth is not None
     assert fourth.replica is small
+
+
+COUNT = Ask(Operation.COUNT_TOKENS, "m", False, False, 1, b"{}")
+
+
+def test_a_count_takes_no_slot_and_waits_for_nobody() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
+    router = router_of(fleet)
+    with cast(Lease, router.lease(model, ASK, exchange(), ())):
+        visit = router.lease(model, COUNT, exchange(), ())
+        assert visit is not None
+        with visit:
+            assert (visit.replica, visit.is_held, one.slots.in_use) == (one, False, 1)
+        visit.give_back()
+        assert one.slots.in_use == 1
+    assert one.slots.in_use == 0
+    assert router.lease(model, COUNT, exchange(), (one,)) is None
+
+
+def test_a_count_goes_where_tokens_can_be_counted() -> None:
+    one, two = replica("s/1"), replica("s/2")
+    one.engine, two.engine = LlamaCpp(), OpenAILike()
+    for replicas in ((one, two), (two, one)):
+        fleet, model = fleet_of(*replicas)
+        visit = router_of(fleet).lease(model, COUNT, exchange(), ())
+        assert visit is not None
+        assert visit.replica is one
+
+
+def test_a_count_for_an_alias_of_several_is_of_the_first_that_can_be_served() -> None:
+    fleet = Fleet({"smart": ("big", "m")})
+    fleet.apply(Served("s", (replica("s/m"),), offered=("m",)))
+    model = fleet.find("smart")
+    assert model is not None
+    asking = exchange()
+    visit = router_of(fleet).lease(model, COUNT, asking, ())
+    assert visit is not None
+    assert (visit.replica.id, asking.model) == ("s/m", "m")
