@@ -116,15 +116,16 @@ class KeptStream:
             self._keep(text)
             return data
         events = splitter.feed(data)
-        if not is_first:
-            return b"".join(map(self._rewritten, events))
-        for event in events:
-            self._note(event)
+        if is_first:
+            for event in events:
+                self._note(event)
+        else:
+            events = list(map(self._rewritten, events))
         if len(splitter.carry) > HELD_BYTES:
             self._give_up()
-        if self._sent is None:
+        if self._sent is None and (is_first or len(splitter.carry) > HELD_BYTES):
             return b"".join(events) + splitter.rest()
-        return data if began_whole and not splitter.carry else b"".join(events)
+        return data if is_first and began_whole and not splitter.carry else b"".join(events)
 
     def end(self) -> bytes:
         """What is left when the stream is over: the end of the answer where the continuation consists of that alone."""
