@@ -14,6 +14,10 @@ from starlette.types import Scope as AsgiScope
 from remuda.app import openapi
 from remuda.core.clock import SystemClock
 from remuda.core.ids import Ids, request_ids
+from remuda.dialects.anthropic import errors as anthropic_errors
+from remuda.dialects.anthropic import face as anthropic_face
+from remuda.dialects.anthropic import routes as anthropic
+from remuda.dialects.anthropic.models import HEADER, models_answer
 from remuda.dialects.console import docs
 from remuda.dialects.console import routes as console
 from remuda.dialects.console.docs import DOCUMENTED, docs_routes
@@ -23,7 +27,7 @@ from remuda.dialects.control.routes import Exposition, Readiness
 from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front
-from remuda.dialects.kit.owners import Owners
+from remuda.dialects.kit.owners import Guest, Owners
 from remuda.dialects.nodes import account
 from remuda.dialects.nodes import errors as nodes_errors
 from remuda.dialects.nodes import routes as nodes
@@ -114,7 +118,8 @@ def inner_app(parts: Parts) -> FastAPI:
     own_routes = (
         console.router(parts.fleet, lambda: not parts.gatekeeper.is_open, parts.version),
         control.router(parts.fleet, parts.readiness, parts.vitals, parts.metrics, parts.version),
-        openai.router(parts.fleet, parts.lane_routes),
+        anthropic.router(),  # before OpenAI's, which has a word for whatever else is under /v1
+        openai.router(parts.fleet, parts.lane_routes, models_answer),
         ollama.router(parts.fleet, parts.lane_routes, parts.keepers),
         nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
         account.router(parts.log_in, parts.gatekeeper.client_of),
@@ -140,9 +145,11 @@ def owners() -> Owners:
     What nobody has below /api is Ollama's to refuse: most clients that look for something there are its own (C12).
     """
     by_prefix = dict.fromkeys(openai.VERSIONS, openai_errors.refusal)
+    by_prefix |= dict.fromkeys(anthropic.PATHS, anthropic_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
-    return Owners(default=openai_errors.refusal, by_prefix=by_prefix)
+    anthropics = Guest(HEADER.encode(), openai.VERSIONS[0], anthropic_errors.refusal)
+    return Owners(default=openai_errors.refusal, by_prefix=by_prefix, guests=[anthropics])
 
 
 def bare_parts(version: str) -> Parts:
@@ -155,7 +162,11 @@ def bare_parts(version: str) -> Parts:
         pulls=EMPTY,
         keepers=NOBODY,
         strategy=EMPTY,
-        lane_routes=[*lane_routes(OpenAIFace()), *ollama_face.lane_routes(SystemClock())],
+        lane_routes=[
+            *lane_routes(OpenAIFace()),
+            *ollama_face.lane_routes(SystemClock()),
+            *anthropic_face.lane_routes(request_ids()),
+        ],
         cors=Cors(),
         ids=request_ids(),
         metrics=lambda: (b"", "text/plain"),

@@ -5,6 +5,9 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 
+from remuda.dialects.anthropic import routes as anthropic
+from remuda.dialects.anthropic.face import NAME as ANTHROPIC
+from remuda.dialects.anthropic.schemas import AnthropicError
 from remuda.dialects.console import routes as console
 from remuda.dialects.control import routes as control
 from remuda.dialects.kit.access import Policy
@@ -31,6 +34,7 @@ SCHEMES: Final = {
 }
 TAGS: Final = (
     {"name": "openai", "description": "Inference and models, as OpenAI's clients speak. `/v2` is the same as `/v1`."},
+    {"name": "anthropic", "description": "Inference, as Anthropic's clients speak."},
     {"name": "ollama", "description": "Inference and models, as Ollama's clients speak."},
     {"name": "nodes", "description": "The pool of nodes, how it stands, and who gets a request."},
     {"name": "control", "description": "For those who watch over the gateway."},
@@ -38,7 +42,7 @@ TAGS: Final = (
 )
 
 
-_REFUSED: Final = {OLLAMA: "RefusedByOllama", NODES: "RefusedByNodes"}
+_REFUSED: Final = {ANTHROPIC: "RefusedByAnthropic", OLLAMA: "RefusedByOllama", NODES: "RefusedByNodes"}
 """Who says no in words of their own."""
 
 
@@ -55,7 +59,15 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
     made["tags"] = list(TAGS)
     components = made.setdefault("components", {})
     ours = schemas(
-        (*openai.SCHEMAS, *ollama.SCHEMAS, *control.SCHEMAS, *console.SCHEMAS, *nodes.SCHEMAS, *account.SCHEMAS)
+        (
+            *openai.SCHEMAS,
+            *ollama.SCHEMAS,
+            *control.SCHEMAS,
+            *console.SCHEMAS,
+            *nodes.SCHEMAS,
+            *account.SCHEMAS,
+            *anthropic.SCHEMAS,
+        )
     )
     components["schemas"] = dict(sorted(ours.items()))
     components["securitySchemes"] = SCHEMES
@@ -64,6 +76,7 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
         for name, body in (
             ("Refused", ErrorBody),
             ("RefusedByOllama", OllamaError),
+            ("RefusedByAnthropic", AnthropicError),
             ("RefusedByNodes", nodes.Refused),
         )
     }
