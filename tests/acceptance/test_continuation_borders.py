@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import httpx
+import httpx2
 import ollama
 import openai
 import pytest
@@ -99,6 +101,25 @@ async def test_the_ollama_client_notices_nothing(pair: Pair):
         assert ends[0] == ends[1]
     [record] = (await pair.gateway.records())[:1]
     assert (record.dialect, record.attempts, record.fault, record.finish_reason) == ("ollama", 2, "", "stop")
+
+
+async def test_the_anthropic_client_notices_nothing(pair: Pair):
+    http = httpx2.AsyncClient(trust_env=False, timeout=60)
+    async with anthropic.AsyncAnthropic(
+        base_url=pair.gateway.url, api_key="none", max_retries=0, http_client=http
+    ) as client:
+        ends = []
+        for plan in ([], [Cut(MIDWAY)]):
+            pair.cutter.plan = plan
+            async with client.messages.stream(
+                model=MODEL, messages=COUNT["messages"], max_tokens=60, extra_body={"temperature": 0}
+            ) as stream:
+                message = await stream.get_final_message()
+            assert [block.text for block in message.content if block.type == "text"] == [COUNTED]
+            ends.append((message.stop_reason, message.usage.input_tokens, message.usage.output_tokens))
+        assert pair.cutter.plan == []
+        assert ends[0][0] == ends[1][0]
+        assert ends[0][2] == ends[1][2]
 
 
 async def test_whole_answers_were_retried_all_along(pair: Pair):

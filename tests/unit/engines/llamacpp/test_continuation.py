@@ -305,6 +305,16 @@ def test_an_event_without_end_is_passed_on_as_it_comes():
     assert stream.feed(b"\n\n") == b"\n\n"
 
 
+def test_nor_is_one_of_the_second_held():
+    stream = kept()
+    stream.feed(b"".join(list(Engine("first").stream(CHAT))[:5]))
+    assert stream.asks([b'{"prompt":"x"}']) is not None
+    said = b"data: " + b"x" * (HELD_BYTES - 5)
+    assert stream.feed(said[:-1]) == b""
+    assert stream.feed(said[-1:]) == said
+    assert not stream.can_continue
+
+
 @pytest.mark.parametrize("said", [b"data: {nonsense}\n\n", b'data: {"error":{"message":"x"}}\n\n'])
 def test_nonsense_and_errors_end_it(said: bytes):
     stream = kept()
