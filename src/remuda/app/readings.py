@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from remuda.engines.local import LocalModels, Phase
 from remuda.fleet.registry import Fleet
+from remuda.gateway.continue_ import Continuations
 from remuda.gateway.gateway import Gateway
 from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.waiting import KeepAlive, classes
@@ -20,6 +21,7 @@ def attach_readings(
     gateway: Gateway,
     keep_alive: KeepAlive,
     budget: RetryBudget,
+    continuations: Continuations,
     journal: Journal,
     local: LocalModels,
 ) -> None:
@@ -48,6 +50,7 @@ def attach_readings(
     metrics.attach(catalogue.CIRCUIT_OPEN, circuits)
     metrics.attach(catalogue.RETRIES, lambda: [((), budget.taken)])
     metrics.attach(catalogue.RETRIES_REFUSED, lambda: [((), budget.refused)])
+    metrics.attach(catalogue.CONTINUATIONS, lambda: [((word,), n) for word, n in continuations.counts.items()])
     metrics.attach(catalogue.MODELS_LOADED, loaded)
     metrics.attach(catalogue.JOURNAL_BUFFERED, lambda: [((), journal.buffered)])
     metrics.attach(catalogue.JOURNAL_SPILLED, lambda: [((), journal.spilled)])

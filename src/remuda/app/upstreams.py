@@ -37,8 +37,10 @@ class UpstreamMaker:
         announce: Callable[[FleetChange], None],
         recovered: Callable[[Slots, str], None],
         is_asking: Callable[[], bool] = lambda: True,
+        *,
+        continuation_max_bytes: int = 0,
     ) -> None:
-        """`is_asking`: whether this gateway is the one that asks."""
+        """`is_asking`: whether this gateway is the one that asks. `continuation_max_bytes`: see `LlamaCpp`."""
         self._clock = clock
         self._announce = announce
         self._recovered = recovered
@@ -46,7 +48,7 @@ class UpstreamMaker:
         openai_like = OpenAILike()
         self._engines: Mapping[NodeKind, Engine] = {
             NodeKind.OLLAMA: Ollama(),
-            NodeKind.LLAMA_CPP: LlamaCpp(clock.wall),
+            NodeKind.LLAMA_CPP: LlamaCpp(clock.wall, continuation_max_bytes=continuation_max_bytes),
             NodeKind.OPENAI: openai_like,
             NodeKind.REMUDA: openai_like,
         }

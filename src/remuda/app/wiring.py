@@ -51,6 +51,7 @@ from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.choose import Chooser
 from remuda.gateway.choosing import Choosing
+from remuda.gateway.continue_ import Continuations
 from remuda.gateway.defaults import Defaults
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.forward import Forwarder
@@ -132,7 +133,12 @@ class Remuda:
             store=store,
             sealer=sealer,
             maker=UpstreamMaker(
-                settings.health, clock, self._announced, self.breakers.recovered, lambda: self.leadership.is_leading
+                settings.health,
+                clock,
+                self._announced,
+                self.breakers.recovered,
+                lambda: self.leadership.is_leading,
+                continuation_max_bytes=_kept_bytes(settings),
             ),
             announce=self._announced,
             clock=clock,
@@ -148,11 +154,19 @@ class Remuda:
         self.strategy = KeptStrategy(settings.routing, self.choosing, store, clock)
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
+        self._continuations = Continuations()
         self.local = self._local_models(on_load)
         self.gateway = self._gateway()
         self.lane = self._lane()
         attach_readings(
-            self.metrics, self.fleet, self.gateway, self.keep_alive, self.retry_budget, self.journal, self.local
+            self.metrics,
+            self.fleet,
+            self.gateway,
+            self.keep_alive,
+            self.retry_budget,
+            self._continuations,
+            self.journal,
+            self.local,
         )
         self._loads.attach_to(self.metrics)
         self.app = build_app(self._parts())
@@ -287,6 +301,7 @@ class Remuda:
             Attempts(self.breakers, self.retry_budget, max_attempts=routing.max_attempts),
             monotonic,
             observe_abort=self.metrics.observe_abort,
+            continuations=self._continuations,
             max_decompressed_bytes=settings.server.max_decompressed_bytes,
         )
         cors = Cors(settings.server.cors_origins)
@@ -398,7 +413,8 @@ class Remuda:
     def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
-        source = LocalSource(LlamaCpp(self.clock.wall), self.fleet.apply, deadlines)
+        engine = LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings))
+        source = LocalSource(engine, self.fleet.apply, deadlines)
 
         def changed(state: LocalModelState) -> None:
             source.changed(state)
@@ -443,6 +459,11 @@ class Remuda:
     def _note_use(self, record: RequestRecord) -> None:
         if record.replica.startswith("local/"):
             self.local.used(record.model)
+
+
+def _kept_bytes(settings: Settings) -> int:
+    """How much a stream may keep to be continued."""
+    return settings.routing.continuation_max_bytes if settings.routing.continuation else 0
 
 
 def _breaker_rules(health: HealthSettings) -> BreakerRules:

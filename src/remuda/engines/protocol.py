@@ -1,7 +1,7 @@
 """What the gateway needs to know of a kind of engine, and nothing more."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -18,6 +18,28 @@ class StreamTranslator(Protocol):
 
     def end(self) -> bytes:
         """What is left once the stream is over; asked for once."""
+        ...
+
+
+@runtime_checkable
+class Continuation(StreamTranslator, Protocol):
+    """A translator that keeps what it takes to continue its stream on another server, should this one break off.
+
+    What it is fed after `asks` has named the last request is that request's answer. What comes out goes on where the
+    stream broke off: whole events of the same answer, nothing twice, usage for all of it.
+    """
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether the answer would be the same as if nothing had happened, chance in the choice of tokens aside."""
+        ...
+
+    def asks(self, answers: "Sequence[bytes]") -> "Outgoing | None":
+        """What another server of the same kind, with the same model, is to be asked next, once it has said `answers` to
+        all before. The last one is streamed, the others are not. None: nothing is missing but what `end` will say.
+
+        Raises a Fault where the stream cannot be continued after all.
+        """
         ...
 
 

@@ -90,6 +90,7 @@ class Replica:
         "engine",
         "headers",
         "id",
+        "is_restarted",
         "model",
         "slots",
         "state",
@@ -115,6 +116,7 @@ class Replica:
         tls: ssl.SSLContext | None = None,
         weight: int = 1,
         told: Told | None = None,
+        is_restarted: bool = False,
     ) -> None:
         self.id = replica_id
         """Shown to clients (`x-remuda-replica`) and in metrics: short, plain, without secrets."""
@@ -134,6 +136,8 @@ class Replica:
         self.weight = weight
         """How often it is chosen beside others, where the policy goes by that; at least 1."""
         self.state = state
+        self.is_restarted = is_restarted
+        """Its server is started again where it crashes; a new replica stands for it then."""
         self.told = told
         """What its server tells of the model; its source renews it, for lists alone."""
 

@@ -64,6 +64,10 @@ class Attempts:
             exchange.interruption = None
         return goes_on
 
+    def may_continue(self, exchange: Exchange, live: int) -> bool:
+        """Whether one more attempt may be made for a stream that has broken off."""
+        return not exchange.disconnected and exchange.attempts < self._max_attempts and self._budget.take(live)
+
 
 def _may_come(replica: Replica) -> bool:
     """Whether it can be chosen, or will be once its server answers again: then it is waited for."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, UpstreamFailed, UpstreamSilent
+from remuda.engines.protocol import Outgoing
 from remuda.fleet.replica import Replica
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.headers import block_of
@@ -67,11 +68,14 @@ class Forwarder:
         self._channels: dict[str, Channel] = {}
         self._outbox: Outbox | None = None
 
-    async def send(self, exchange: Exchange, ask: Ask, replica: Replica) -> UpstreamConnection:
+    async def send(
+        self, exchange: Exchange, ask: Ask, replica: Replica, outgoing: Outgoing | None = None
+    ) -> UpstreamConnection:
         """The connection on which the replica answers, the head in and its status below 300; leaving it gives it back.
-        Else raises the fault that the answer stands for."""
+        Else raises the fault that the answer stands for. `outgoing`: what is sent in place of the ask itself."""
         engine = replica.engine
-        outgoing = engine.outgoing(ask, replica.upstream_model or ask.model)
+        if outgoing is None:
+            outgoing = engine.outgoing(ask, replica.upstream_model or ask.model)
         exchange.outgoing = outgoing
         channel = self._channel(replica)
         exchange.replica_block = channel.tag

@@ -12,12 +12,13 @@ from remuda.core.faults import (
 from remuda.fleet.replica import Replica
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
+from remuda.gateway.continue_ import Broken, Continuations, Continuer, broken_stream
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.limit import grant
 from remuda.gateway.read import read_ask
 from remuda.gateway.record import LEFT, Recorder
-from remuda.gateway.relay import Relay
+from remuda.gateway.relay import Passing, Relay
 from remuda.gateway.route import Lease, Router
 from remuda.gateway.settle import Settler
 
@@ -39,6 +40,7 @@ class Pipeline:
         monotonic: Callable[[], float],
         *,
         observe_abort: Callable[[float], None] = lambda seconds: None,
+        continuations: Continuations | None = None,
         max_decompressed_bytes: int = 64 * 1024 * 1024,
     ) -> None:
         self._gatekeeper = gatekeeper
@@ -48,6 +50,7 @@ class Pipeline:
         self._recorder = recorder
         self._settler = settler
         self._attempts = attempts
+        self._continuer = Continuer(router, forwarder, attempts, self._broken_off, continuations or Continuations())
         self._monotonic = monotonic
         self._observe_abort = observe_abort
         self._max_decompressed_bytes = max_decompressed_bytes
@@ -77,7 +80,9 @@ class Pipeline:
                 if self._recorder.keeps_content:
                     self._recorder.capture_prompt(exchange, ask)
                 tried: tuple[Replica, ...] = ()
-                while True:
+                passing: Passing | None = None
+                broken: Broken | None = None
+                while broken is None:
                     lease = self._router.lease(model, ask, exchange, tried)
                     lease = lease or await self._router.wait(model, ask, exchange, tried)
                     with lease:
@@ -97,11 +102,12 @@ class Pipeline:
                                     finally:
                                         passing.settle()
                             return
-                        except (Exception, asyncio.CancelledError) as error:
+                        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see broken_stream
                             self._broken_off(error, lease, exchange)
                             tried = (*tried, replica)
                             if not self._attempts.go_on(error, exchange, replica, mark, model, tried, len(self.live)):
-                                raise
+                                broken = broken_stream(error, exchange, replica, passing)
+                await self._continuer.go_on(broken, exchange, ask, model, tried, len(self.live))
         except Fault as fault:
             self._say(fault, exchange)
         except asyncio.CancelledError:

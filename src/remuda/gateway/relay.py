@@ -10,7 +10,7 @@ asked in the dialect's own words (`Outgoing.is_native`) needs none: its bytes ar
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
 from remuda.core.usage import NO_USAGE
-from remuda.engines.protocol import StreamTranslator
+from remuda.engines.protocol import Continuation, Outgoing, StreamTranslator
 from remuda.fleet.replica import Replica
 from remuda.gateway.drive import Signal
 from remuda.gateway.exchange import EVENT_STREAM, LAST_CHUNK, UNBUFFERED, Exchange
@@ -50,9 +50,7 @@ class Relay:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
 
-    def pass_on(
-        self, answer: UpstreamConnection, exchange: Exchange, ask: Ask, replica: Replica
-    ) -> "Gathered | Folding | Splice | None":
+    def pass_on(self, answer: UpstreamConnection, exchange: Exchange, ask: Ask, replica: Replica) -> "Passing | None":
         """Send `answer` to the client, at once where it came whole (None); else begin to, and return what is to be
         awaited (`done`, which raises a Fault where the answer broke off), concluded, and settled in any case."""
         outgoing = exchange.outgoing
@@ -64,7 +62,7 @@ class Relay:
         if answer.is_complete and not is_stream:
             send_whole(answer, answer.take_body(), exchange, self._monotonic(), words)
             return None
-        passing: Gathered | Folding | Splice
+        passing: Passing
         if not is_stream:
             passing = Gathered(answer, exchange, words, self._monotonic)
         elif ask.is_streamed or is_native:
@@ -350,6 +348,7 @@ class Splice(_Passing):
         exchange, scan = self._exchange, self._scan
         exchange.unwatch()
         exchange.bytes_out += self._bytes_out
+        self._bytes_out = 0
         exchange.usage = scan.usage
         exchange.finish_reason = scan.finish_reason
 
@@ -401,6 +400,33 @@ class Splice(_Passing):
             self._send(scan.separator)  # or what is said next would be taken for the rest of that event
         super().cut(fault)
 
+    # Where it has broken off and somebody else goes on
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether another replica could go on where this stream has broken off."""
+        kept = self._translator
+        return isinstance(kept, Continuation) and kept.can_continue and not self._scan.saw_error
+
+    def asks(self, answers: Sequence[bytes]) -> Outgoing | None:
+        """What it is to be asked next; see `Continuation`. None: `end` says what is missing."""
+        kept = self._translator
+        assert isinstance(kept, Continuation)
+        self.done = Signal()
+        return kept.asks(answers)
+
+    def resume(self, answer: UpstreamConnection, silence_s: float) -> None:
+        """Pass on what comes from `answer` as the rest of the stream; then `done` is to be awaited again."""
+        if not answer.is_event_stream:
+            raise UpstreamFailed("the model's server does not stream")
+        exchange = self._exchange
+        exchange.forget_request()
+        exchange.watch(answer, silence_s)
+        self._answer = answer
+        answer.attach(self)
+        if exchange.is_write_paused:
+            answer.pause_reading()
+
     def _said(self, words: AnswerTranslator, data: bytes, *, is_last: bool = False) -> bytes:
         """`data` in the dialect's words; nothing more once that has failed, which cuts the answer."""
         if self.done.is_set:
@@ -414,3 +440,7 @@ class Splice(_Passing):
 
     def _send(self, data: bytes) -> None:
         self._exchange.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+
+
+Passing = Gathered | Folding | Splice
+"""An answer that is being passed on."""

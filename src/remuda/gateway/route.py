@@ -9,6 +9,7 @@ from typing import Final
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import Fault, QueueFull, UnknownModel, WaitedTooLong
+from remuda.core.priority import Priority
 from remuda.fleet.policies.least_active import least_active
 from remuda.fleet.registry import WILDCARD, Fleet, Model
 from remuda.fleet.replica import Replica, ReplicaState
@@ -226,7 +227,18 @@ def _idle(replicas: Sequence[Replica], turn: int, tried: Collection[Replica]) ->
 class Ticket:
     """A place in a model's queue."""
 
-    __slots__ = ("_ask", "_model", "_router", "_tried", "entered", "exchange", "granted", "key_id", "priority")
+    __slots__ = (
+        "_ask",
+        "_has_begun",
+        "_model",
+        "_router",
+        "_tried",
+        "entered",
+        "exchange",
+        "granted",
+        "key_id",
+        "priority",
+    )
 
     def __init__(
         self,
@@ -243,7 +255,9 @@ class Ticket:
         self._tried = tried
         self._model = model
         self.key_id = exchange.caller_id
-        self.priority = priority_in(exchange.fields)
+        self._has_begun = exchange.head_sent and not exchange.is_kept_alive
+        """Its answer has broken off: it had its turn, and only some replicas can go on with it."""
+        self.priority = Priority.HIGH if self._has_begun else priority_in(exchange.fields)
         self.entered = entered
         """Monotonic time."""
         self.granted: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
@@ -258,7 +272,11 @@ class Ticket:
         if self.granted.done():
             return None
         lease = self._claim(self._tried)
-        if lease is None and all(replica in self._tried for replica in self._model.replicas if replica.is_routable):
+        if (
+            lease is None
+            and not self._has_begun
+            and all(replica in self._tried for replica in self._model.replicas if replica.is_routable)
+        ):
             lease = self._claim(())  # no other is left: the one that failed may do better now
         if lease is None:
             return False

@@ -64,6 +64,7 @@ SLOTS_IN_USE: Final = "remuda_slots_in_use"
 CIRCUIT_OPEN: Final = "remuda_circuit_open"
 RETRIES: Final = "remuda_retries_total"
 RETRIES_REFUSED: Final = "remuda_retries_refused_total"
+CONTINUATIONS: Final = "remuda_stream_continuations_total"
 MODELS_LOADED: Final = "remuda_models_loaded"
 ENGINE_LOADS: Final = "remuda_engine_loads_total"
 ENGINE_LOAD_SECONDS: Final = "remuda_engine_load_seconds_total"
@@ -174,6 +175,14 @@ CATALOGUE: Final = (
         Kind.COUNTER,
         (),
         "Times that did not happen because `routing.retry_budget_percent` was used up.",
+        Source.READING,
+    ),
+    Metric(
+        CONTINUATIONS,
+        Kind.COUNTER,
+        ("outcome",),
+        "Streams that broke off and could be continued, by what became of them: `continued` to their end, unseen by "
+        "their clients; `failed`, which ended with an error; `abandoned`, whose clients left meanwhile.",
         Source.READING,
     ),
     Metric(MODELS_LOADED, Kind.GAUGE, (), "Models that an engine of this gateway holds in memory.", Source.READING),

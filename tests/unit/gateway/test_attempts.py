@@ -160,3 +160,18 @@ def test_what_could_not_be_retried_takes_nothing_from_the_budget():
     stand.ended(UpstreamFailed(), head_sent=True)
     stand.ended(ValueError())
     assert (stand.budget.taken, stand.budget.refused) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "may"), [({}, True), ({"attempts": 2}, True), ({"attempts": 3}, False), ({"disconnected": True}, False)]
+)
+def test_whether_one_may_go_on_with_a_stream(state: dict[str, Any], may: bool):
+    exchange = SimpleNamespace(**{"attempts": 1, "disconnected": False} | state)
+    assert Stand().attempts.may_continue(cast(Exchange, exchange), 1) is may
+
+
+def test_streams_that_go_on_take_from_the_budget_of_all_tries():
+    stand = Stand()
+    exchange = cast(Exchange, SimpleNamespace(attempts=1, disconnected=False))
+    assert [stand.attempts.may_continue(exchange, 0) for _ in range(FLOOR + 1)] == [True] * FLOOR + [False]
+    assert (stand.budget.taken, stand.budget.refused) == (FLOOR, 1)

@@ -30,6 +30,8 @@ class Waiting:
         self.fields: dict[bytes, bytes] = {}
         self.expires_at: Any = None
         self.expiry_fault: Any = None
+        self.head_sent = False
+        self.is_kept_alive = False
 
 
 def exchange() -> Exchange:
@@ -203,6 +205,29 @@ async def test_models_on_one_server_share_its_slots() -> None:
     with await task:
         assert slots.in_use == 1
     assert slots.in_use == 0
+
+
+async def test_a_stream_that_broke_off_is_first_and_goes_to_one_that_fits_alone() -> None:
+    one, two = replica("s/m"), replica("t/m")
+    fleet, model = fleet_of(one, two)
+    router = router_of(fleet)
+    leases = [router.lease(model, ASK, exchange(), ()) for _ in range(2)]
+    broken = exchange()
+    broken.head_sent = True
+    other = asyncio.ensure_future(router.wait(model, ASK, exchange()))
+    await asyncio.sleep(0)
+    waiting = asyncio.ensure_future(router.wait(model, ASK, broken, (one,)))
+    await asyncio.sleep(0)
+    assert next(each.exchange for each in cast(Any, model.waiting.order())) is broken
+    of_one, of_two = sorted((lease for lease in leases if lease is not None), key=lambda lease: lease.replica.id)
+    two.state = ReplicaState.STANDBY
+    of_one.give_back()
+    granted = await other  # it was not for the stream, though all that were left had been tried
+    assert (granted.replica, waiting.done()) == (one, False)
+    two.state = ReplicaState.ACTIVE
+    of_two.give_back()
+    granted.give_back()
+    assert (await waiting).replica is two
 
 
 async def test_an_alias_of_several_is_served_by_the_first_that_can_be() -> None:

@@ -248,9 +248,13 @@ class RoutingSettings(Section):
     keep_alive_every_s: Annotated[Seconds, Field(ge=0.5)] = 5
     """How often after that."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
-    """How many replicas are tried before a request fails. None is tried again once an answer has begun."""
+    """How many replicas are tried before a request fails, those that continue its stream among them."""
     retry_budget_percent: Annotated[Whole, Field(ge=0, le=1000)] = 50
     """How many requests may be tried on another replica: this share of the requests of the last 10 seconds and those under way, and ten more. Keeps servers that fail under load from getting it several times over; high enough that one of two may die."""  # noqa: E501
+    continuation: bool = True
+    """Whether a stream that breaks off is continued by another replica where its engine can do that (llama.cpp, plain text)."""  # noqa: E501
+    continuation_max_bytes: Size = 256 * 1024
+    """How much text a stream may have sent to be continued. It is kept for that until the stream ends, and so is the request."""  # noqa: E501
 
 
 class HealthSettings(Section):

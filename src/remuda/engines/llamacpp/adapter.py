@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -28,6 +29,8 @@ from remuda.engines.body import (
     with_usage,
 )
 from remuda.engines.llamacpp import responses
+from remuda.engines.llamacpp.continuation import DEFAULT_MAX_BYTES, KeptStream
+from remuda.engines.llamacpp.continued_ask import is_exact
 from remuda.engines.llamacpp.reviewed import check_fields
 from remuda.engines.llamacpp.tool_choice import CallsAlone, chosen_tool, is_required
 from remuda.engines.protocol import Outgoing, StreamTranslator
@@ -59,8 +62,12 @@ class LlamaCpp:
     slots_path = "/slots"
     counts_tokens = True
 
-    def __init__(self, wall: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self, wall: Callable[[], float] = lambda: 0.0, *, continuation_max_bytes: int = DEFAULT_MAX_BYTES
+    ) -> None:
+        """`continuation_max_bytes`: how much text a stream may have sent to be continued elsewhere; 0: none is."""
         self._wall = wall
+        self._continuation_max_bytes = continuation_max_bytes
 
     def busy_slots(self, body: bytes) -> int:
         """How many slots are processing, by the list at `/slots`."""
@@ -103,9 +110,20 @@ class LlamaCpp:
             translate = responses.translation_for(fields, model, created_at, shows_progress=shows_progress)
         elif ask.operation is Operation.CHAT and is_required(fields, wanted):
             translate = CallsAlone
+        path, body = _PATHS[ask.operation], with_fields(ask.body, fields, wanted)
+        if ask.is_streamed and self._continuation_max_bytes and ask.operation in _TAKES_STREAM_OPTIONS:
+            translate = partial(
+                KeptStream,
+                ask.operation,
+                path,
+                body,
+                is_exact=is_exact(ask, fields, wanted),
+                max_bytes=self._continuation_max_bytes,
+                inner=translate,
+            )
         return Outgoing(
-            path=_PATHS[ask.operation],
-            body=with_fields(ask.body, fields, wanted),
+            path=path,
+            body=body,
             is_streamed=is_streamed,
             may_emit_progress=is_streamed and not shows_progress,
             translate=translate,

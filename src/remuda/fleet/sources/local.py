@@ -39,6 +39,7 @@ class LocalSource:
                 headers=((b"Authorization", b"Bearer " + state.api_key.encode()),) if state.api_key else (),
                 context_length=state.context,
                 deadlines=self._deadlines,
+                is_restarted=True,
             )
         elif state.phase is Phase.UNLOADING and replica is not None:
             replica.state = ReplicaState.DRAINING

@@ -62,3 +62,14 @@ def test_whoever_waits_for_one_that_cannot_be_loaded_is_told_why():
     failed = said[-1]
     assert isinstance(failed, Failed)
     assert failed.fault.retry_after_s == 64
+
+
+def test_one_that_crashes_is_started_again_and_another_replica_stands_for_it():
+    local, said = source()
+    local.changed(RUNNING)
+    [first] = served(said[-1]).replicas
+    assert first.is_restarted
+    local.changed(replace(IDLE, phase=Phase.LOADING))
+    local.changed(RUNNING)
+    [second] = served(said[-1]).replicas
+    assert second is not first
