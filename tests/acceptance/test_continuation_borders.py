@@ -319,7 +319,7 @@ async def test_streams_of_a_local_engine_outlive_its_crash():
             async with RawClient(gateway.port) as one, RawClient(gateway.port) as two:
                 for client in (one, two):
                     client.say(post(json.dumps(LONG).encode()))
-                begun = [await client.events(5) for client in (one, two)]
+                begun = [await client.events(2) for client in (one, two)]
                 process = gateway.remuda.local._entries[MODEL].process
                 assert process is not None
                 os.kill(process.pid, signal.SIGKILL)  # type: ignore[attr-defined]
