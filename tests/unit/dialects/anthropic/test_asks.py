@@ -236,6 +236,8 @@ PDF = {"type": "base64", "media_type": "application/pdf", "data": ""}
         ({"tools": [{"name": "f", "input_schema": None}]}, "tools[0].input_schema", "must be an object"),
         ({"tools": [{"name": "f"}], "tool_choice": {"type": "tool"}}, "tool_choice.name", "required"),
         ({"system": [{"type": "image"}]}, "system[0].type", "'image'"),
+        ({"stop_sequences": ["x"] * 65}, "stop_sequences", "64 at most"),
+        ({"stop_sequences": ["x", " "]}, "stop_sequences", "white space"),
         ({"mcp_servers": [{"url": "http://x"}]}, "mcp_servers", "no servers"),
         (
             {"output_config": {"format": {"type": "json_schema", "schema": 1}}},
