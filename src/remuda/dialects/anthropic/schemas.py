@@ -10,6 +10,7 @@ import msgspec
 
 EMPTY_OBJECT: Final = msgspec.Raw(b"{}")
 ANY_OBJECT: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
+# Handed out by factories: as plain defaults they would stand in the OpenAPI document, which cannot write them.
 
 
 class AnthropicBase64(msgspec.Struct, tag_field="type", tag="base64"):
@@ -75,7 +76,7 @@ class AnthropicToolUse(msgspec.Struct, tag_field="type", tag="tool_use"):
 
     id: str
     name: str
-    input: msgspec.Raw = EMPTY_OBJECT
+    input: msgspec.Raw = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
     """An object."""
 
 
@@ -112,7 +113,7 @@ class AnthropicTool(msgspec.Struct):
     type: str | None = None
     """`custom`; tools of other types are run, or known, by Anthropic alone, and refused."""
     description: str | None = None
-    input_schema: msgspec.Raw = ANY_OBJECT
+    input_schema: msgspec.Raw = msgspec.field(default_factory=lambda: ANY_OBJECT)
     strict: bool | None = None
 
 
