@@ -25,7 +25,7 @@ from remuda.dialects.anthropic.schemas import (
     AnthropicToolUse,
     AnthropicUrl,
 )
-from remuda.dialects.kit.bodies import decoded
+from remuda.dialects.kit.bodies import decoded, malformed
 
 MAX_MODEL_NAME: Final = 256
 MAX_BLOCKS: Final = 20_000
@@ -300,9 +300,15 @@ def _tool_choice(asked: AnthropicCount) -> Json:
 
 
 def _object(value: msgspec.Raw, place: str) -> msgspec.Raw:
-    """`value` as it came; raises InvalidRequest where it is no JSON object."""
-    if bytes(memoryview(value)[:1]) != b"{":
+    """`value` as it came; raises InvalidRequest where it is no JSON object, InvalidJson where it is no UTF-8, which the
+    decoder has not looked at in what it left as it came."""
+    raw = bytes(value)
+    if not raw.startswith(b"{"):
         raise InvalidRequest(f"'{place}' must be an object", parameter=place, expected="an object")
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        raise malformed(error, raw) from error
     return value
 
 
