@@ -36,6 +36,7 @@ def test_an_answer_and_the_same_streamed(client: anthropic.Anthropic) -> None:
     whole = client.messages.create(model=CHAT, max_tokens=40, extra_body=GREEDY, messages=HELLO)
     [block] = whole.content
     assert block.type == "text"
+    assert (whole._request_id or "").startswith("req_")
     assert (whole.role, whole.stop_reason, whole.model) == ("assistant", "end_turn", CHAT)
     assert whole.usage.input_tokens + (whole.usage.cache_read_input_tokens or 0) > 0
     assert whole.usage.output_tokens > 0
