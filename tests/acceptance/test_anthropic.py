@@ -48,6 +48,7 @@ async def test_whole_and_streamed(gateway: RunningGateway, upstream: FakeUpstrea
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert (answer.headers["x-request-id"], answer.headers["x-remuda-replica"]) == ("mine-1", "one/fake")
+    assert answer.headers["request-id"] == "mine-1"
     said = events(answer.text)
     assert [each["type"] for each in said] == [
         "message_start",
@@ -62,6 +63,7 @@ async def test_whole_and_streamed(gateway: RunningGateway, upstream: FakeUpstrea
     assert (said[-2]["usage"]["input_tokens"], said[-2]["usage"]["output_tokens"]) == (1, 8)
     whole = await post(gateway)
     assert whole.headers["content-type"] == "application/json"
+    assert whole.headers["request-id"] == whole.headers["x-request-id"]
     assert whole.json()["content"] == [{"type": "text", "text": text(said)}]
     assert whole.json()["usage"]["output_tokens"] == 8
     first, second = reversed(await gateway.records())

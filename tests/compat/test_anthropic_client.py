@@ -36,6 +36,7 @@ def test_an_answer_and_the_same_streamed(client: anthropic.Anthropic) -> None:
     whole = client.messages.create(model=CHAT, max_tokens=40, extra_body=GREEDY, messages=HELLO)
     [block] = whole.content
     assert block.type == "text"
+    assert (whole._request_id or "").startswith("req_")
     assert (whole.role, whole.stop_reason, whole.model) == ("assistant", "end_turn", CHAT)
     assert whole.usage.input_tokens + (whole.usage.cache_read_input_tokens or 0) > 0
     assert whole.usage.output_tokens > 0
@@ -147,6 +148,43 @@ def test_a_tool_loop(client: anthropic.Anthropic, is_streamed: bool) -> None:
     after = [*asked, {"role": "assistant", "content": said}, {"role": "user", "content": [result]}]
     final = client.messages.create(messages=after, **common)
     assert final.content[0].type == "text"
+
+
+@pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "get_weather"}])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_tool_that_has_to_be_called_is_called(client: anthropic.Anthropic, choice: Any, is_streamed: bool) -> None:
+    clock: Any = {"name": "get_time", "input_schema": {"type": "object", "properties": {}}}
+    common: Any = {
+        "model": CHAT,
+        "max_tokens": 120,
+        "extra_body": GREEDY,
+        "messages": [{"role": "user", "content": "What is the weather in Rome?"}],
+        "tools": [clock, WEATHER] if choice["type"] == "tool" else [WEATHER],
+        "tool_choice": choice,
+    }
+    if is_streamed:
+        with client.messages.stream(**common) as stream:
+            answer: Any = stream.get_final_message()
+    else:
+        answer = client.messages.create(**common)
+    assert [(block.type, block.name) for block in answer.content] == [("tool_use", "get_weather")]
+    assert isinstance(answer.content[0].input["city"], str)
+    assert answer.stop_reason == "tool_use"
+
+
+def test_pictures_and_what_else_the_model_cannot_read_are_refused(client: anthropic.Anthropic) -> None:
+    sources: Any = [
+        {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="},
+        {"type": "url", "url": "http://127.0.0.1:9/x.png"},
+        {"type": "file", "file_id": "f"},
+    ]
+    for source in sources:
+        with pytest.raises(anthropic.BadRequestError):
+            client.messages.create(
+                model=CHAT,
+                max_tokens=1,
+                messages=[{"role": "user", "content": [{"type": "image", "source": source}]}],
+            )
 
 
 def test_thinking_stands_apart(client: anthropic.Anthropic) -> None:

@@ -25,11 +25,13 @@ from remuda.dialects.anthropic.schemas import (
     AnthropicToolUse,
     AnthropicUrl,
 )
-from remuda.dialects.kit.bodies import decoded
+from remuda.dialects.kit.bodies import decoded, malformed
 
 MAX_MODEL_NAME: Final = 256
 MAX_BLOCKS: Final = 20_000
 """Messages, blocks and tools together: each is looked at, and others wait meanwhile. Agents come to some thousands."""
+MAX_SEQUENCES: Final = 64
+"""Each is looked for after every token."""
 BILLING: Final = "x-anthropic-billing-header:"
 """How a block begins that some clients put before the system prompt: a word for Anthropic's billing, another one with
 each request. A model has no use for it, and with it no prompt would begin as the one before."""
@@ -58,12 +60,13 @@ def read_messages(body: bytes) -> AnthropicAsk:
     asked = _checked(_read(_decode_messages, body))
     if asked.max_tokens < 1:
         raise InvalidRequest("'max_tokens' is a whole number from 1", parameter="max_tokens", received=asked.max_tokens)
+    sequences = _sequences(asked)
     made = _prompt(asked) | {"max_tokens": asked.max_tokens}
     for name in ("temperature", "top_p", "top_k"):
         if (value := getattr(asked, name)) is not None:
             made[name] = value
-    if asked.stop_sequences:
-        made["stop"] = asked.stop_sequences
+    if sequences:
+        made["stop"] = sequences
     is_streamed = bool(asked.stream)
     if is_streamed:
         made |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -74,8 +77,8 @@ def read_messages(body: bytes) -> AnthropicAsk:
         is_streamed,
         1,
         msgspec.json.encode(made),
-        wants_stop_word=bool(asked.stop_sequences),
-        sequences=tuple(asked.stop_sequences or ()),
+        wants_stop_word=bool(sequences),
+        sequences=tuple(sequences),
         shows_thinking=_thinks(asked),
     )
 
@@ -119,6 +122,15 @@ def _checked(asked: Body) -> Body:
     if asked.mcp_servers:
         raise InvalidRequest("'mcp_servers': this gateway calls no servers for models", parameter="mcp_servers")
     return asked
+
+
+def _sequences(asked: AnthropicMessages) -> list[str]:
+    sequences = asked.stop_sequences or []
+    if len(sequences) > MAX_SEQUENCES:
+        raise InvalidRequest(f"'stop_sequences': {MAX_SEQUENCES} at most", parameter="stop_sequences")
+    if not all(map(str.strip, sequences)):
+        raise InvalidRequest("'stop_sequences': each needs more than white space", parameter="stop_sequences")
+    return sequences
 
 
 def _thinks(asked: AnthropicCount) -> bool:
@@ -288,9 +300,15 @@ def _tool_choice(asked: AnthropicCount) -> Json:
 
 
 def _object(value: msgspec.Raw, place: str) -> msgspec.Raw:
-    """`value` as it came; raises InvalidRequest where it is no JSON object."""
-    if bytes(memoryview(value)[:1]) != b"{":
+    """`value` as it came; raises InvalidRequest where it is no JSON object, InvalidJson where it is no UTF-8, which the
+    decoder has not looked at in what it left as it came."""
+    raw = bytes(value)
+    if not raw.startswith(b"{"):
         raise InvalidRequest(f"'{place}' must be an object", parameter=place, expected="an object")
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        raise malformed(error, raw) from error
     return value
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from remuda.core.faults import Fault, NotOffered, Unavailable
-from remuda.dialects.anthropic.events import JSON, event
+from remuda.dialects.anthropic.events import ID_HEADER, JSON, event
 from remuda.dialects.anthropic.schemas import AnthropicError, AnthropicErrorDetail
 from remuda.dialects.kit.status import status_of
 from remuda.dialects.kit.waiting import waiting_headers
@@ -33,7 +33,7 @@ TYPES: Final = {
 def refusal(fault: Fault, request_id: str) -> Refusal:
     """The whole answer that says `fault`."""
     status = _status(fault)
-    headers = [(b"content-type", JSON), (b"request-id", request_id.encode()), *waiting_headers(fault)]
+    headers = [(b"content-type", JSON), (ID_HEADER, request_id.encode()), *waiting_headers(fault)]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     if isinstance(fault, NotOffered):

@@ -6,6 +6,8 @@ import msgspec
 
 EVENTS: Final = b"text/event-stream; charset=utf-8"
 JSON: Final = b"application/json"
+ID_HEADER: Final = b"request-id"
+"""Where clients look for a request's id."""
 
 
 def event(kind: str, **fields: Any) -> bytes:

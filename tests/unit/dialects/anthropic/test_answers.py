@@ -1,5 +1,6 @@
 """Answers of engines in Anthropic's words; however they are cut, the same events come out."""
 
+import contextlib
 import json
 from itertools import pairwise
 from typing import Any
@@ -314,3 +315,46 @@ def test_a_count() -> None:
     for body in (b"{", b"{}", b'{"input_tokens":"many"}'):
         with pytest.raises(UpstreamFailed):
             CountAnswer().whole(body)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "choices",
+                    "delta",
+                    "message",
+                    "content",
+                    "tool_calls",
+                    "function",
+                    "name",
+                    "arguments",
+                    "usage",
+                    "error",
+                ]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.lists(JSON, max_size=4))
+def test_whatever_comes_is_said_or_a_fault(chunks: list[Any]) -> None:
+    made = answer()
+    said = b""
+    with contextlib.suppress(UpstreamFailed):
+        for each in chunks:
+            said += made.feed(b"data: " + json.dumps(each).encode() + b"\n\n")
+        said += made.end()
+    kinds = [each["type"] for each in events(said)]
+    assert kinds.count("message_start") == ("message_start" in kinds)
+    assert kinds.count("content_block_start") - kinds.count("content_block_stop") in (0, 1)
+    for each in chunks:
+        with contextlib.suppress(UpstreamFailed):
+            json.loads(answer(is_streamed=False).whole(json.dumps(each).encode()))

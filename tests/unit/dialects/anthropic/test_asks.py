@@ -1,9 +1,12 @@
 """Requests in Anthropic's words, as engines get them."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remuda.core.ask import Operation
 from remuda.core.faults import InvalidJson, InvalidRequest
@@ -236,6 +239,8 @@ PDF = {"type": "base64", "media_type": "application/pdf", "data": ""}
         ({"tools": [{"name": "f", "input_schema": None}]}, "tools[0].input_schema", "must be an object"),
         ({"tools": [{"name": "f"}], "tool_choice": {"type": "tool"}}, "tool_choice.name", "required"),
         ({"system": [{"type": "image"}]}, "system[0].type", "'image'"),
+        ({"stop_sequences": ["x"] * 65}, "stop_sequences", "64 at most"),
+        ({"stop_sequences": ["x", " "]}, "stop_sequences", "white space"),
         ({"mcp_servers": [{"url": "http://x"}]}, "mcp_servers", "no servers"),
         (
             {"output_config": {"format": {"type": "json_schema", "schema": 1}}},
@@ -256,3 +261,50 @@ def test_max_tokens_is_required_and_bodies_are_json() -> None:
         read_messages(b'{"model": "m", "messages": []}')
     with pytest.raises(InvalidJson):
         read_messages(b"{")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b'"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"1","name":"f","input":{"n":"%b"}}]}]',
+        b'"messages":[{"role":"user","content":"x"}],"tools":[{"name":"f","input_schema":{"n":"%b"}}]',
+        b'"messages":[{"role":"user","content":"%b"}]',
+    ],
+)
+@pytest.mark.parametrize("odd", [b"\xff", rb"\ud83d"])
+def test_texts_that_are_none_are_refused_wherever_they_stand(fields: bytes, odd: bytes) -> None:
+    body = b'{"model":"m","max_tokens":1,' + fields % odd + b"}"
+    with pytest.raises(InvalidJson):
+        read_messages(body)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "text", "content", "x"]), inner)
+    ),
+    max_leaves=6,
+)
+BLOCKS = st.lists(
+    st.dictionaries(
+        st.sampled_from(["text", "source", "thinking", "id", "name", "input", "tool_use_id", "content", "title"]), JSON
+    ).flatmap(
+        lambda fields: st.sampled_from(
+            ["text", "image", "document", "thinking", "redacted_thinking", "tool_use", "tool_result", "?"]
+        ).map(lambda kind: {**fields, "type": kind})
+    ),
+    max_size=3,
+)
+NAMES = ["messages", "system", "tools", "tool_choice", "thinking", "stop_sequences", "output_config", "max_tokens"]
+
+
+@given(
+    st.dictionaries(st.sampled_from(NAMES), JSON, max_size=3),
+    st.lists(st.tuples(st.sampled_from(["user", "assistant", "system"]), BLOCKS | st.text(max_size=3)), max_size=3),
+)
+def test_whatever_comes_is_read_or_refused(odd: dict[str, Any], said: list[tuple[str, Any]]) -> None:
+    messages = [{"role": role, "content": content} for role, content in said]
+    body = json.dumps({**BASE, "messages": messages, **odd}).encode()
+    for read in (read_messages, read_count):
+        with contextlib.suppress(InvalidRequest):
+            assert isinstance(json.loads(read(body).body), dict)
