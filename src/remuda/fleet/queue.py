@@ -6,9 +6,11 @@ slots that come free at least one goes down.
 
 *Within a class* each key has a pass; the key with the lowest one is next, and pays for each slot with one over its
 weight (stride scheduling; Waldspurger and Weihl, 1995). A key that comes back after a pause begins where the class
-stands: nobody saves up turns.
+stands: nobody saves up turns. But it begins no earlier than where its last turn left it, or a key that has one request
+waiting at a time would be new each time, and always next.
 
-No operation looks at all who wait, but for the order as a whole, which is only asked for by those who are told it.
+No operation looks at all who wait, but for the order as a whole, which is only asked for by those who are told it, and
+made once for all who ask before something changes.
 """
 
 import heapq
@@ -22,6 +24,8 @@ from remuda.core.priority import Priority
 
 STARVATION: Final = 8
 """How often in a row a class with waiters is passed over."""
+FEW: Final = 16
+"""Stale entries that are not worth looking for."""
 
 
 class Waiter(Protocol):
@@ -55,14 +59,26 @@ class Waiter(Protocol):
 class _Class:
     """The waiters of one class."""
 
-    __slots__ = ("_heap", "_lines", "_numbers", "_numbers_back", "_passes", "_virtual", "_weights", "size")
+    __slots__ = (
+        "_heap",
+        "_lines",
+        "_many_passes",
+        "_numbers",
+        "_numbers_back",
+        "_passes",
+        "_virtual",
+        "_weights",
+        "size",
+    )
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         self._weights = weights
         self._lines: dict[str, OrderedDict[Waiter, None]] = {}
         """By key, each in order of arrival."""
         self._passes: dict[str, float] = {}
-        """Of the keys that have waiters."""
+        """Of the keys that have waiters, and of those that were served lately."""
+        self._many_passes = FEW
+        """So many are looked through for those that need not be known any more."""
         self._heap: list[tuple[float, int, str]] = []
         """Their passes; entries that no longer say the truth are passed over."""
         self._numbers = count()
@@ -77,21 +93,26 @@ class _Class:
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = OrderedDict()
-            self._passes[key] = self._virtual
-            heapq.heappush(self._heap, (self._virtual, next(self._numbers), key))
+            turn = self._passes[key] = max(self._virtual, self._passes.get(key, 0.0))
+            heapq.heappush(self._heap, (turn, next(self._numbers), key))
         line[waiter] = None
         self.size += 1
 
     def pop(self) -> Waiter:
         while True:
             turn, _, key = heapq.heappop(self._heap)
-            if self._passes.get(key) == turn:
+            line = self._lines.get(key)
+            if line is not None and self._passes[key] == turn:
                 break
-        line = self._lines[key]
         waiter, _ = line.popitem(last=False)
         self.size -= 1
         self._virtual = turn
-        self._paid(key, turn + self._price(key))
+        turn = self._passes[key] = turn + self._price(key)
+        if line:
+            heapq.heappush(self._heap, (turn, next(self._numbers), key))
+        else:
+            del self._lines[key]
+        self._tidy()
         return waiter
 
     def put_back(self, waiter: Waiter) -> None:
@@ -112,7 +133,7 @@ class _Class:
         del line[waiter]
         self.size -= 1
         if not line:
-            del self._lines[waiter.key_id], self._passes[waiter.key_id]
+            del self._lines[waiter.key_id]
         self._tidy()
         return True
 
@@ -124,44 +145,46 @@ class _Class:
         numbers = count(max((number for _, number, _ in heap), default=0) + 1)
         while heap:
             turn, _, key = heapq.heappop(heap)
-            if turn != passes.get(key):
+            if not left.get(key) or turn != passes[key]:
                 continue  # an entry that no longer says the truth
             yield next(lines[key])
             left[key] -= 1
             if left[key]:
                 passes[key] = turn + self._price(key)
                 heapq.heappush(heap, (passes[key], next(numbers), key))
-            else:
-                del passes[key]
 
     def _price(self, key: str) -> float:
         return 1 / self._weights.get(key, 1.0)
 
-    def _paid(self, key: str, turn: float) -> None:
-        if self._lines[key]:
-            self._passes[key] = turn
-            heapq.heappush(self._heap, (turn, next(self._numbers), key))
-        else:
-            del self._lines[key], self._passes[key]
-        self._tidy()
-
     def _tidy(self) -> None:
         """Forget what no longer says the truth, before there is much of it."""
-        if len(self._heap) > 2 * len(self._passes) + 16:
-            self._heap = [(turn, next(self._numbers), key) for key, turn in self._passes.items()]
+        lines = self._lines
+        if not lines:  # nobody waits, so nobody is before or behind another
+            self._heap.clear()
+            self._passes.clear()
+            self._virtual = 0.0
+            return
+        if len(self._heap) > 2 * len(lines) + FEW:
+            self._heap = [(self._passes[key], next(self._numbers), key) for key in lines]
             heapq.heapify(self._heap)
+        if len(self._passes) > self._many_passes:
+            now = self._virtual
+            self._passes = {key: turn for key, turn in self._passes.items() if turn > now or key in lines}
+            self._many_passes = 2 * len(self._passes) + FEW
 
 
 class Queue:
     """The queue of one model. `weights` says how many turns a key gets for one of another; 1 where it says nothing."""
 
-    __slots__ = ("_classes", "_passed_over", "_weights")
+    __slots__ = ("_classes", "_passed_over", "_places", "_weights")
 
     def __init__(self, weights: Mapping[str, float] | None = None) -> None:
         self._weights = weights if weights is not None else {}
         self._classes: dict[Priority, _Class] = {}
         """Those that were ever needed."""
         self._passed_over = dict.fromkeys(Priority, 0)
+        self._places: dict[Waiter, int] | None = None
+        """Kept until something changes."""
 
     def __len__(self) -> int:
         return sum(each.size for each in self._classes.values())
@@ -172,18 +195,22 @@ class Queue:
 
     def add(self, waiter: Waiter) -> None:
         """At the end of its key's line."""
+        self._places = None
         self._class(waiter.priority).add(waiter)
 
     def pop(self) -> Waiter:
         """The next one; LookupError where nobody waits."""
+        self._places = None
         return self._classes[_next(self._passed_over, self.sizes())].pop()
 
     def put_back(self, waiter: Waiter) -> None:
         """Undo a `pop`: it could not take what it was woken for."""
+        self._places = None
         self._class(waiter.priority).put_back(waiter)
 
     def discard(self, waiter: Waiter) -> bool:
         """It no longer waits; False where it did not."""
+        self._places = None
         of = self._classes.get(waiter.priority)
         return of is not None and of.discard(waiter)
 
@@ -191,6 +218,7 @@ class Queue:
         """All who wait, in their order, out of the queue."""
         everybody = list(self.order())
         self._classes.clear()
+        self._places = None
         return everybody
 
     def order(self) -> Iterator[Waiter]:
@@ -201,6 +229,14 @@ class Queue:
             chosen = _next(passed_over, left)
             left[chosen] -= 1
             yield next(lines[chosen])
+
+    def places(self) -> Mapping[Waiter, int]:
+        """Everybody's place in `order`; 1 is next. Looks at all, once for all who ask before something changes: a
+        thousand may be told theirs in one go."""
+        places = self._places
+        if places is None:
+            places = self._places = {waiter: place for place, waiter in enumerate(self.order(), 1)}
+        return places
 
     def _class(self, priority: Priority) -> _Class:
         found = self._classes.get(priority)

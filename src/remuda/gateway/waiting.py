@@ -1,7 +1,7 @@
 """What those who wait are told: their place, how long it may take, and that they are not forgotten."""
 
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from remuda.core.priority import Priority
 from remuda.fleet.registry import Model
@@ -14,19 +14,17 @@ SMOOTHING: Final = 0.2
 MAX_RETRY_AFTER_S: Final = 600
 
 
-def positions(model: Model) -> "dict[Any, int]":
-    """Everybody's place in the queue of `model`, in order; 1 is next. Looks at all who wait."""
-    return {waiter: position for position, waiter in enumerate(model.waiting.order(), 1)}
-
-
 def position_of(model: Model, ticket: "Ticket") -> int | None:
-    """One place; None for somebody who does not wait."""
-    return positions(model).get(ticket)
+    """Its place in the queue of `model`, 1 is next; None for somebody who does not wait."""
+    return model.waiting.places().get(ticket)
 
 
 def eta_s(model: Model, position: int) -> int | None:
-    """Whole seconds until a slot comes to that place, as it has gone so far; None where nothing has been seen yet."""
-    return None if model.grant_s is None else ceil(position * model.grant_s)
+    """Whole seconds until a slot comes to that place, as it has gone so far; None where nothing has been seen yet, and
+    where nobody serves the model at present: how fast it went before does not tell when somebody will."""
+    if model.grant_s is None or not any(replica.is_routable for replica in model.replicas):
+        return None
+    return ceil(position * model.grant_s)
 
 
 def note_grant(model: Model, now: float) -> None:
@@ -78,13 +76,10 @@ class KeepAlive:
         if not self._due:
             return
         due = [ticket for ticket, at in self._due.items() if at <= now]
-        known: dict[Model, dict[Any, int]] = {}
         for ticket in due:
             self._due[ticket] = now + self._every_s
             model = ticket.model
-            if model not in known:
-                known[model] = positions(model)
-            position = known[model].get(ticket)
+            position = position_of(model, ticket)
             if position is not None and ticket.exchange.keep_alive_comment(comment(position, eta_s(model, position))):
                 self.sent += 1
 

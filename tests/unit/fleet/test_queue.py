@@ -64,6 +64,61 @@ def test_nobody_saves_up_turns() -> None:
     assert Counter(served(queue, 4)) == {"a": 2, "b": 2}, "the second was not there before: it has nothing to catch up"
 
 
+@pytest.mark.parametrize("weight", [1.0, 0.25, 4.0])
+def test_who_has_one_waiting_at_a_time_gets_its_share_and_no_more(weight: float) -> None:
+    queue = queue_of(*line("a" * 100, "one"), *line("c" * 100, "two"), *line("b", "three"), weights={"three": weight})
+    got: list[str] = []
+    for _ in range(100):
+        got += served(queue, 1)
+        if got[-1] == "b":
+            [queue.add(each) for each in line("b", "three")]
+    counts = Counter(got)
+    # One that is sent only after the one before cannot have several turns in a row, so a heavy key's share is bounded.
+    assert abs(counts["b"] - 100 * min(weight / (weight + 2), 2 / 3)) <= 4
+    assert abs(counts["a"] - counts["c"]) <= 1
+
+
+def test_who_leaves_and_comes_back_is_not_new() -> None:
+    queue = queue_of(*line("aaaa", "one"), *line("bbbb", "two"))
+    served(queue, 1)
+    leavers = [each for each in queue.order() if each.key_id == "one"]
+    for each in leavers:
+        queue.discard(each)
+    for each in leavers:
+        queue.add(each)
+    assert served(queue, 3) == ["b", "a", "b"]
+
+
+def test_keys_that_were_served_are_forgotten_in_time() -> None:
+    queue = queue_of(*line("a" * 1100, "one"))
+    for number in range(1000):
+        queue.add(Somebody("x", f"key{number}"))
+        served(queue, 2)
+    [one_class] = queue._classes.values()
+    assert len(one_class._passes) < 50
+    assert len(one_class._heap) < 50
+    while len(queue):
+        queue.pop()
+    assert not one_class._passes
+
+
+def test_places_are_told_anew_when_something_has_changed() -> None:
+    waiters = line("abc", "one")
+    queue = queue_of(*waiters)
+    assert queue.places() is queue.places()
+    assert list(queue.places().values()) == [1, 2, 3]
+    first = queue.pop()
+    assert first not in queue.places()
+    queue.put_back(first)
+    assert queue.places()[first] == 1
+    queue.discard(first)
+    assert queue.places()[waiters[2]] == 2
+    queue.add(first)
+    assert queue.places()[first] == 3
+    queue.clear()
+    assert queue.places() == {}
+
+
 def test_higher_classes_first_but_the_lower_ones_not_never() -> None:
     high, low = line("h" * 40, priority=Priority.HIGH), line("l" * 3, priority=Priority.LOW)
     order = served(queue_of(*low, *high))
@@ -149,6 +204,35 @@ def test_everybody_is_served_once_in_order_within_key_and_class(waiters: list[So
     for each in waiters:
         alike = [other for other in waiters if (other.key_id, other.priority) == (each.key_id, each.priority)]
         assert [other for other in order if other in alike] == alike
+
+
+@given(
+    st.dictionaries(st.sampled_from("xyz"), st.sampled_from([0.5, 1.0, 2.0])),
+    st.lists(st.sampled_from(["x", "y", "z", "serve", "leave", *["serve again"] * 8]), min_size=60, max_size=150),
+)
+@settings(deadline=None, max_examples=50)
+def test_no_key_waits_longer_than_its_share_allows(weights: dict[str, float], events: list[str]) -> None:
+    """Whoever comes, comes back at once, or leaves: between two turns of a key that waits all the time, each other one
+    has at most as many turns as the weights say, and two more."""
+    queue = Queue(weights)
+    since: dict[str, Counter[str]] = {}
+    for event in events:
+        if event in "xyz":
+            queue.add(Somebody(event, event))
+        elif event == "leave" and len(queue):
+            queue.discard(list(queue.order())[-1])
+        elif len(queue):
+            key = queue.pop().key_id
+            for waiting in since.values():
+                waiting[key] += 1
+            since.pop(key, None)
+            if event == "serve again":
+                queue.add(Somebody(key, key))
+        waiting_keys = {each.key_id for each in queue.order()}
+        since = {key: since.get(key, Counter()) for key in waiting_keys}
+        for key, others in since.items():
+            for other, turns in others.items():
+                assert turns <= weights.get(other, 1.0) / weights.get(key, 1.0) + 2
 
 
 @given(st.lists(st.sampled_from(["high", "low", "serve"]), max_size=300))

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from remuda.core.priority import Priority
 from remuda.fleet.registry import Fleet, Served
+from remuda.fleet.replica import ReplicaState
 from remuda.gateway.waiting import (
     MAX_RETRY_AFTER_S,
     KeepAlive,
@@ -62,6 +63,14 @@ def test_how_long_it_takes_is_learnt_from_those_before() -> None:
     note_grant(model, 1e6)
     assert retry_after(model) == MAX_RETRY_AFTER_S
     assert position_of(model, cast(Any, Waiter())) is None
+
+
+def test_where_nobody_serves_the_model_it_is_not_known_how_long_it_takes() -> None:
+    _, model = served()
+    note_grant(model, 2.0)
+    assert eta_s(model, 1) == 2
+    model.replicas[0].state = ReplicaState.STANDBY
+    assert eta_s(model, 1) is None
 
 
 def test_classes_are_counted_by_their_words() -> None:
