@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import psutil
+
 Command = Sequence[str | Path]
 
 HERE = Path(__file__).parent
@@ -180,8 +182,9 @@ class Program:
         return total
 
     def stop(self) -> None:
-        """Ends it: asked first, then not."""
+        """Ends it and all that descend from it: asked first, then not."""
         pids = self.pids()
+        family = [found for pid in pids[1:] if (found := _process(pid)) is not None]
         for how, patience_s in ((signal.SIGTERM, 8), (signal.SIGKILL, 5)):
             if self._process.poll() is not None and how is signal.SIGTERM:
                 break
@@ -191,6 +194,17 @@ class Program:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience_s)
                 break
+        # Its children are not ours to wait for: whoever adopts them does, and takes its time.
+        _, left = psutil.wait_procs(family, timeout=5)
+        for each in left:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+
+
+def _process(pid: int) -> psutil.Process | None:
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid)
+    return None
 
 
 def _stat(pid: int) -> list[str]:

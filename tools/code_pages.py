@@ -33,12 +33,13 @@ same word. `message` is a sentence for people and often more exact than the one 
 the fault lies in one parameter. A `Retry-After` header says after how many seconds another try makes sense, where that
 is known.
 
-The Ollama face says the same with the same status in Ollama's shape, `{"error": "a sentence"}`.
+The Ollama face says the same with the same status in Ollama's shape, `{"error": "a sentence"}`. The Anthropic face says
+it in [Anthropic's](anthropic-api.md#errors), with its types, and with status 529 where the table has 503.
 
 Once a stream has begun, its status cannot change any more: the fault comes as an event `data: {"error": {...}}` and the
-stream ends without `[DONE]`; in Ollama's API it is the last line, and none with `done: true` follows. A whole answer
-that has begun and cannot be finished is broken off: the connection is closed, so that nobody takes a part for the
-whole.
+stream ends without `[DONE]`; in Ollama's API it is the last line, and none with `done: true` follows; in Anthropic's it
+is an `event: error`, and no `message_stop` follows. A whole answer that has begun and cannot be finished is broken off:
+the connection is closed, so that nobody takes a part for the whole.
 
 *Elsewhere* means: before anything of the answer was sent, another replica of the model is tried first, up to
 `routing.max_attempts`.

@@ -42,6 +42,7 @@ CONSTRAINED: dict[str, dict[str, Any]] = {
     "a schema": {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}},
     "a grammar": {"grammar": 'root ::= "yes, " [a-z ]+'},
     "two answers": {"n": 2},
+    "thoughts": {"chat_template_kwargs": {"enable_thinking": True}},
     "probabilities": {"logprobs": True},
 }
 LONG = {**STORY, "ignore_eos": True, "max_tokens": 250}
@@ -82,9 +83,19 @@ def said(answer: RawAnswer) -> list[Any]:
         (CHATS, {**STORY, "stop": ["river"], "max_tokens": 100}),
         (CHATS, {**COUNT, "max_tokens": 9, "stream_options": None}),
         (CHATS, {**STORY, **ACCENTS, "max_tokens": 40}),
+        (CHATS, {**COUNT, "chat_template_kwargs": {"enable_thinking": False}}),
+        (CHATS, {**COUNT, "messages": [*COUNT["messages"], {"role": "assistant", "content": "3, 4"}]}),
         (COMPLETIONS, {**GREEDY, "prompt": "Once upon a time", "max_tokens": 20}),
     ],
-    ids=["to its own end", "to a stop word", "to a limit", "with penalties and accents", "text completion"],
+    ids=[
+        "to its own end",
+        "to a stop word",
+        "to a limit",
+        "with penalties and accents",
+        "without thoughts",
+        "from a beginning",
+        "text completion",
+    ],
 )
 async def test_wherever_it_is_cut_a_stream_says_the_same(pair: Pair, path: str, ask: dict[str, Any]):
     unbroken = await pair.ask(ask, path)
@@ -96,11 +107,12 @@ async def test_wherever_it_is_cut_a_stream_says_the_same(pair: Pair, path: str, 
 
 
 async def test_a_stream_whose_engine_is_killed_says_the_same_as_one_whose_engine_lives(tmp_path: Path):
+    asked = {**LONG, "max_tokens": 900}  # far from through when its engine is killed
     async with pair_of_engines(tmp_path) as pair:
         gateway = pair.gateway
-        unbroken = await pair.ask(LONG)
+        unbroken = await pair.ask(asked)
         async with RawClient(gateway.port) as client:
-            client.say(post(json.dumps(LONG).encode()))
+            client.say(post(json.dumps(asked).encode()))
             await client.reader.readuntil(b"\r\n\r\n")
             began = b""
             for _ in range(20):
@@ -115,7 +127,7 @@ async def test_a_stream_whose_engine_is_killed_says_the_same_as_one_whose_engine
         assert text == unbroken.text
         assert chunks[-1]["usage"]["total_tokens"] == unbroken.events[-2]["usage"]["total_tokens"]
         [record, _] = await gateway.records()
-        assert (record.attempts, record.fault, record.completion_tokens) == (2, "", 250)
+        assert (record.attempts, record.fault, record.completion_tokens) == (2, "", 900)
 
 
 def first_content(answer: RawAnswer) -> int:

@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import httpx
+import httpx2
 import ollama
 import openai
 import pytest
 import pytest_asyncio
 
 from remuda.fleet.replica import ReplicaState
+from remuda.gateway.route import QueueLimits
 from tests.fixtures.cutter import Cut
 from tests.fixtures.gateway import RunningGateway, running_gateway
 from tests.fixtures.pair import MODEL, Pair, pair_of_engines
@@ -100,6 +103,25 @@ async def test_the_ollama_client_notices_nothing(pair: Pair):
     assert (record.dialect, record.attempts, record.fault, record.finish_reason) == ("ollama", 2, "", "stop")
 
 
+async def test_the_anthropic_client_notices_nothing(pair: Pair):
+    http = httpx2.AsyncClient(trust_env=False, timeout=60)
+    async with anthropic.AsyncAnthropic(
+        base_url=pair.gateway.url, api_key="none", max_retries=0, http_client=http
+    ) as client:
+        ends = []
+        for plan in ([], [Cut(MIDWAY)]):
+            pair.cutter.plan = plan
+            async with client.messages.stream(
+                model=MODEL, messages=COUNT["messages"], max_tokens=60, extra_body={"temperature": 0}
+            ) as stream:
+                message = await stream.get_final_message()
+            assert [block.text for block in message.content if block.type == "text"] == [COUNTED]
+            ends.append((message.stop_reason, message.usage.input_tokens, message.usage.output_tokens))
+        assert pair.cutter.plan == []
+        assert ends[0][0] == ends[1][0]
+        assert ends[0][2] == ends[1][2]
+
+
 async def test_whole_answers_were_retried_all_along(pair: Pair):
     before = outcomes(pair.gateway)
     answer = await pair.cut({**COUNT, "stream": False}, MIDWAY)
@@ -127,6 +149,61 @@ async def test_silence_is_an_end_too(pair: Pair):
     assert answer.events[-1] == "[DONE]"
 
 
+async def test_silence_of_the_next_is_the_end(pair: Pair):
+    for replica in pair.replicas():
+        replica.deadlines = type(replica.deadlines)(silence_s=0.3)
+    pair.cutter.plan = [Cut(MIDWAY, hangs=True), Cut(0, hangs=True)]
+    answer = await pair.ask(COUNT)
+    assert is_told(answer)
+    assert pair.cutter.plan == []
+
+
+def before(pair: Pair, what: bytes) -> int:
+    """Where in the body of the last answer the event with `what` begins, framing included."""
+    body = bytes(pair.cutter.passed).partition(b"\r\n\r\n")[2]
+    return body.rindex(b"data: ", 0, body.rindex(what) + 1)
+
+
+@pytest.mark.parametrize("missing", [b'"usage"', b"data: [DONE]"])
+async def test_what_is_all_said_needs_nobody_to_go_on(pair: Pair, missing: bytes):
+    ask = {**COUNT, "stream_options": {"include_usage": True}}
+    unbroken = await pair.ask(ask)
+    pair.replicas()[1].state = ReplicaState.DRAINING
+    await pair.ask(ask)
+    broken = await pair.cut(ask, before(pair, missing))
+    assert broken.text == unbroken.text
+    assert [each["usage"]["total_tokens"] for each in broken.events[-2:-1]] == [
+        each["usage"]["total_tokens"] for each in unbroken.events[-2:-1]
+    ]
+    assert broken.events[-1] == "[DONE]"
+
+
+async def test_a_limit_that_was_reached_is_the_end(pair: Pair):
+    ask = {**COUNT, "max_tokens": 7, "stream_options": {"include_usage": True}}
+    unbroken = await pair.ask(ask)
+    broken = await pair.cut(ask, before(pair, b'"length"'))
+    assert broken.text == unbroken.text
+    assert broken.events[-2]["usage"]["completion_tokens"] == 7
+    assert broken.events[-3]["choices"][0]["finish_reason"] == "length"
+    assert "/v1/completions" not in pair.cutter.requests
+
+
+async def test_whoever_waits_too_long_is_told_that_it_broke_off(pair: Pair):
+    router = pair.gateway.remuda.gateway._pipeline._router
+    usual, router._limits = router._limits, QueueLimits(wait_s=0.3)
+    pair.replicas()[1].slots.total = 0  # as if it was taken
+    try:
+        assert is_told(await pair.cut(COUNT, MIDWAY))
+    finally:
+        router._limits = usual
+
+
+async def test_one_that_has_been_in_trouble_goes_on_too(tmp_path: Path):
+    async with pair_of_engines(tmp_path, health={}) as pair:
+        for _ in range(4):
+            assert (await pair.cut(COUNT, MIDWAY)).text == COUNTED
+
+
 async def test_where_no_other_is_left_the_client_is_told_at_once(pair: Pair):
     pair.replicas()[1].state = ReplicaState.DRAINING
     assert is_told(await pair.cut(COUNT, MIDWAY))
@@ -135,6 +212,35 @@ async def test_where_no_other_is_left_the_client_is_told_at_once(pair: Pair):
 async def test_a_model_of_another_name_does_not_go_on(pair: Pair):
     pair.replicas()[1].upstream_model = "remuda-tiny-q4"
     assert is_told(await pair.cut(COUNT, MIDWAY))
+
+
+def instead(status: str, kind: str, body: bytes) -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/apply-template", instead("404 Not Found", "application/json", b"{}")),
+        ("/apply-template", instead("200 OK", "text/html", b"<html>")),
+        ("/tokenize", instead("500 Oops", "application/json", b"{}")),
+        ("/v1/completions", instead("503 Busy", "application/json", b"{}")),
+        ("/v1/completions", instead("200 OK", "application/json", b"{}")),
+        ("/v1/completions", instead("200 OK", "text/event-stream", b"")),
+        ("/v1/completions", instead("200 OK", "text/event-stream", b'data: {"error":{"message":"no"}}\n\n')),
+        ("/v1/completions", b"HTTP/1.1 nonsense\r\n\r\n"),
+    ],
+)
+async def test_another_that_cannot_go_on_is_no_matter_of_the_clients(pair: Pair, path: str, answer: bytes):
+    pair.cutter.instead = {path: answer}
+    broken = await pair.cut({**COUNT, "max_tokens": 60}, MIDWAY)
+    assert not pair.cutter.instead
+    assert broken.is_whole
+    assert "error" in broken.events[-1]
+    assert b"[DONE]" not in broken.body
+    assert b'"content":"3"' in broken.body
+    [record] = (await pair.gateway.records())[:1]
+    assert (record.status, record.attempts) == (200, 2)
 
 
 async def test_it_waits_for_a_slot_before_all_others(pair: Pair):
@@ -213,7 +319,7 @@ async def test_streams_of_a_local_engine_outlive_its_crash():
             async with RawClient(gateway.port) as one, RawClient(gateway.port) as two:
                 for client in (one, two):
                     client.say(post(json.dumps(LONG).encode()))
-                begun = [await client.events(5) for client in (one, two)]
+                begun = [await client.events(2) for client in (one, two)]
                 process = gateway.remuda.local._entries[MODEL].process
                 assert process is not None
                 os.kill(process.pid, signal.SIGKILL)  # type: ignore[attr-defined]

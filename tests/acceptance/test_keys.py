@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import anthropic
 import httpx
+import httpx2
 import openai
 import pytest
 
@@ -125,6 +128,30 @@ def test_openais_client_with_and_without_a_key(closed: Closed) -> None:
                 assert isinstance(caught.value.body, dict)
                 assert caught.value.body["request_id"] == caught.value.request_id
                 assert caught.value.code == "invalid_api_key"
+
+
+def test_anthropics_client_with_and_without_a_key(closed: Closed) -> None:
+    ask: Any = {"model": "fake", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    places: Any = ({"api_key": closed.inferring}, {"api_key": None, "auth_token": closed.inferring})
+    for place in places:
+        with anthropic_client(closed.gateway.url, **place) as client:
+            assert client.messages.create(**ask).content
+            assert client.models.list().data
+    with anthropic_client(closed.gateway.url, api_key="rmd_wrong") as client:
+        calls: Any = (lambda: client.messages.create(**ask), client.models.list, client.messages.batches.list)
+        for call in calls:
+            with pytest.raises(anthropic.AuthenticationError) as caught:
+                call()
+            assert (caught.value.type, caught.value.request_id is not None) == ("authentication_error", True)
+    with anthropic_client(closed.gateway.url, api_key=closed.reading) as client:
+        with pytest.raises(anthropic.PermissionDeniedError):
+            client.messages.create(**ask)
+        with pytest.raises(anthropic.PermissionDeniedError):
+            client.messages.count_tokens(model="fake", messages=ask["messages"])
+
+
+def anthropic_client(url: str, **credential: Any) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=url, max_retries=0, http_client=httpx2.Client(trust_env=False), **credential)
 
 
 def test_a_key_may_do_what_its_scopes_say(closed: Closed) -> None:

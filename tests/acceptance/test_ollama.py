@@ -41,6 +41,7 @@ async def test_a_stream_is_the_default_and_is_lines(
     assert answer.headers["content-type"] == "application/x-ndjson"
     assert answer.headers["x-request-id"] == "mine-1"
     assert answer.headers["x-remuda-replica"] == "one/fake"
+    assert "request-id" not in answer.headers
     parts = lines(answer)
     assert [part["done"] for part in parts] == [False] * 8 + [True]
     last = parts[-1]

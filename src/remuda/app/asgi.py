@@ -17,7 +17,7 @@ from remuda.core.ids import Ids, request_ids
 from remuda.dialects.anthropic import errors as anthropic_errors
 from remuda.dialects.anthropic import face as anthropic_face
 from remuda.dialects.anthropic import routes as anthropic
-from remuda.dialects.anthropic.models import models_answer
+from remuda.dialects.anthropic.models import HEADER, models_answer
 from remuda.dialects.console import docs
 from remuda.dialects.console import routes as console
 from remuda.dialects.console.docs import DOCUMENTED, docs_routes
@@ -27,7 +27,7 @@ from remuda.dialects.control.routes import Exposition, Readiness
 from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front
-from remuda.dialects.kit.owners import Owners
+from remuda.dialects.kit.owners import Guest, Owners
 from remuda.dialects.nodes import account
 from remuda.dialects.nodes import errors as nodes_errors
 from remuda.dialects.nodes import routes as nodes
@@ -135,7 +135,16 @@ def inner_app(parts: Parts) -> FastAPI:
 
 def policy() -> Policy:
     """What each route needs of its caller."""
-    dialects = (console.RULES, docs.RULES, control.RULES, openai.RULES, ollama.RULES, nodes.RULES, account.RULES)
+    dialects = (
+        console.RULES,
+        docs.RULES,
+        control.RULES,
+        anthropic.RULES,
+        openai.RULES,
+        ollama.RULES,
+        nodes.RULES,
+        account.RULES,
+    )
     return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
 
@@ -148,7 +157,8 @@ def owners() -> Owners:
     by_prefix |= dict.fromkeys(anthropic.PATHS, anthropic_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
-    return Owners(default=openai_errors.refusal, by_prefix=by_prefix)
+    anthropics = Guest(HEADER.encode(), openai.VERSIONS[0], anthropic_errors.refusal)
+    return Owners(default=openai_errors.refusal, by_prefix=by_prefix, guests=[anthropics])
 
 
 def bare_parts(version: str) -> Parts:

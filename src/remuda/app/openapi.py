@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 
-from remuda.dialects.anthropic import routes as anthropic
+from remuda.dialects.anthropic import documents as anthropic
 from remuda.dialects.anthropic.face import NAME as ANTHROPIC
 from remuda.dialects.anthropic.schemas import AnthropicError
 from remuda.dialects.console import routes as console
@@ -34,7 +34,11 @@ SCHEMES: Final = {
 }
 TAGS: Final = (
     {"name": "openai", "description": "Inference and models, as OpenAI's clients speak. `/v2` is the same as `/v1`."},
-    {"name": "anthropic", "description": "Inference, as Anthropic's clients speak."},
+    {
+        "name": "anthropic",
+        "description": "Inference, as Anthropic's clients speak. `/v1/models` answers so to those that send "
+        "`anthropic-version`.",
+    },
     {"name": "ollama", "description": "Inference and models, as Ollama's clients speak."},
     {"name": "nodes", "description": "The pool of nodes, how it stands, and who gets a request."},
     {"name": "control", "description": "For those who watch over the gateway."},

@@ -18,6 +18,8 @@ class Operation(StrEnum):
     EMBEDDING = "embedding"
     RESPONSE = "response"
     RERANK = "rerank"
+    COUNT_TOKENS = "count_tokens"
+    """How many tokens a chat's prompt has; nothing is generated, and no slot is taken for it."""
 
 
 class Native(msgspec.Struct, frozen=True, eq=False):
@@ -53,6 +55,8 @@ class Ask(msgspec.Struct, eq=False):
     """How many prompts a text completion holds: each gets `choices` answers."""
     native: Native | None = None
     """The same in the words of the client's dialect, where some engines speak it."""
+    wants_stop_word: bool = False
+    """The answer shall tell which of its `stop` sequences ended it, where the engine knows."""
 
     @property
     def held_bytes(self) -> int:

@@ -13,7 +13,8 @@ class RequestRecord(NamedTuple):
     dialect: str
     """The API it came by, such as `openai`."""
     operation: str
-    """`chat`, `completion`, `embedding`, `response` or `rerank`; empty where the request came to no route."""
+    """`chat`, `completion`, `embedding`, `response`, `rerank` or `count_tokens`; empty where the request came to no
+    route."""
     model: str
     """Canonical model name; the client's word (bounded) where no such model is known; empty where none was read."""
     replica: str

@@ -16,6 +16,7 @@ INPUT_FIELDS: Final = {
     Operation.EMBEDDING: "input",
     Operation.RESPONSE: "input",
     Operation.RERANK: "documents",
+    Operation.COUNT_TOKENS: "messages",
 }
 """The field whose length is what a context is too small for."""
 

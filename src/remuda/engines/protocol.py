@@ -78,6 +78,11 @@ class Engine(Protocol):
         """Where the server tells which of its slots are busy; None where it does not tell."""
         ...
 
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether the server can tell how many tokens a prompt has, without a slot for it."""
+        ...
+
     def busy_slots(self, body: bytes) -> int:
         """How many slots are busy, by what stands at `slots_path`; raises ValueError where it makes no sense."""
         ...

@@ -74,11 +74,13 @@ class Continuer:
     ) -> None:
         """Return once the stream has ended well; raises the fault that it broke off with where nobody could go on."""
         exchange.interruption = None
+        served = exchange.model
         outcome = FAILED
         try:
             await self._until_whole(broken, exchange, ask, model, Unfit(broken.replica, tried), live)
             outcome = CONTINUED
         finally:
+            exchange.model = served  # of an alias of several models it is still this one
             self._counts[ABANDONED if exchange.disconnected else outcome] += 1
 
     async def _until_whole(
@@ -170,8 +172,9 @@ def broken_stream(error: BaseException, exchange: Exchange, replica: Replica, pa
 
 
 def may_come(model: Model, first: Replica, unfit: "Unfit") -> bool:
-    """Whether there is one that could go on, or will be: an engine of ours is started again where it crashed."""
-    return first.is_restarted or any(
+    """Whether there is one that could go on, or will be: an engine of ours is started again where it crashed; once, for
+    if it crashes again, this very request may be why."""
+    return (first.is_restarted and first.id not in unfit.given_up) or any(
         each not in unfit and each.state is not ReplicaState.DRAINING for each in model.replicas
     )
 
@@ -182,9 +185,13 @@ class Unfit(Collection[Replica]):
     def __init__(self, first: Replica, tried: Collection[Replica]) -> None:
         self._first = first
         self._tried = set(tried)
+        self.given_up: set[str] = set()
+        """Ids of replicas that have failed again after their engine was started anew."""
 
     def add(self, replica: Replica) -> None:
         """It has failed too."""
+        if any(replica.id == each.id for each in self._tried):
+            self.given_up.add(replica.id)
         self._tried.add(replica)
 
     def __contains__(self, replica: object) -> bool:
@@ -192,6 +199,7 @@ class Unfit(Collection[Replica]):
         return not (
             isinstance(replica, Replica)
             and replica not in self._tried
+            and replica.id not in self.given_up
             and replica.engine.kind == first.engine.kind
             and replica.upstream_model == first.upstream_model
         )

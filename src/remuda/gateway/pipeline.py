@@ -102,7 +102,7 @@ class Pipeline:
                                     finally:
                                         passing.settle()
                             return
-                        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - raised again unless another goes on
+                        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see broken_stream
                             self._broken_off(error, lease, exchange)
                             tried = (*tried, replica)
                             if not self._attempts.go_on(error, exchange, replica, mark, model, tried, len(self.live)):

@@ -81,7 +81,7 @@ def send_whole(
     headers, said = answer.header_lines, body
     if words is not None:
         said = words.whole(body)  # first, and before anything is noted: where it fails another replica may be tried
-        headers = head_of(words)
+        headers = head_of(words, exchange)
     exchange.status = answer.status
     exchange.first_content_at = now
     outgoing = exchange.outgoing
@@ -102,9 +102,11 @@ def _note_native(body: bytes, exchange: Exchange) -> None:
         exchange.text.append(facts.text)
 
 
-def head_of(words: AnswerTranslator) -> bytes:
-    """What the head of a translated answer says of its body."""
-    return b"content-type: %b\r\n" % words.content_type
+def head_of(words: AnswerTranslator, exchange: Exchange) -> bytes:
+    """What the head of a translated answer says of its body, and its id where the dialect has a name of its own for
+    that."""
+    head = b"content-type: %b\r\n" % words.content_type
+    return b"%b%b: %b\r\n" % (head, words.id_header, exchange.id.encode()) if words.id_header else head
 
 
 def overhead(exchange: Exchange, now: float) -> bytes:
@@ -275,7 +277,7 @@ class Folding(_Waiting):
         except ODD_SHAPES as error:
             raise malformed() from error
         words = self._words
-        said, head = (body, JSON) if words is None else (words.whole(body), head_of(words))
+        said, head = (body, JSON) if words is None else (words.whole(body), head_of(words, exchange))
         exchange.status = 200
         exchange.usage, exchange.finish_reason = usage, finish_reason
         if exchange.text is not None:
@@ -329,7 +331,7 @@ class Splice(_Passing):
         if self._is_native:
             kind = answer.header_lines + UNBUFFERED
         else:
-            kind = EVENT_STREAM if self._words is None else head_of(self._words) + UNBUFFERED
+            kind = EVENT_STREAM if self._words is None else head_of(self._words, exchange) + UNBUFFERED
         head = kind + overhead(exchange, self._monotonic())
         self._is_chunked = exchange.start(answer.status, head, None)
         # Now no other replica is asked any more: what asking takes, and the head, need not be held any longer.

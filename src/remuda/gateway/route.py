@@ -7,7 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final
 
-from remuda.core.ask import Ask
+from remuda.core.ask import Ask, Operation
 from remuda.core.faults import Fault, QueueFull, UnknownModel, WaitedTooLong
 from remuda.core.priority import Priority
 from remuda.fleet.policies.least_active import least_active
@@ -47,6 +47,11 @@ class Lease:
         if self._is_held and not self._is_kept:
             self.give_back()
 
+    @property
+    def is_held(self) -> bool:
+        """Whether there is a slot to give back."""
+        return self._is_held
+
     def keep(self) -> None:
         """Leaving the `with` shall not give the slot back: somebody else will, once the engine is idle again."""
         self._is_kept = True
@@ -58,6 +63,16 @@ class Lease:
             self.replica.slots.in_use -= 1
             if self._fleet.queued:
                 self._fleet.freed(self.replica)
+
+
+class Visit(Lease):
+    """A replica for something that takes none of its slots; there is nothing to give back."""
+
+    __slots__ = ()
+
+    def __init__(self, replica: Replica) -> None:
+        self._is_held = self._is_kept = False
+        self.replica = replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +119,22 @@ class Router:
 
     def lease(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
         """A slot of the best replica that has not been tried yet, at once; None where all are taken or others wait."""
+        if ask.operation is Operation.COUNT_TOKENS and (visit := self._visit(model, exchange, tried)) is not None:
+            return visit
         if self._fleet.queued and model.waiting:
             return None
         return self.claim(model, ask, exchange, tried)
+
+    def _visit(self, model: Model, exchange: Exchange, tried: Collection[Replica]) -> Visit | None:
+        """A replica that answers without a slot, whoever waits for one; best one that can. None where none is there:
+        it is waited for as for all else."""
+        for each in model.chain or (model,):
+            active = [replica for replica in each.replicas if replica.is_routable and replica not in tried]
+            if active:
+                if model.chain:
+                    exchange.model = each.name
+                return Visit(next((replica for replica in active if replica.engine.counts_tokens), active[0]))
+        return None
 
     def claim(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
         """As `lease`, without regard to who waits."""

@@ -39,8 +39,8 @@ class Settler:
     def settle(self, lease: Lease) -> None:
         """Take over `lease`, whose ask has just been broken off."""
         replica = lease.replica
-        if replica.engine.slots_path is None:
-            return  # nothing to ask: leaving the lease gives the slot back
+        if replica.engine.slots_path is None or not lease.is_held:
+            return  # nothing to ask: leaving the lease gives the slot back, if it took one
         lease.keep()
         pending = self._pending.get(replica)
         entry = (self._clock.monotonic(), lease)

@@ -122,6 +122,7 @@ class ChoicesFold(_Events):
         self._choices: dict[int, _Choice] = {}
         self._usage = UsageSum(ask.choices)
         self._timings: Any = None
+        self._verbose: Any = None
 
     def _take(self, chunk: Json) -> None:
         if not self._head:
@@ -130,6 +131,8 @@ class ChoicesFold(_Events):
             usage = msgspec.convert(chunk["usage"], UsageFields).usage()
             self._usage.add(usage, is_alone=not chunk.get("choices"))
             self._timings = chunk.get("timings")
+        if "__verbose" in chunk:  # llama.cpp's; of those that were asked for it, the last one tells why it stopped
+            self._verbose = chunk["__verbose"]
         for part in chunk.get("choices", ()):
             index = part.get("index", 0)
             choice = self._choices.setdefault(index, _Choice(index))
@@ -148,6 +151,8 @@ class ChoicesFold(_Events):
         }
         if self._timings is not None:
             answer["timings"] = self._timings
+        if self._verbose is not None:
+            answer["__verbose"] = self._verbose
         finish = next((choice.finish_reason for choice in choices if choice.finish_reason), None)
         return msgspec.json.encode(answer), usage, finish or ""
 

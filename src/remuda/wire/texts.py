@@ -16,6 +16,7 @@ _PROMPT_FIELDS = {
     Operation.RESPONSE: "input",
     Operation.EMBEDDING: "input",
     Operation.RERANK: "query",
+    Operation.COUNT_TOKENS: "messages",
 }
 
 

@@ -76,6 +76,8 @@ def test_every_operation_is_told_apart_and_says_what_it_needs():
 def test_errors_are_those_of_the_paths_owner():  # C12
     for path, name in (
         ("/v1/models", "Refused"),
+        ("/v1/messages", "RefusedByAnthropic"),
+        ("/v1/messages/count_tokens", "RefusedByAnthropic"),
         ("/api/tags", "RefusedByOllama"),
         ("/api/health", "RefusedByOllama"),
         ("/api/account/login", "RefusedByNodes"),

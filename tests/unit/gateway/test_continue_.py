@@ -65,6 +65,16 @@ def test_an_engine_that_is_started_again_is_waited_for():
     assert may_come(model_of(), first, Unfit(first, [first]))
 
 
+def test_it_is_waited_for_once():
+    first, again, third = (replica("first") for _ in range(3))
+    first.is_restarted = True
+    unfit = Unfit(first, [first])
+    assert again not in unfit
+    unfit.add(again)
+    assert third in unfit
+    assert not may_come(model_of(third), first, unfit)
+
+
 class Kept:
     """As much of a stream that can be continued as is looked at."""
 

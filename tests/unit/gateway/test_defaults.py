@@ -42,7 +42,7 @@ def test_an_aliass_come_before_its_models() -> None:
     assert applied({}, named="alias")["max_tokens"] == 5
 
 
-@pytest.mark.parametrize("operation", [Operation.EMBEDDING, Operation.RERANK])
+@pytest.mark.parametrize("operation", [Operation.EMBEDDING, Operation.RERANK, Operation.COUNT_TOKENS])
 def test_only_what_generates_has_parameters(operation: Operation) -> None:
     assert applied({"input": "x"}, operation=operation) == {"input": "x"}
 

@@ -8,6 +8,8 @@ import pytest
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import EngineDown, QueueFull, UnknownModel, UpstreamFailed
+from remuda.engines.llamacpp.adapter import LlamaCpp
+from remuda.engines.openai.adapter import OpenAILike
 from remuda.fleet.registry import Failed, Fleet, Model, Served
 from remuda.fleet.replica import Replica, ReplicaState, Slots
 from remuda.gateway.choose import Chooser
@@ -208,6 +210,29 @@ async def test_models_on_one_server_share_its_slots() -> None:
     assert slots.in_use == 0
 
 
+async def test_a_stream_that_broke_off_is_first_and_goes_to_one_that_fits_alone() -> None:
+    one, two = replica("s/m"), replica("t/m")
+    fleet, model = fleet_of(one, two)
+    router = router_of(fleet)
+    leases = [router.lease(model, ASK, exchange(), ()) for _ in range(2)]
+    broken = exchange()
+    broken.head_sent = True
+    other = asyncio.ensure_future(router.wait(model, ASK, exchange()))
+    await asyncio.sleep(0)
+    waiting = asyncio.ensure_future(router.wait(model, ASK, broken, (one,)))
+    await asyncio.sleep(0)
+    assert next(each.exchange for each in cast(Any, model.waiting.order())) is broken
+    of_one, of_two = sorted((lease for lease in leases if lease is not None), key=lambda lease: lease.replica.id)
+    two.state = ReplicaState.STANDBY
+    of_one.give_back()
+    granted = await other  # it was not for the stream, though all that were left had been tried
+    assert (granted.replica, waiting.done()) == (one, False)
+    two.state = ReplicaState.ACTIVE
+    of_two.give_back()
+    granted.give_back()
+    assert (await waiting).replica is two
+
+
 async def test_an_alias_of_several_is_served_by_the_first_that_can_be() -> None:
     fleet = Fleet({"smart": ["big", "small"]})
     big, small = replica("s/big", model="big"), replica("s/small", model="small")
@@ -236,27 +261,43 @@ async def test_an_alias_of_several_is_served_by_the_first_that_can_be() -> None:
     assert fourth.replica is small
 
 
-async def test_a_stream_that_broke_off_is_first_and_goes_to_one_that_fits_alone() -> None:
-    one, two = replica("s/m"), replica("t/m")
-    fleet, model = fleet_of(one, two)
+COUNT = Ask(Operation.COUNT_TOKENS, "m", False, False, 1, b"{}")
+
+
+def test_a_count_takes_no_slot_and_waits_for_nobody() -> None:
+    one = replica("s/m")
+    fleet, model = fleet_of(one)
     router = router_of(fleet)
-    leases = [router.lease(model, ASK, exchange(), ()) for _ in range(2)]
-    broken = exchange()
-    broken.head_sent = True
-    other = asyncio.ensure_future(router.wait(model, ASK, exchange()))
-    await asyncio.sleep(0)
-    waiting = asyncio.ensure_future(router.wait(model, ASK, broken, (one,)))
-    await asyncio.sleep(0)
-    assert next(each.exchange for each in cast(Any, model.waiting.order())) is broken
-    of_one, of_two = sorted((lease for lease in leases if lease is not None), key=lambda lease: lease.replica.id)
-    two.state = ReplicaState.STANDBY
-    of_one.give_back()
-    granted = await other  # it was not for the stream, though all that were left had been tried
-    assert (granted.replica, waiting.done()) == (one, False)
-    two.state = ReplicaState.ACTIVE
-    of_two.give_back()
-    granted.give_back()
-    assert (await waiting).replica is two
+    with cast(Lease, router.lease(model, ASK, exchange(), ())):
+        visit = router.lease(model, COUNT, exchange(), ())
+        assert visit is not None
+        with visit:
+            assert (visit.replica, visit.is_held, one.slots.in_use) == (one, False, 1)
+        visit.give_back()
+        assert one.slots.in_use == 1
+    assert one.slots.in_use == 0
+    assert router.lease(model, COUNT, exchange(), (one,)) is None
+
+
+def test_a_count_goes_where_tokens_can_be_counted() -> None:
+    one, two = replica("s/1"), replica("s/2")
+    one.engine, two.engine = LlamaCpp(), OpenAILike()
+    for replicas in ((one, two), (two, one)):
+        fleet, model = fleet_of(*replicas)
+        visit = router_of(fleet).lease(model, COUNT, exchange(), ())
+        assert visit is not None
+        assert visit.replica is one
+
+
+def test_a_count_for_an_alias_of_several_is_of_the_first_that_can_be_served() -> None:
+    fleet = Fleet({"smart": ("big", "m")})
+    fleet.apply(Served("s", (replica("s/m"),), offered=("m",)))
+    model = fleet.find("smart")
+    assert model is not None
+    asking = exchange()
+    visit = router_of(fleet).lease(model, COUNT, asking, ())
+    assert visit is not None
+    assert (visit.replica.id, asking.model) == ("s/m", "m")
 
 
 async def turns(n: int = 3) -> None:

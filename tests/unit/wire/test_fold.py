@@ -129,3 +129,12 @@ def test_a_report_of_its_own_sums_up_those_that_came_with_the_finishes() -> None
     total.add(Usage(10, 3, 0), is_alone=False)
     total.add(Usage(10, 3, 0), is_alone=True)
     assert (total.total, total.reports) == (Usage(10, 3, 0), 1)
+
+
+def test_what_llama_cpp_was_asked_to_tell_beside_is_kept() -> None:
+    fold = fold_for(ask())
+    fold.feed(b'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n')
+    fold.feed(
+        b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"__verbose":{"stopping_word":"y"}}\n\n'
+    )
+    assert msgspec.json.decode(fold.result()[0])["__verbose"] == {"stopping_word": "y"}

@@ -32,6 +32,7 @@ from remuda.wire.texts import answer_text, prompt_text
         ),
         (Operation.EMBEDDING, b'{"input":["a","b"]}', "a\n\nb"),
         (Operation.RERANK, b'{"query":"q","documents":[]}', "q"),
+        (Operation.COUNT_TOKENS, b'{"messages":[{"role":"user","content":"c"}]}', "user: c"),
         (Operation.CHAT, b"not JSON \xff", "not JSON \ufffd"),
     ],
 )

@@ -1,64 +1,181 @@
 """Requests as Anthropic's clients write them, in the chats that engines take."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar, assert_never
 
 import msgspec
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import InvalidRequest, NotOffered
-from remuda.dialects.anthropic.schemas import AnthropicMessage, AnthropicMessages, AnthropicTool, AnthropicToolChoice
-from remuda.dialects.kit.bodies import malformed
+from remuda.core.faults import InvalidRequest
+from remuda.dialects.anthropic.schemas import (
+    AnthropicBase64,
+    AnthropicBlock,
+    AnthropicCount,
+    AnthropicDocument,
+    AnthropicImage,
+    AnthropicMessage,
+    AnthropicMessages,
+    AnthropicPlainText,
+    AnthropicRedactedThinking,
+    AnthropicText,
+    AnthropicThinkingBlock,
+    AnthropicTool,
+    AnthropicToolResult,
+    AnthropicToolUse,
+    AnthropicUrl,
+)
+from remuda.dialects.kit.bodies import decoded, malformed
 
 MAX_MODEL_NAME: Final = 256
+MAX_BLOCKS: Final = 20_000
+"""Messages, blocks and tools together: each is looked at, and others wait meanwhile. Agents come to some thousands."""
+MAX_SEQUENCES: Final = 64
+"""Each is looked for after every token."""
+BILLING: Final = "x-anthropic-billing-header:"
+"""How a block begins that some clients put before the system prompt: a word for Anthropic's billing, another one with
+each request. A model has no use for it, and with it no prompt would begin as the one before."""
+
+_UNKNOWN: Final = re.compile(r"^'[^']*\.type': Invalid value '(?P<kind>.*)'$", re.DOTALL)
+"""What a block, or a source, of another type than ours is told."""
+
 Json = dict[str, Any]
-_decode: Final = msgspec.json.Decoder(AnthropicMessages).decode
+Body = TypeVar("Body", bound=AnthropicCount)
 
 
-def read_messages(body: bytes) -> Ask:
-    """The ask in a body; raises InvalidRequest, NotOffered."""
-    try:
-        asked = _decode(body)
-    except msgspec.ValidationError as error:
-        sentence, _, place = str(error).partition(" - at `$")
-        name = place.strip("`").lstrip(".")
-        raise InvalidRequest(f"{name}: {sentence}" if name else sentence, parameter=name or None) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(error, body) from error
-    if not asked.model or len(asked.model) > MAX_MODEL_NAME:
-        raise InvalidRequest(f"model: a name of 1 to {MAX_MODEL_NAME} characters", parameter="model")
+class AnthropicAsk(Ask, eq=False, kw_only=True):
+    """An ask, and what has to be known of it when its answer comes."""
+
+    sequences: tuple[str, ...] = ()
+    """What it asked to stop at."""
+    shows_thinking: bool = False
+
+
+_decode_messages: Final = msgspec.json.Decoder(AnthropicMessages).decode
+_decode_count: Final = msgspec.json.Decoder(AnthropicCount).decode
+
+
+def read_messages(body: bytes) -> AnthropicAsk:
+    """A conversation whose next message is asked for."""
+    asked = _checked(_read(_decode_messages, body))
     if asked.max_tokens < 1:
-        raise InvalidRequest("max_tokens: at least 1", parameter="max_tokens", received=asked.max_tokens)
-    if not asked.messages:
-        raise InvalidRequest("messages: at least one message is required", parameter="messages")
-    is_streamed = bool(asked.stream)
-    return Ask(Operation.CHAT, asked.model, is_streamed, is_streamed, 1, msgspec.json.encode(_chat(asked, is_streamed)))
-
-
-def _chat(asked: AnthropicMessages, is_streamed: bool) -> Json:
-    messages: list[Json] = []
-    if asked.system:
-        messages.append({"role": "system", "content": _plain_text(asked.system, "system")})
-    for number, message in enumerate(asked.messages):
-        messages += _messages(message, f"messages.{number}.content")
-    made: Json = {"model": asked.model, "messages": messages, "max_tokens": asked.max_tokens}
+        raise InvalidRequest("'max_tokens' is a whole number from 1", parameter="max_tokens", received=asked.max_tokens)
+    sequences = _sequences(asked)
+    made = _prompt(asked) | {"max_tokens": asked.max_tokens}
     for name in ("temperature", "top_p", "top_k"):
         if (value := getattr(asked, name)) is not None:
             made[name] = value
-    if asked.stop_sequences:
-        made["stop"] = asked.stop_sequences
-    if asked.tools:
-        made["tools"] = [_tool(tool, number) for number, tool in enumerate(asked.tools)]
-        if asked.tool_choice is not None:
-            made |= _choice(asked.tool_choice)
-    if asked.thinking is not None:
-        made["chat_template_kwargs"] = {"enable_thinking": asked.thinking.type != "disabled"}
+    if sequences:
+        made["stop"] = sequences
+    is_streamed = bool(asked.stream)
     if is_streamed:
         made |= {"stream": True, "stream_options": {"include_usage": True}}
+    return AnthropicAsk(
+        Operation.CHAT,
+        asked.model,
+        is_streamed,
+        is_streamed,
+        1,
+        msgspec.json.encode(made),
+        wants_stop_word=bool(sequences),
+        sequences=tuple(sequences),
+        shows_thinking=_thinks(asked),
+    )
+
+
+def read_count(body: bytes) -> AnthropicAsk:
+    """A conversation whose tokens are to be counted."""
+    asked = _checked(_read(_decode_count, body))
+    return AnthropicAsk(Operation.COUNT_TOKENS, asked.model, False, False, 1, msgspec.json.encode(_prompt(asked)))
+
+
+def _read(decode: Callable[[bytes], Body], body: bytes) -> Body:
+    try:
+        return decoded(decode, body)
+    except InvalidRequest as fault:
+        unknown = _UNKNOWN.search(fault.message)
+        if unknown is None:
+            raise
+        said = f"'{fault.parameter}': {unknown['kind'][:100]!r} is nothing that this gateway passes on to models"
+        raise InvalidRequest(said, parameter=fault.parameter) from fault
+
+
+def _checked(asked: Body) -> Body:
+    """Raises InvalidRequest for what no engine needs to be asked about."""
+    if not asked.model or len(asked.model) > MAX_MODEL_NAME:
+        raise InvalidRequest(f"'model' is a name of 1 to {MAX_MODEL_NAME} characters", parameter="model")
+    if not asked.messages:
+        raise InvalidRequest("'messages': at least one message is required", parameter="messages")
+    contents: list[str | Sequence[Any]] = [message.content for message in asked.messages]
+    contents += [
+        block.content or ""
+        for content in contents
+        if isinstance(content, list)
+        for block in content
+        if isinstance(block, AnthropicToolResult)
+    ]
+    blocks = sum(len(content) if isinstance(content, list) else 1 for content in contents)
+    if blocks + len(asked.messages) + len(asked.tools or ()) > MAX_BLOCKS:
+        raise InvalidRequest(
+            f"'messages': this gateway takes {MAX_BLOCKS} messages, blocks and tools at most", parameter="messages"
+        )
+    if asked.mcp_servers:
+        raise InvalidRequest("'mcp_servers': this gateway calls no servers for models", parameter="mcp_servers")
+    return asked
+
+
+def _sequences(asked: AnthropicMessages) -> list[str]:
+    sequences = asked.stop_sequences or []
+    if len(sequences) > MAX_SEQUENCES:
+        raise InvalidRequest(f"'stop_sequences': {MAX_SEQUENCES} at most", parameter="stop_sequences")
+    if not all(map(str.strip, sequences)):
+        raise InvalidRequest("'stop_sequences': each needs more than white space", parameter="stop_sequences")
+    return sequences
+
+
+def _thinks(asked: AnthropicCount) -> bool:
+    return asked.thinking is not None and asked.thinking.type != "disabled"
+
+
+def _prompt(asked: AnthropicCount) -> Json:
+    """What a prompt is made of, and so what counts for its tokens."""
+    messages: list[Json] = []
+    if asked.system:
+        blocks = [AnthropicText(asked.system)] if isinstance(asked.system, str) else asked.system
+        system = "\n".join(block.text for block in blocks if not block.text.startswith(BILLING))
+        if system:
+            messages.append({"role": "system", "content": system})
+    for number, message in enumerate(asked.messages):
+        messages += _messages(message, f"messages[{number}].content")
+    made: Json = {"model": asked.model, "messages": messages}
+    if asked.tools:
+        made["tools"] = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(asked.tools)]
+        made |= _tool_choice(asked)
+    return made | _thinking(asked) | _format(asked)
+
+
+def _thinking(asked: AnthropicCount) -> Json:
+    """Unasked, Anthropic's models do not think; those here are told not to, as some do otherwise."""
+    options: Json = {"enable_thinking": _thinks(asked)}
+    made: Json = {"chat_template_kwargs": options}
+    if _thinks(asked):
+        if asked.output_config is not None and asked.output_config.effort:
+            options["reasoning_effort"] = asked.output_config.effort
+        if asked.thinking is not None and asked.thinking.budget_tokens is not None:
+            made["thinking_budget_tokens"] = max(0, asked.thinking.budget_tokens)
     return made
 
 
+def _format(asked: AnthropicCount) -> Json:
+    wanted = asked.output_config.format if asked.output_config is not None else None
+    if wanted is None:
+        return {}
+    schema = _object(wanted.schema, "output_config.format.schema")
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}
+
+
 def _messages(message: AnthropicMessage, place: str) -> Iterator[Json]:
+    """One message; of a user's, what tools have answered stands in messages of its own, before all else."""
     if isinstance(message.content, str):
         yield {"role": message.role, "content": message.content}
     elif message.role == "assistant":
@@ -67,109 +184,136 @@ def _messages(message: AnthropicMessage, place: str) -> Iterator[Json]:
         yield from _user(message.role, message.content, place)
 
 
-def _assistant(blocks: Sequence[Json], place: str) -> Json:
+def _assistant(blocks: Sequence[AnthropicBlock], place: str) -> Json:
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[Json] = []
     for number, block in enumerate(blocks):
-        where = f"{place}.{number}"
-        match block.get("type"):
-            case "text":
-                texts.append(_text(block, "text", where))
-            case "thinking":
-                thoughts.append(_text(block, "thinking", where))
-            case "redacted_thinking":
-                pass  # nobody but Anthropic could read it
-            case "tool_use":
-                arguments = msgspec.json.encode(block.get("input") or {}).decode()
-                function = {"name": _text(block, "name", where), "arguments": arguments}
-                calls.append({"id": _text(block, "id", where), "type": "function", "function": function})
-            case kind:
-                raise _unknown(kind, where)
+        match block:
+            case AnthropicText():
+                texts.append(block.text)
+            case AnthropicThinkingBlock():
+                thoughts.append(block.thinking)
+            case AnthropicRedactedThinking():
+                pass
+            case AnthropicToolUse():
+                arguments = bytes(_object(block.input, f"{place}[{number}].input")).decode()
+                function = {"name": block.name, "arguments": arguments}
+                calls.append({"id": block.id, "type": "function", "function": function})
+            case _:
+                raise _misplaced(block, "assistant", f"{place}[{number}]")
     made: Json = {"role": "assistant", "content": "".join(texts) or (None if calls else "")}
     if thoughts:
         made["reasoning_content"] = "".join(thoughts)
     return made | ({"tool_calls": calls} if calls else {})
 
 
-def _user(role: str, blocks: Sequence[Json], place: str) -> Iterator[Json]:
+def _user(role: str, blocks: Sequence[AnthropicBlock], place: str) -> Iterator[Json]:
     parts: list[Json] = []
     for number, block in enumerate(blocks):
-        where = f"{place}.{number}"
-        match block.get("type"):
-            case "text":
-                parts.append({"type": "text", "text": _text(block, "text", where)})
-            case "image":
-                parts.append({"type": "image_url", "image_url": {"url": _image(block, where)}})
-            case "tool_result":
-                # Results answer calls, and come before whatever else the user has to say.
-                content = block.get("content") or ""
-                said = _plain_text(content, f"{where}.content")
-                if block.get("is_error"):
-                    said = f"Error: {said}"
-                yield {"role": "tool", "tool_call_id": _text(block, "tool_use_id", where), "content": said}
-            case kind:
-                raise _unknown(kind, where)
+        match block:
+            case AnthropicToolResult():
+                said = _parts(block.content or "")
+                text = _joined(part for part in said if part["type"] == "text")
+                yield {
+                    "role": "tool",
+                    "tool_call_id": block.tool_use_id,
+                    "content": f"Error: {text}" if block.is_error else text,
+                }
+                # A tool's message is text alone; pictures follow in the user's.
+                parts += [part for part in said if part["type"] != "text"]
+            case AnthropicText() | AnthropicImage() | AnthropicDocument():
+                parts += _parts([block])
+            case _:
+                raise _misplaced(block, role, f"{place}[{number}]")
     if parts and all(part["type"] == "text" for part in parts):
-        yield {"role": role, "content": "\n".join(part["text"] for part in parts)}
-    elif parts:
-        yield {"role": role, "content": parts}
+        yield {"role": role, "content": _joined(parts)}
+    elif parts or not blocks:
+        yield {"role": role, "content": parts or ""}
 
 
-def _plain_text(content: str | Sequence[Json], place: str) -> str:
-    """Text, or text blocks, as one text."""
+def _parts(content: str | Sequence[AnthropicText | AnthropicImage | AnthropicDocument]) -> list[Json]:
+    """Content as the parts that chats are made of."""
     if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise InvalidRequest(f"{place}: a text or a list of text blocks", parameter=place)
-    texts = []
-    for number, block in enumerate(content):
-        if not isinstance(block, dict) or block.get("type") != "text":
-            raise _unknown(block.get("type") if isinstance(block, dict) else None, f"{place}.{number}")
-        texts.append(_text(block, "text", f"{place}.{number}"))
-    return "\n".join(texts)
+        return [_text(content)] if content else []
+    made: list[Json] = []
+    for block in content:
+        match block:
+            case AnthropicText():
+                made.append(_text(block.text))
+            case AnthropicImage():
+                made.append({"type": "image_url", "image_url": {"url": _address(block.source)}})
+            case AnthropicDocument():
+                made += [_text(said) for said in (block.title, block.context) if said]
+                source = block.source
+                made += _parts(source.data if isinstance(source, AnthropicPlainText) else source.content)
+            case _:
+                assert_never(block)
+    return made
 
 
-def _text(block: Mapping[str, Any], name: str, place: str) -> str:
-    value = block.get(name)
-    if not isinstance(value, str):
-        raise InvalidRequest(f"{place}.{name}: a text is required", parameter=f"{place}.{name}")
-    return value
+def _address(source: AnthropicBase64 | AnthropicUrl) -> str:
+    if isinstance(source, AnthropicUrl):
+        return source.url
+    return f"data:{source.media_type};base64,{source.data}"
 
 
-def _image(block: Mapping[str, Any], place: str) -> str:
-    source = block.get("source")
-    source = source if isinstance(source, dict) else {}
-    match source.get("type"):
-        case "base64":
-            kind, data = _text(source, "media_type", f"{place}.source"), _text(source, "data", f"{place}.source")
-            return f"data:{kind};base64,{data}"
-        case "url":
-            return _text(source, "url", f"{place}.source")
-    raise InvalidRequest(f"{place}.source: base64 or url is required", parameter=f"{place}.source")
+def _text(text: str) -> Json:
+    return {"type": "text", "text": text}
 
 
-def _tool(tool: AnthropicTool, number: int) -> Json:
+def _joined(parts: Any) -> str:
+    """Texts as one: many chat templates take no lists."""
+    return "\n".join(part["text"] for part in parts)
+
+
+def _tool(tool: AnthropicTool, place: str) -> Json:
     if tool.type not in (None, "custom"):
-        raise NotOffered(f"tools.{number}: this gateway does not run {tool.type[:100]!r}; it passes on custom tools")
-    function: Json = {"name": tool.name, "parameters": tool.input_schema or {"type": "object", "properties": {}}}
+        raise InvalidRequest(
+            f"'{place}.type': a tool of type {tool.type[:100]!r} is Anthropic's own; only custom ones are passed on",
+            parameter=f"{place}.type",
+            expected="custom",
+        )
+    if not tool.name:
+        raise InvalidRequest(f"'{place}.name': a name is required", parameter=f"{place}.name")
+    function: Json = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description
+    function["parameters"] = _object(tool.input_schema, f"{place}.input_schema")
+    if tool.strict is not None:
+        function["strict"] = tool.strict
     return {"type": "function", "function": function}
 
 
-def _choice(choice: AnthropicToolChoice) -> Json:
+def _tool_choice(asked: AnthropicCount) -> Json:
+    choice = asked.tool_choice
+    if choice is None:
+        return {}
     made: Json = {"parallel_tool_calls": False} if choice.disable_parallel_tool_use else {}
-    match choice.type:
-        case "any":
-            return made | {"tool_choice": "required"}
-        case "tool":
-            if not choice.name:
-                raise InvalidRequest("tool_choice.name: a name is required", parameter="tool_choice.name")
-            return made | {"tool_choice": {"type": "function", "function": {"name": choice.name}}}
+    if choice.type == "any":
+        return made | {"tool_choice": "required"}
+    if choice.type == "tool":
+        if not choice.name:
+            raise InvalidRequest("'tool_choice.name': a name is required", parameter="tool_choice.name")
+        return made | {"tool_choice": {"type": "function", "function": {"name": choice.name}}}
     return made | {"tool_choice": choice.type}
 
 
-def _unknown(kind: Any, place: str) -> InvalidRequest:
-    said = f"blocks of type {kind[:100]!r}" if isinstance(kind, str) else "blocks without a type"
-    return InvalidRequest(f"{place}: {said} cannot be passed on here", parameter=place)
+def _object(value: msgspec.Raw, place: str) -> msgspec.Raw:
+    """`value` as it came; raises InvalidRequest where it is no JSON object, InvalidJson where it is no UTF-8, which the
+    decoder has not looked at in what it left as it came."""
+    raw = bytes(value)
+    if not raw.startswith(b"{"):
+        raise InvalidRequest(f"'{place}' must be an object", parameter=place, expected="an object")
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        raise malformed(error, raw) from error
+    return value
+
+
+def _misplaced(block: AnthropicBlock, role: str, place: str) -> InvalidRequest:
+    kind = type(block).__struct_config__.tag
+    return InvalidRequest(
+        f"'{place}': a block of type {kind!r} has no place in a message of role {role!r}", parameter=place
+    )

@@ -1,10 +1,14 @@
-"""Faults in Anthropic's shape: `{"type":"error","error":{"type","message"},"request_id"}`."""
+"""Faults in Anthropic's shape: `{"type":"error","error":{"type","message"},"request_id"}`.
+
+Source: Anthropic's documents, "Errors": what type goes with which status.
+"""
 
 from typing import Final
 
 import msgspec
 
-from remuda.core.faults import Fault, Unavailable
+from remuda.core.faults import Fault, NotOffered, Unavailable
+from remuda.dialects.anthropic.events import ID_HEADER, JSON, event
 from remuda.dialects.anthropic.schemas import AnthropicError, AnthropicErrorDetail
 from remuda.dialects.kit.status import status_of
 from remuda.dialects.kit.waiting import waiting_headers
@@ -19,6 +23,7 @@ TYPES: Final = {
     404: "not_found_error",
     413: "request_too_large",
     429: "rate_limit_error",
+    501: "invalid_request_error",
     504: "timeout_error",
     OVERLOADED: "overloaded_error",
 }
@@ -27,20 +32,30 @@ TYPES: Final = {
 
 def refusal(fault: Fault, request_id: str) -> Refusal:
     """The whole answer that says `fault`."""
-    status = OVERLOADED if isinstance(fault, Unavailable) else status_of(fault)
-    headers = [(b"content-type", b"application/json"), (b"request-id", request_id.encode()), *waiting_headers(fault)]
+    status = _status(fault)
+    headers = [(b"content-type", JSON), (ID_HEADER, request_id.encode()), *waiting_headers(fault)]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(fault, NotOffered):
+        headers.append((b"x-should-retry", b"false"))  # Anthropic's clients try all from 500 on again
     return Refusal(status, tuple(headers), msgspec.json.encode(error_of(fault, request_id)))
 
 
 def stream_error(fault: Fault, request_id: str) -> bytes:
     """The event that says `fault` inside a stream; no `message_stop` follows it."""
-    return b"event: error\ndata: " + msgspec.json.encode(error_of(fault, request_id)) + b"\n\n"
+    return event("error", error=_detail(fault), request_id=request_id)
 
 
 def error_of(fault: Fault, request_id: str) -> AnthropicError:
     """The error in `fault`."""
-    status = OVERLOADED if isinstance(fault, Unavailable) else status_of(fault)
+    return AnthropicError(_detail(fault), request_id)
+
+
+def _detail(fault: Fault) -> AnthropicErrorDetail:
+    status = _status(fault)
     kind = TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
-    return AnthropicError(AnthropicErrorDetail(kind, fault.message), request_id)
+    return AnthropicErrorDetail(kind, fault.message)
+
+
+def _status(fault: Fault) -> int:
+    return OVERLOADED if isinstance(fault, Unavailable) else status_of(fault)

@@ -3,15 +3,16 @@
 from typing import Final
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import Fault, InvalidJson
+from remuda.core.faults import Fault
 from remuda.core.ids import Ids
-from remuda.dialects.anthropic.answers import MessagesAnswer
-from remuda.dialects.anthropic.asks import read_messages
+from remuda.dialects.anthropic.answers import CountAnswer, MessageAnswer
+from remuda.dialects.anthropic.asks import AnthropicAsk, read_count, read_messages
 from remuda.dialects.anthropic.errors import refusal, stream_error
 from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal
 
 NAME: Final = "anthropic"
 MESSAGES: Final = "/v1/messages"
+COUNT: Final = "/v1/messages/count_tokens"
 
 
 class AnthropicFace:
@@ -25,14 +26,14 @@ class AnthropicFace:
 
     def read(self, operation: Operation, body: bytes) -> Ask:
         """The ask that `body` holds, in the words of engines."""
-        try:
-            return read_messages(body)
-        except RecursionError:  # what could just be read, but not be written a few levels deeper
-            raise InvalidJson("the request body is nested too deeply") from None
+        return read_count(body) if operation is Operation.COUNT_TOKENS else read_messages(body)
 
     def translator(self, ask: Ask) -> AnswerTranslator | None:
         """What makes Anthropic's answer of an engine's."""
-        return MessagesAnswer(ask, "msg_" + self._ids().removeprefix("req_"))
+        if ask.operation is Operation.COUNT_TOKENS:
+            return CountAnswer()
+        assert isinstance(ask, AnthropicAsk)
+        return MessageAnswer(ask, "msg_" + self._ids().removeprefix("req_"))
 
     def refusal(self, fault: Fault, request_id: str) -> Refusal:
         """The answer that says `fault`."""
@@ -45,4 +46,5 @@ class AnthropicFace:
 
 def lane_routes(ids: Ids) -> list[LaneRoute]:
     """The inference routes."""
-    return [LaneRoute(MESSAGES, AnthropicFace(ids), Operation.CHAT)]
+    face = AnthropicFace(ids)
+    return [LaneRoute(MESSAGES, face, Operation.CHAT), LaneRoute(COUNT, face, Operation.COUNT_TOKENS)]

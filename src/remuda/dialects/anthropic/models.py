@@ -7,7 +7,7 @@ from fastapi import Request, Response
 
 from remuda.core.faults import InvalidRequest, UnknownModel
 from remuda.core.moments import iso_time
-from remuda.fleet.registry import Fleet
+from remuda.fleet.registry import Fleet, Model
 
 HEADER: Final = "anthropic-version"
 PAGE: Final = 20
@@ -22,8 +22,8 @@ def models_answer(fleet: Fleet, request: Request, name: str | None) -> Response 
         model = fleet.meant(name)
         if model is None:
             raise UnknownModel(f"there is no model called {name[:200]!r} here", parameter="model")
-        return _json(_shown(name, model.created_at))
-    known = {model.name: model.created_at for model in fleet.offered()}
+        return _json(_shown(name, model))
+    known = {model.name: model for model in fleet.offered()}
     for alias, target in fleet.aliases().items():
         if target in known:
             known.setdefault(alias, known[target])
@@ -46,8 +46,16 @@ def _limit(request: Request) -> int:
     return int(asked)
 
 
-def _shown(name: str, created_at: int) -> dict[str, Any]:
-    return {"type": "model", "id": name, "display_name": name, "created_at": iso_time(created_at)}
+def _shown(name: str, model: Model) -> dict[str, Any]:
+    return {
+        "type": "model",
+        "id": name,
+        "display_name": name,
+        "created_at": iso_time(model.created_at),
+        "lifecycle": "active",
+        "max_input_tokens": model.context_length,
+        "max_tokens": model.context_length,
+    }
 
 
 def _json(value: Any) -> Response:

@@ -1,11 +1,23 @@
 """Routes as the OpenAPI document shows them. Schemas come from the structs that decode and encode."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 REF = "#/components/schemas/{name}"
+
+
+class Described(NamedTuple):
+    """One route of the lane in words."""
+
+    summary: str
+    description: str
+    body: type
+    """The struct that its body is read into."""
+    answer: str
+    streamed: dict[str, Any] | None = None
+    """The content of an answer that comes piece by piece, beside the one that comes whole; None: it never does."""
 
 
 def schemas(structs: Iterable[type]) -> dict[str, Any]:
@@ -27,3 +39,17 @@ def json_object() -> dict[str, Any]:
 def event_stream() -> dict[str, Any]:
     """Content as server-sent events."""
     return {"text/event-stream": {"schema": {"type": "string"}}}
+
+
+def lines() -> dict[str, Any]:
+    """Content as lines of JSON."""
+    return {"application/x-ndjson": {"schema": {"type": "string"}}}
+
+
+def lane_document(described: Described) -> dict[str, Any]:
+    """What the OpenAPI document says of a route of the lane beyond its name."""
+    content = json_object() | (described.streamed or {})
+    return {
+        "requestBody": {"required": True, "content": json_of(described.body)},
+        "responses": {"200": {"description": described.answer, "content": content}},
+    }

@@ -35,7 +35,7 @@ def install(app: FastAPI, owners: Owners) -> None:
     """Have `app` say everything that goes wrong in the shape of the path's owner."""
 
     def answer(request: Request, fault: Fault) -> Response:
-        refusal = owners.refusal(request.scope["path"], fault, request.state.request_id)
+        refusal = owners.refusal(request.scope["path"], fault, request.state.request_id, request.scope["headers"])
         headers = [*refusal.headers, (b"content-length", b"%d" % len(refusal.body))]
         if isinstance(fault, MethodNotAllowed):
             headers.append((b"allow", ", ".join(allowed_methods(request)).encode()))

@@ -81,10 +81,10 @@ class Front:
             inner = {**scope, "method": "GET"} if method == "HEAD" else scope
             await self.app(inner, _bounded(receive, self._max_body_bytes), answer.send)
         except Fault as fault:
-            await answer.refuse(self._owners.refusal(path, fault, head.id))
+            await answer.refuse(self._owners.refusal(path, fault, head.id, scope["headers"]))
         except Exception:
             log.exception("request %s failed inside the gateway", head.id)
-            await answer.refuse(self._owners.refusal(path, Fault(), head.id))
+            await answer.refuse(self._owners.refusal(path, Fault(), head.id, scope["headers"]))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = _Head(scope, self._ids)
@@ -96,7 +96,7 @@ class Front:
         except Fault as fault:
             await receive()
             if "websocket.http.response" in scope.get("extensions", {}):
-                refusal = self._owners.refusal(scope["path"], fault, head.id)
+                refusal = self._owners.refusal(scope["path"], fault, head.id, scope["headers"])
                 await _Answer(send, headers, kind="websocket.http.response").refuse(refusal)
             else:
                 await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": fault.code})

@@ -1,6 +1,5 @@
 """Requests as Ollama's clients write them, in the OpenAI shapes that engines take."""
 
-import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final, TypeVar
@@ -9,7 +8,7 @@ import msgspec
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import Fault, InvalidRequest, NotOffered
-from remuda.dialects.kit.bodies import malformed
+from remuda.dialects.kit.bodies import decoded
 from remuda.dialects.ollama.schemas import (
     OllamaAsked,
     OllamaChat,
@@ -23,8 +22,6 @@ from remuda.dialects.ollama.schemas import (
 
 MAX_MODEL_NAME: Final = 256
 EFFORTS: Final = ("low", "medium", "high")
-_EXPECTED: Final = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
-_AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _KINDS: Final = {"/9j/": "jpeg", "iVBOR": "png", "R0lGO": "gif", "UklGR": "webp"}
 """How pictures in base64 begin, by what they are."""
 _SAME: Final = tuple(name for name in OllamaOptions.__struct_fields__ if name not in ("num_predict", "stop"))
@@ -138,31 +135,6 @@ def _decoded(decoder: "msgspec.json.Decoder[Body]", body: bytes) -> Body:
     if asked.node_id is not None:
         raise InvalidRequest("specifying node_id is not allowed", parameter="node_id")
     return asked
-
-
-Decoded = TypeVar("Decoded")
-
-
-def decoded(decode: Callable[[bytes], Decoded], body: bytes) -> Decoded:
-    """What `body` holds; raises InvalidRequest, in words that name the field."""
-    try:
-        return decode(body)
-    except msgspec.ValidationError as error:
-        raise invalid(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(error, body) from error
-
-
-def invalid(message: str) -> InvalidRequest:
-    """A validation error of msgspec as a fault that names the field."""
-    at = _AT.search(message)
-    path = at["path"] if at else ""
-    expected = _EXPECTED.search(message)
-    if expected is not None and path:
-        said = f"'{path}' must be {expected['expected']}, not {expected['got']}"
-        return InvalidRequest(said, parameter=path, expected=expected["expected"])
-    said = _AT.sub("", message)
-    return InvalidRequest(f"'{path}': {said}" if path else said, parameter=path or None)
 
 
 def _check_generate(asked: OllamaGenerate) -> None:

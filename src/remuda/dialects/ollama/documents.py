@@ -1,8 +1,8 @@
 """The lane's routes as the OpenAPI document shows them."""
 
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-from remuda.dialects.kit.documents import json_object, json_of
+from remuda.dialects.kit.documents import Described, lines
 from remuda.dialects.ollama import schemas
 
 SCHEMAS: Final = (
@@ -19,16 +19,6 @@ SCHEMAS: Final = (
 )
 
 
-class Described(NamedTuple):
-    """One route in words."""
-
-    summary: str
-    description: str
-    body: type
-    answer: str
-    is_streamable: bool = True
-
-
 _LINES: Final = "Lines of JSON, the last with `done: true`; with `stream: false` one object."
 
 LANE: Final = {
@@ -38,6 +28,7 @@ LANE: Final = {
         "Without messages the model is loaded.",
         schemas.OllamaChat,
         _LINES,
+        lines(),
     ),
     "/api/generate": Described(
         "Answer a prompt",
@@ -45,26 +36,13 @@ LANE: Final = {
         "model is loaded.",
         schemas.OllamaGenerate,
         _LINES,
+        lines(),
     ),
-    "/api/embed": Described(
-        "Embed texts", "One vector for each text.", schemas.OllamaEmbed, "The vectors.", is_streamable=False
-    ),
+    "/api/embed": Described("Embed texts", "One vector for each text.", schemas.OllamaEmbed, "The vectors."),
     "/api/embeddings": Described(
         "Embed a text",
         "The older form: one vector for a text, a list of them for a list.",
         schemas.OllamaEmbeddings,
         "The vector.",
-        is_streamable=False,
     ),
 }
-
-
-def lane_document(path: str) -> dict[str, Any]:
-    """What the OpenAPI document says of the route at `path` beyond its name."""
-    described = LANE[path]
-    lines = {"application/x-ndjson": {"schema": {"type": "string"}}}
-    content = json_object() | (lines if described.is_streamable else {})
-    return {
-        "requestBody": {"required": True, "content": json_of(described.body)},
-        "responses": {"200": {"description": described.answer, "content": content}},
-    }

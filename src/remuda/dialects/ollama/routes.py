@@ -9,10 +9,11 @@ from fastapi import APIRouter, Request, Response
 from remuda.core.faults import InvalidRequest
 from remuda.core.keys import Scope
 from remuda.dialects.kit.access import Access, Rule
+from remuda.dialects.kit.bodies import decoded
 from remuda.dialects.kit.documents import json_of
+from remuda.dialects.kit.lane_routes import add_lane_route, operation_id
 from remuda.dialects.ollama import keeping, schemas
-from remuda.dialects.ollama.asks import decoded
-from remuda.dialects.ollama.documents import LANE, lane_document
+from remuda.dialects.ollama.documents import LANE
 from remuda.dialects.ollama.face import NAME
 from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.ollama.keeping import add_keeping
@@ -43,7 +44,7 @@ def router(fleet: Fleet, lane_routes: Iterable[LaneRoute], keepers: Keepers = NO
     _add_lists(routes, fleet)
     for route in lane_routes:
         if route.face.name == NAME:
-            _add_lane_route(routes, route.path)
+            add_lane_route(routes, route.path, LANE[route.path])
     add_keeping(routes, keepers)
     return routes
 
@@ -88,28 +89,9 @@ def _add(
         endpoint,
         methods=[method],
         summary=summary,
-        operation_id=_operation_id(method, path),
+        operation_id=operation_id(method, path),
         responses={200: {"description": answer, "content": json_of(struct)}},
         openapi_extra=extra,
-    )
-
-
-def _add_lane_route(routes: APIRouter, path: str) -> None:
-    """A lane path as ASGI sees it: described in the document, and 405 to all methods but POST."""
-
-    async def came_around() -> Response:
-        # The lane compares a path byte by byte as it was sent; this one was sent as a whole URL or with escapes.
-        raise InvalidRequest(f"write this address plainly in the request line: POST {path}")
-
-    described = LANE[path]
-    routes.add_api_route(
-        path,
-        came_around,
-        methods=["POST"],
-        summary=described.summary,
-        description=described.description,
-        operation_id=_operation_id("POST", path),
-        openapi_extra=lane_document(path),
     )
 
 
@@ -118,7 +100,3 @@ _decode_show: Final = msgspec.json.Decoder(schemas.OllamaShow).decode
 
 def _json(struct: msgspec.Struct) -> Response:
     return Response(msgspec.json.encode(struct), media_type="application/json; charset=utf-8")
-
-
-def _operation_id(method: str, path: str) -> str:
-    return f"{method.lower()}_{path.strip('/').replace('/', '_')}"

@@ -6,13 +6,13 @@ from typing import Final
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from remuda.core.ask import Operation
-from remuda.core.faults import InvalidRequest, NotOffered, UnknownRoute
+from remuda.core.faults import NotOffered, UnknownRoute
 from remuda.core.keys import Scope
 from remuda.dialects.kit.access import Access, Rule
 from remuda.dialects.kit.documents import json_of
+from remuda.dialects.kit.lane_routes import add_lane_route, operation_id
 from remuda.dialects.kit.plain import PlainRoute
-from remuda.dialects.openai.documents import OPERATIONS, lane_document
+from remuda.dialects.openai.documents import OPERATIONS
 from remuda.dialects.openai.face import NAME
 from remuda.dialects.openai.models import listed, retrieved
 from remuda.dialects.openai.schemas import ModelList, ModelObject
@@ -72,7 +72,7 @@ def router(
     _add_models(routes, fleet, other_words)
     for route in lane_routes:
         if route.operation is not None and route.face.name == NAME:
-            _add_lane_route(routes, route.path, route.operation)
+            add_lane_route(routes, route.path, OPERATIONS[route.operation])
     for prefix in VERSIONS:
         for path, words in _NOT_OFFERED.items():
             _add_not_offered(routes, prefix, path, words)
@@ -100,27 +100,8 @@ def _get(
         path,
         endpoint,
         summary=summary,
-        operation_id=_operation_id("get", path),
+        operation_id=operation_id("get", path),
         responses={200: {"description": answer, "content": json_of(struct)}},
-    )
-
-
-def _add_lane_route(routes: APIRouter, path: str, operation: Operation) -> None:
-    """A lane path as ASGI sees it: described in the document, and 405 to all methods but POST."""
-
-    async def came_around() -> Response:
-        # The lane compares a path byte by byte as it was sent; this one was sent as a whole URL or with escapes.
-        raise InvalidRequest(f"write this address plainly in the request line: POST {path}")
-
-    described = OPERATIONS[operation]
-    routes.add_api_route(
-        path,
-        came_around,
-        methods=["POST"],
-        summary=described.summary,
-        description=described.description,
-        operation_id=_operation_id("post", path),
-        openapi_extra=lane_document(operation),
     )
 
 
@@ -140,8 +121,3 @@ def _add_not_offered(routes: APIRouter, prefix: str, path: str, words: str) -> N
 
 def _json(struct: msgspec.Struct) -> Response:
     return Response(msgspec.json.encode(struct), media_type="application/json")
-
-
-def _operation_id(method: str, path: str) -> str:
-    words = path.replace("{name:path}", "name").strip("/").replace("/", "_")
-    return f"{method}_{words}"

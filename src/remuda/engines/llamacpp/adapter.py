@@ -41,9 +41,13 @@ _PATHS = {
     Operation.RESPONSE: "/v1/responses",
     Operation.EMBEDDING: "/v1/embeddings",
     Operation.RERANK: "/v1/rerank",
+    Operation.COUNT_TOKENS: "/v1/chat/completions/input_tokens",
 }
-_UNARY = frozenset({Operation.EMBEDDING, Operation.RERANK})
+_UNARY = frozenset({Operation.EMBEDDING, Operation.RERANK, Operation.COUNT_TOKENS})
 _TAKES_STREAM_OPTIONS = frozenset({Operation.CHAT, Operation.COMPLETION})
+
+_STOP_WORD = {"verbose": b"true", "response_fields": b'["stopping_word"]'}
+"""What has the engine tell the stop sequence it met: as `__verbose` of the event that ends the choice, and no more."""
 
 MAX_MESSAGE_CHARS = 500
 """Of an engine's error message; some hold the whole request."""
@@ -56,6 +60,7 @@ class LlamaCpp:
     reuses_after_stream = False
     """It announces keep-alive after a streamed answer and closes nevertheless."""
     slots_path = "/slots"
+    counts_tokens = True
 
     def __init__(
         self, wall: Callable[[], float] = lambda: 0.0, *, continuation_max_bytes: int = DEFAULT_MAX_BYTES
@@ -96,6 +101,8 @@ class LlamaCpp:
             wanted["return_progress"] = b"true"
             if ask.operation in _TAKES_STREAM_OPTIONS:
                 wanted["stream_options"] = with_usage(fields.get("stream_options"))
+            if ask.wants_stop_word:
+                wanted |= _STOP_WORD
         shows_progress = asked_progress and ask.is_streamed
         translate: Callable[[], StreamTranslator] | None = None
         if ask.operation is Operation.RESPONSE:
@@ -158,6 +165,7 @@ def _check_dimensions(fields: Fields) -> None:
 _NOT_STARTED_FOR = {
     Operation.EMBEDDING: "This model's engine was not started for embeddings.",
     Operation.RERANK: "This model's engine was not started for reranking.",
+    Operation.COUNT_TOKENS: "This model's engine is of a version that does not count tokens beforehand.",
 }
 
 

@@ -10,13 +10,14 @@ is simply sent again. That suits every request; the other way suits those that `
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from remuda.core.ask import Operation
 from remuda.core.faults import NotOffered
 from remuda.engines.body import fields_of
+from remuda.engines.llamacpp.chunks import LOST, ODD, Choice, Chunk, decode_chunk, is_event, plain_text
 from remuda.engines.llamacpp.continued_ask import check_plain, count_of, limit_of, rendered, rest_of, token_count
 from remuda.engines.protocol import Outgoing, StreamTranslator
 from remuda.wire.answers import UsageFields
@@ -26,40 +27,6 @@ DEFAULT_MAX_BYTES: Final = 256 * 1024
 """Of the text sent; a stream that has said more cannot be continued."""
 HELD_BYTES: Final = 1024 * 1024
 """An event longer than this is passed on as it comes, and its stream cannot be continued."""
-
-
-class _Progress(msgspec.Struct):
-    total: int = 0
-    cache: int = 0
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    role: str | None = None
-    reasoning_content: str | None = None
-    tool_calls: list[msgspec.Raw] | None = None
-    refusal: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: Annotated[int, msgspec.Meta(ge=0, lt=1024)] = 0
-    delta: _Delta = msgspec.field(default_factory=_Delta)
-    text: str | None = None
-    finish_reason: str | None = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] = []
-    usage: UsageFields | None = None
-    prompt_progress: _Progress | None = None
-    error: Any = None
-
-
-_decode = msgspec.json.Decoder(_Chunk).decode
-_PLAIN: Final = b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"content":"'
-_LOST: Final = "\ufffd".encode()
-"""What the engine says for bytes that are no character: which they were is not to be known."""
-_ODD: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class KeptStream:
@@ -145,19 +112,20 @@ class KeptStream:
             return data
         splitter = self._splitter
         began_whole = not splitter.carry
-        if is_first and began_whole and self._opening and (text := _plain_text(data)):
+        if is_first and began_whole and self._opening and (text := plain_text(data)):
             self._keep(text)
             return data
         events = splitter.feed(data)
-        if not is_first:
-            return b"".join(map(self._rewritten, events))
-        for event in events:
-            self._note(event)
+        if is_first:
+            for event in events:
+                self._note(event)
+        else:
+            events = list(map(self._rewritten, events))
         if len(splitter.carry) > HELD_BYTES:
             self._give_up()
-        if self._sent is None:
+        if self._sent is None and (is_first or len(splitter.carry) > HELD_BYTES):
             return b"".join(events) + splitter.rest()
-        return data if began_whole and not splitter.carry else b"".join(events)
+        return data if is_first and began_whole and not splitter.carry else b"".join(events)
 
     def end(self) -> bytes:
         """What is left when the stream is over: the end of the answer where the continuation consists of that alone."""
@@ -168,7 +136,7 @@ class KeptStream:
             inner, self._inner = self._inner, None
             said = self.feed(inner.end())
         rest = self._splitter.rest()
-        if not _is_event(rest):
+        if not is_event(rest):
             return said + rest
         if self._is_raw or self._is_again:
             return said + self._rewritten(rest.rstrip(b"\r\n") + b"\n\n")
@@ -221,8 +189,8 @@ class KeptStream:
         if not data or data in (b"[DONE]", b"null"):
             return
         try:
-            chunk = _decode(data)
-        except _ODD:
+            chunk = decode_chunk(data)
+        except ODD:
             self._give_up()
             return
         if not self._opening:
@@ -237,7 +205,7 @@ class KeptStream:
                 self._note_choice(choice)
             self._has_usage = self._has_usage or chunk.usage is not None
 
-    def _note_choice(self, choice: _Choice) -> None:
+    def _note_choice(self, choice: Choice) -> None:
         delta = choice.delta
         if delta.role is not None:
             self._roles |= 1 << choice.index
@@ -255,7 +223,7 @@ class KeptStream:
         sent = self._sent
         if sent is not None:
             sent += text
-            if not self._is_exact or len(sent) > self._max_bytes or _LOST in text:
+            if not self._is_exact or len(sent) > self._max_bytes or LOST in text:
                 self._give_up()
 
     def _give_up(self) -> None:
@@ -271,8 +239,8 @@ class KeptStream:
         if not data or data in (b"[DONE]", b"null"):
             return event
         try:
-            chunk = _decode(data)
-        except _ODD:
+            chunk = decode_chunk(data)
+        except ODD:
             self._give_up()
             return event
         if chunk.error is not None:
@@ -280,7 +248,7 @@ class KeptStream:
             return event
         return self._of_completion(chunk) if self._is_raw else self._of_same(event, data, chunk)
 
-    def _of_same(self, event: bytes, data: bytes, chunk: _Chunk) -> bytes:
+    def _of_same(self, event: bytes, data: bytes, chunk: Chunk) -> bytes:
         """An event of the answer to the same request, under the name that the stream has already."""
         if chunk.prompt_progress is None and chunk.choices and all(map(self._is_introduction, chunk.choices)):
             return b""
@@ -292,13 +260,13 @@ class KeptStream:
             msgspec.json.encode({**msgspec.json.decode(data), "id": named["id"], "created": named["created"]})
         )
 
-    def _is_introduction(self, choice: _Choice) -> bool:
+    def _is_introduction(self, choice: Choice) -> bool:
         """Whether it says nothing but whose words come, and that has been said."""
         delta = choice.delta
         is_bare = not (delta.content or delta.reasoning_content or delta.tool_calls or choice.finish_reason)
         return is_bare and delta.role is not None and bool(self._roles >> choice.index & 1)
 
-    def _of_completion(self, chunk: _Chunk) -> bytes:
+    def _of_completion(self, chunk: Chunk) -> bytes:
         """The events that an event of the text completion stands for."""
         if chunk.prompt_progress is not None:
             return b""
@@ -368,21 +336,3 @@ class KeptStream:
         for name in ("choices", "prompt_progress", "usage", "timings"):
             said.pop(name, None)
         return said
-
-
-def _plain_text(data: bytes) -> bytes:
-    """The text that a read brings which is one event of a chat with nothing else in it, as most are; empty where it has
-    to be looked at more closely. Not reading it as JSON saves two thirds of what keeping it costs."""
-    if not data.startswith(_PLAIN) or data.find(b"\n") != len(data) - 2:
-        return b""
-    text = data[len(_PLAIN) : data.find(b'"}}],"created":', len(_PLAIN))]
-    return b"" if b'"' in text or b"\\" in text else text
-
-
-def _is_event(rest: bytes) -> bool:
-    """Whether what a stream ended with is an event that lacks its blank line alone."""
-    data = data_of(rest)
-    try:
-        return bool(data) and (data == b"[DONE]" or msgspec.json.decode(data) is not None)
-    except _ODD:
-        return False

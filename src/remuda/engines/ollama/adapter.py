@@ -9,7 +9,7 @@ from typing import Final
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import ContextOverflow, Fault, NotOffered, UnknownModel
 from remuda.engines.body import INPUT_FIELDS, fields_of, json_text, with_fields
-from remuda.engines.openai.adapter import PATHS, SHORTER, OpenAILike, body_for, error_in
+from remuda.engines.openai.adapter import NO_COUNT, PATHS, SHORTER, OpenAILike, body_for, error_in
 from remuda.engines.protocol import Outgoing
 
 DIALECT: Final = "ollama"
@@ -28,6 +28,7 @@ class Ollama:
     kind: Final = "ollama"
     reuses_after_stream: Final = True
     slots_path: Final = None
+    counts_tokens: Final = False
 
     def __init__(self) -> None:
         self._openai = OpenAILike()
@@ -47,7 +48,10 @@ class Ollama:
             return Outgoing(path=native.path, body=body, is_streamed=native.is_streamed, is_native=True)
         path = _PATHS.get(ask.operation)
         if path is None:
-            raise NotOffered("This model is served by Ollama, which does not offer reranking.")
+            is_count = ask.operation is Operation.COUNT_TOKENS
+            raise NotOffered(
+                NO_COUNT if is_count else "This model is served by Ollama, which does not offer reranking."
+            )
         return Outgoing(path=path, body=body_for(ask, upstream_model), is_streamed=ask.is_streamed)
 
     def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:

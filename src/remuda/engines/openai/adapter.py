@@ -37,6 +37,9 @@ PATHS: Final = {
     Operation.RERANK: "/rerank",
 }
 """Below the server's base address, which ends in `/v1` as such servers' clients write it."""
+NO_COUNT: Final = (
+    "This model's server has no way to count tokens beforehand: the usage of each answer tells how many there were."
+)
 _TAKES_STREAM_OPTIONS: Final = frozenset({Operation.CHAT, Operation.COMPLETION})
 
 
@@ -46,14 +49,19 @@ class OpenAILike:
     kind: Final = "openai"
     reuses_after_stream: Final = True
     slots_path: Final = None
+    counts_tokens: Final = False
 
     def busy_slots(self, body: bytes) -> int:
         """Never asked: such servers do not tell their slots."""
         raise ValueError("OpenAI-compatible servers do not tell their slots")
 
     def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
-        """The ask as it came, with the server's own model name, and with usage asked for in every stream."""
-        return Outgoing(path=PATHS[ask.operation], body=body_for(ask, upstream_model), is_streamed=ask.is_streamed)
+        """The ask as it came, with the server's own model name, and with usage asked for in every stream. Raises
+        NotOffered for what such servers have no API for."""
+        path = PATHS.get(ask.operation)
+        if path is None:
+            raise NotOffered(NO_COUNT)
+        return Outgoing(path=path, body=body_for(ask, upstream_model), is_streamed=ask.is_streamed)
 
     def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
         """The fault behind an error answer, in the server's own words where they are meant for the client."""

@@ -4,24 +4,35 @@ import pytest
 
 from remuda.core.ask import Operation
 from remuda.core.faults import InvalidRequest
-from remuda.dialects.anthropic.face import MESSAGES, lane_routes
+from remuda.dialects.anthropic.face import COUNT, MESSAGES, lane_routes
+
+BODY = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]}'
 
 
-def test_its_route_reads_and_translates() -> None:
-    [route] = lane_routes(lambda: "req_7")
-    assert (route.path, route.operation, route.face.name, route.face.takes_comments) == (
-        MESSAGES,
-        Operation.CHAT,
-        "anthropic",
-        True,
-    )
-    ask = route.face.read(Operation.CHAT, b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]}')
-    words = route.face.translator(ask)
+def test_its_routes_read_and_translate() -> None:
+    messages, count = lane_routes(lambda: "req_7")
+    assert (messages.path, messages.operation) == (MESSAGES, Operation.CHAT)
+    assert (count.path, count.operation) == (COUNT, Operation.COUNT_TOKENS)
+    face = messages.face
+    assert (face.name, face.takes_comments) == ("anthropic", True)
+    words = face.translator(face.read(Operation.CHAT, BODY))
     assert words is not None
     assert b'"id":"msg_7"' in words.whole(b'{"choices":[{"message":{"content":"y"}}]}')
+    counted = face.translator(face.read(Operation.COUNT_TOKENS, BODY))
+    assert counted is not None
+    assert counted.whole(b'{"input_tokens":3}') == b'{"input_tokens":3}'
 
 
-def test_what_is_nested_too_deeply_is_refused() -> None:
-    [route] = lane_routes(lambda: "req_7")
+@pytest.mark.parametrize("operation", [Operation.CHAT, Operation.COUNT_TOKENS])
+@pytest.mark.parametrize(
+    "place",
+    [
+        b'{"model":%b',
+        b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":%b',
+        b'{"model":"m","max_tokens":1,"messages":[],"tools":[{"name":"f","input_schema":%b',
+    ],
+)
+def test_what_is_nested_too_deeply_is_refused(operation: Operation, place: bytes) -> None:
+    [route, _] = lane_routes(lambda: "req_7")
     with pytest.raises(InvalidRequest):
-        route.face.read(Operation.CHAT, b'{"model":' + b"[" * 100_000)
+        route.face.read(operation, place % (b"[" * 100_000))

@@ -23,6 +23,9 @@ async def test_models_in_the_words_of_who_asks() -> None:
         "id": "a",
         "display_name": "a",
         "created_at": "2023-11-14T22:13:20Z",
+        "lifecycle": "active",
+        "max_input_tokens": said["data"][0]["max_tokens"],
+        "max_tokens": said["data"][0]["max_tokens"],
     }
     assert (said["has_more"], said["first_id"], said["last_id"]) == (False, "a", "c")
     assert (await get("/v1/models", {})).json()["object"] == "list"
@@ -46,9 +49,17 @@ async def test_pages(query: str, ids: list[str], has_more: bool) -> None:
 
 async def test_what_makes_no_sense() -> None:
     assert (await get("/v1/models?limit=0")).status_code == 400
-    for path in ("/v1/messages/count_tokens", "/v1/messages/batches", "/v1/messages/batches/x/results"):
+    for path in ("/v1/messages/batches", "/v1/messages/batches/x/results"):
         answer = await get(path)
-        assert (answer.status_code, answer.json()["error"]["type"]) == (501, "api_error"), path
-    answer = await get("/v1/messages")
-    assert (answer.status_code, answer.json()["type"]) == (405, "error")
+        assert (answer.status_code, answer.json()["error"]["type"]) == (501, "invalid_request_error"), path
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        answer = await get(path)
+        assert (answer.status_code, answer.json()["type"]) == (405, "error")
     assert (await get("/v1/messages/nothing")).json()["error"]["type"] == "not_found_error"
+
+
+async def test_errors_beside_its_own_paths_are_in_the_words_of_who_asks() -> None:
+    for path in ("/v1/models/nope", "/v1/models?limit=0", "/v1/nothing"):
+        said = (await get(path)).json()
+        assert (said["type"], "request_id" in said) == ("error", True), path
+    assert "type" not in (await get("/v1/models/nope", {})).json()

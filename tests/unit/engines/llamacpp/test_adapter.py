@@ -66,6 +66,21 @@ def test_usage_is_asked_for_beside_other_stream_options(options: Any, sent: dict
     assert json.loads(ENGINE.outgoing(ask, "m").body)["stream_options"] == sent
 
 
+def test_the_stop_sequence_is_told_where_it_is_wanted() -> None:
+    told = {"verbose": True, "response_fields": ["stopping_word"]}
+    plain = json.loads(ENGINE.outgoing(ask_of(Operation.CHAT, chat(stop=["x"])), "m").body)
+    assert not told.keys() & plain.keys()
+    wanted = json.loads(ENGINE.outgoing(ask_of(Operation.CHAT, chat(stop=["x"]), wants_stop_word=True), "m").body)
+    assert {name: wanted[name] for name in told} == told
+
+
+def test_a_count_is_of_what_a_chat_would_be() -> None:
+    outgoing = ENGINE.outgoing(ask_of(Operation.COUNT_TOKENS, chat(tools=[{}], tool_choice="none")), "m")
+    assert (outgoing.path, outgoing.is_streamed) == ("/v1/chat/completions/input_tokens", False)
+    assert json.loads(outgoing.body)["tools"] == []
+    assert type(ENGINE.fault_of(404, b"{}", Operation.COUNT_TOKENS)) is NotOffered
+
+
 def test_a_client_that_does_not_stream_is_streamed_for() -> None:
     body = b'{"stream":false,"model":"m","big":123456789012345678901234567890, "messages":[]}'
     sent = ENGINE.outgoing(ask_of(Operation.CHAT, body), "m").body
@@ -161,7 +176,7 @@ def test_a_wrong_type_is_said_with_the_right_one() -> None:
 
 @pytest.mark.parametrize("operation", list(Operation))
 def test_an_overflow_names_what_is_too_long(operation: Operation) -> None:
-    parameters = {"chat": "messages", "completion": "prompt", "rerank": "documents"}
+    parameters = {"chat": "messages", "completion": "prompt", "rerank": "documents", "count_tokens": "messages"}
     for body in (
         error(400, "the request exceeds", "exceed_context_size_error", n_prompt_tokens=9000, n_ctx=1024),
         error(500, "input is too large to process. increase the physical batch size"),

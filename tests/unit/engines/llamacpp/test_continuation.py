@@ -13,6 +13,7 @@ from remuda.core.faults import NotOffered
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.llamacpp.continuation import HELD_BYTES, KeptStream
 from remuda.engines.protocol import Continuation, Outgoing
+from remuda.wire.sse import DONE
 from tests.unit.engines.client import ask_of
 
 CHAT, COMPLETION = Operation.CHAT, Operation.COMPLETION
@@ -260,6 +261,30 @@ def test_bytes_that_are_no_text_are_not_continued():
         stream.asks([b'{"prompt":"x"}'])
 
 
+def test_an_event_without_its_blank_line_counts_at_the_end():
+    first = list(Engine("first").stream(CHAT))
+    stream = kept()
+    stream.feed(b"".join(first[:3]) + first[3][:-2])
+    assert stream.end() == first[3][:-2]
+    rest = stream.asks([json.dumps({"prompt": PROMPT}).encode()])
+    assert rest is not None
+    assert json.loads(rest.body)["prompt"] == PROMPT + "".join(TOKENS[:2])
+    second = list(Engine("second").stream(COMPLETION, 2))
+    assert stream.feed(b"".join(second[:1]) + second[1][:-2]) == b""
+    assert told(stream.end() + DONE)[:-1] == told(first[4] + DONE)[:-1]
+    assert stream.end() == b""
+
+
+def test_half_an_event_does_not():
+    first = list(Engine("first").stream(CHAT))
+    stream = kept()
+    stream.feed(b"".join(first[:3]) + first[3][:-4])
+    stream.end()
+    rest = stream.asks([json.dumps({"prompt": PROMPT}).encode()])
+    assert rest is not None
+    assert json.loads(rest.body)["prompt"] == PROMPT + TOKENS[0]
+
+
 def test_text_with_quotes_is_read_as_json():
     stream, engine = kept(), Engine("second")
     for each in list(Engine("first").stream(CHAT))[:8]:
@@ -278,6 +303,16 @@ def test_an_event_without_end_is_passed_on_as_it_comes():
     assert stream.feed(said[-1:]) == said
     assert not stream.can_continue
     assert stream.feed(b"\n\n") == b"\n\n"
+
+
+def test_nor_is_one_of_the_second_held():
+    stream = kept()
+    stream.feed(b"".join(list(Engine("first").stream(CHAT))[:5]))
+    assert stream.asks([b'{"prompt":"x"}']) is not None
+    said = b"data: " + b"x" * (HELD_BYTES - 5)
+    assert stream.feed(said[:-1]) == b""
+    assert stream.feed(said[-1:]) == said
+    assert not stream.can_continue
 
 
 @pytest.mark.parametrize("said", [b"data: {nonsense}\n\n", b'data: {"error":{"message":"x"}}\n\n'])

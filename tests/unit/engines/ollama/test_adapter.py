@@ -92,5 +92,6 @@ def test_its_errors(status: int, body: bytes, kind: type[Fault]) -> None:
 def test_it_keeps_connections_and_tells_no_slots() -> None:
     assert ENGINE.reuses_after_stream
     assert ENGINE.slots_path is None
+    assert not ENGINE.counts_tokens
     with pytest.raises(ValueError, match="does not tell"):
         ENGINE.busy_slots(b"[]")

@@ -22,7 +22,7 @@ from tests.unit.engines.client import ask_of
 ENGINE = OpenAILike()
 
 
-@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("operation", [each for each in Operation if each is not Operation.COUNT_TOKENS])
 @pytest.mark.parametrize(("is_streamed", "wants_usage"), [(False, False), (True, True)])
 def test_a_body_that_needs_nothing_passes_untouched(operation: Operation, is_streamed: bool, wants_usage: bool) -> None:
     ask = ask_of(operation, b'{ "model": "m", broken', is_streamed=is_streamed, wants_usage=wants_usage)
@@ -107,3 +107,9 @@ def test_an_overflow_names_what_is_too_long(operation: Operation, named: str) ->
     assert (found.parameter, found.expected) == (named, "a shorter input")
     found = ENGINE.fault_of(400, error(message="too long", code="context_length_exceeded", param="top"), operation)
     assert found.parameter == "top"
+
+
+def test_such_servers_count_nothing() -> None:
+    assert not ENGINE.counts_tokens
+    with pytest.raises(NotOffered, match="count tokens"):
+        ENGINE.outgoing(ask_of(Operation.COUNT_TOKENS, b"{}"), "m")
