@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from remuda.gateway.lane import LaneProtocol
 from remuda.testing.behaviour import Fault, Framing
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway
@@ -360,6 +361,57 @@ async def test_a_pipelined_request_waits_for_the_answer_before_it(
         upstream.gate.release()
         assert (await client.answer()).events[-1] == "[DONE]"
         assert [(await client.answer()).status for _ in range(2)] == [200, 200]
+
+
+async def streaming(gateway: RunningGateway, upstream: FakeUpstream) -> LaneProtocol:
+    """The one connection, once its stream has begun."""
+    await upstream.gate.reached()
+    [exchange] = gateway.remuda.gateway.live
+    await gateway.until(lambda: exchange.head_sent, "the stream has begun")
+    assert isinstance(exchange.connection, LaneProtocol)
+    return exchange.connection
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40, len(HEAD) + 20])
+async def test_what_is_asked_while_a_stream_runs_is_read(
+    cut: int, gateway: RunningGateway, upstream: FakeUpstream
+) -> None:
+    """A connection lets go of its parser when a stream begins, unless the next request has begun before."""
+    upstream.gate.hold(after_chunks=2)
+    following = post() + get("/livez")
+    async with RawClient(gateway.port) as client:
+        client.say(post(STREAM), following[:cut])
+        connection = await streaming(gateway, upstream)
+        assert (connection.parser is None) == (cut == 0)
+        client.say(following[cut:])
+        upstream.gate.release()
+        assert (await client.answer()).events[-1] == "[DONE]"
+        assert [(await client.answer()).status for _ in range(2)] == [200, 200]
+
+
+async def test_nonsense_while_a_stream_runs_is_refused_after_it(
+    gateway: RunningGateway, upstream: FakeUpstream
+) -> None:
+    upstream.gate.hold(after_chunks=2)
+    async with RawClient(gateway.port) as client:
+        client.say(post(STREAM))
+        await streaming(gateway, upstream)
+        client.say(AMBIGUOUS["junk"])
+        upstream.gate.release()
+        assert (await client.answer()).events[-1] == "[DONE]"
+        await refusal(client, 400, "invalid_request")
+
+
+async def test_after_connection_close_nothing_is_read(gateway: RunningGateway, upstream: FakeUpstream) -> None:
+    upstream.gate.hold(after_chunks=2)
+    async with RawClient(gateway.port) as client:
+        client.say(post(STREAM, "Connection: close"))
+        connection = await streaming(gateway, upstream)
+        assert connection.parser is not None
+        client.say(post())
+        upstream.gate.release()
+        assert b"[DONE]" in await client.ended()
+    assert len(upstream.seen) == 1
 
 
 async def test_what_was_asked_before_a_malformed_request_is_answered(

@@ -27,6 +27,10 @@ class ClientConnection(Protocol):
         """What stands in every answer's head, the date with it, as lines of a head."""
         ...
 
+    def exchange_streams(self, exchange: "Exchange") -> None:
+        """The answer has begun to come as a stream, and nothing of the request is wanted any more."""
+        ...
+
     def exchange_done(self, exchange: "Exchange") -> None:
         """The answer is written; the connection may go on to its next request, or close."""
         ...
@@ -225,6 +229,7 @@ class Exchange:
         self.fields = NO_FIELDS
         self.id_line = b""
         self.outgoing = None
+        self.connection.exchange_streams(self)
 
     # Ending early
 

@@ -9,6 +9,7 @@ a request head, the time of a body, and idle connections, all by one sweep a sec
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Final, Protocol
 
 import httptools
@@ -91,6 +92,8 @@ class Lane:
         self.limits = limits
         self.monotonic = monotonic
         self.connections: set[LaneProtocol] = set()
+        self.addresses: dict[tuple[str, int | None] | None, tuple[str, int | None] | None] = {}
+        """Our own that connections have come to, as few as there are."""
         self.dated: list[tuple[bytes, bytes]] = []
         """uvicorn's default headers that `standing_block` was made of."""
         self.standing_block = b""
@@ -197,6 +200,7 @@ class LaneProtocol(HttpToolsProtocol):
     # uvicorn's cycles and our exchanges, which play the same part.
     cycle: Any
     pipeline: Any
+    parser: Any
 
     def __init__(
         self,
@@ -250,11 +254,22 @@ class LaneProtocol(HttpToolsProtocol):
             self.transport.close()
         self.on_response_complete()
 
+    def exchange_streams(self, exchange: Exchange) -> None:
+        """The answer comes piece by piece, perhaps for minutes: while the client sends nothing there is nothing to
+        parse, and a parser takes as much memory as all else of the connection. After a request that said
+        `connection: close` it stays, for it knows that nothing may follow."""
+        if exchange.keep_alive and not (self._in_head or self._in_body or self.pipeline):
+            self.parser = None
+
     # Connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = LazyFlow(transport)
+        # Thousands of connections come to the same address, many from the same: kept once, not with each.
+        self.server = self._lane.addresses.setdefault(self.server, self.server)
+        if self.client is not None:
+            self.client = (intern(self.client[0]), self.client[1])
         self._lane.connections.add(self)
         self._since = self._lane.swept
 
@@ -300,6 +315,8 @@ class LaneProtocol(HttpToolsProtocol):
             self._ahead_bytes += len(data)
         if not self._in_body:
             self._head_bytes += len(data)
+        if self.parser is None:
+            self.parser = httptools.HttpRequestParser(self)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:

@@ -33,6 +33,9 @@ class Client:
     def abort(self) -> None:
         self.is_aborted = True
 
+    def exchange_streams(self, exchange: Exchange) -> None:
+        self.streams = True
+
     def exchange_done(self, exchange: Exchange) -> None:
         self.done += 1
 
