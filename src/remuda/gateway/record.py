@@ -20,6 +20,16 @@ LEFT = 499
 _new_record: Final = tuple.__new__
 
 
+def each_to(take: Callable[[RequestRecord], None]) -> Sink:
+    """A sink that hands each record to `take`."""
+
+    def take_all(records: Sequence[RequestRecord]) -> None:
+        for record in records:
+            take(record)
+
+    return take_all
+
+
 class Recorder:
     """Makes records and hands them to the sinks."""
 

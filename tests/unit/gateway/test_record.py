@@ -6,7 +6,7 @@ from remuda.core.ask import Ask, Operation
 from remuda.core.faults import UpstreamFailed
 from remuda.core.record import RequestRecord
 from remuda.core.usage import Usage
-from remuda.gateway.record import BATCH, Recorder
+from remuda.gateway.record import BATCH, Recorder, each_to
 from tests.unit.gateway.test_exchange import begun
 
 ASK = Ask(Operation.CHAT, "m", False, False, 1, b'{"messages":[{"role":"user","content":"the start of a prompt"}]}')
@@ -117,3 +117,12 @@ def test_who_watches_is_told_at_once(tells_all: bool, told: list[int]) -> None:
         exchange.status = status
         recorder.close(exchange)
     assert seen == told
+
+
+def test_a_sink_may_take_them_singly() -> None:
+    taken: list[RequestRecord] = []
+    recorder = Recorder([each_to(taken.append)], lambda: 0.0)
+    for _ in range(3):
+        recorder.close(begun()[0])
+    recorder.flush()
+    assert len(taken) == 3
