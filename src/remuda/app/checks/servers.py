@@ -4,12 +4,16 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 
 from remuda.app.checks.finding import Finding, fail, ok, warn
 from remuda.app.settings import Settings, UpstreamSettings
 from remuda.core.address import Address
 from remuda.core.hosts import Bind
-from remuda.fleet.sources.upstream import names_in
+from remuda.core.node import NodeKind
+from remuda.fleet.sources.questions import Questions
+from remuda.fleet.sources.upstream import IN_WORDS, names_in
+from remuda.outbound.http import OutboundClient, OutboundError
 from remuda.outbound.question import NoAnswer, ask
 
 
@@ -40,7 +44,34 @@ async def _check_upstream(upstream: UpstreamSettings) -> Finding:
     missing = sorted(set(upstream.models) - set(names))
     if missing:
         return warn("upstream", f"{name} does not list {', '.join(missing)}", "correct the upstream's models")
-    return ok("upstream", f"{name} lists {len(names)} model{'' if len(names) == 1 else 's'}")
+    models = f"lists {len(names)} model{'' if len(names) == 1 else 's'}"
+    kind = await _kind_of(upstream, key)
+    if kind is None:
+        return ok("upstream", f"{name} {models}")
+    given = upstream.kind or kind
+    if given is kind:
+        return ok("upstream", f"{name} is {IN_WORDS[kind]} and {models}")
+    if given is NodeKind.OPENAI:  # which most others are as well
+        return ok("upstream", f"{name} is {IN_WORDS[kind]}, used as {IN_WORDS[given]}, and {models}")
+    advice = "correct the upstream's kind, or leave it out"
+    return warn("upstream", f"{name} is {IN_WORDS[kind]}, not {IN_WORDS[given]}", advice)
+
+
+async def _kind_of(upstream: UpstreamSettings, key: str | None) -> NodeKind | None:
+    """What kind of server it says it is; None where that cannot be told at the moment."""
+    address = upstream.address
+    headers = ((b"Authorization", b"Bearer " + key.encode()),) if key else ()
+    try:
+        tls = ssl.create_default_context(cafile=str(upstream.ca_file)) if address.is_tls and upstream.ca_file else None
+        client = OutboundClient(address, headers=headers, timeout_s=5, tls=tls)
+    except OSError:
+        return None
+    try:
+        return await Questions(client, address.base_path.removesuffix("/v1")).kind()
+    except OutboundError:
+        return None
+    finally:
+        await client.close()
 
 
 async def _check_port(bind: Bind, *, has_tls: bool) -> Finding:
