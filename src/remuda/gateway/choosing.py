@@ -6,11 +6,11 @@ from typing import Final
 from remuda.core.chance import Chance
 from remuda.core.record import RequestRecord
 from remuda.fleet.policies.named import PLAIN, Policies
+from remuda.gateway.choose import LEAST_ACTIVE as DEFAULT
 from remuda.gateway.choose import Chooser
 
 LEARNING: Final = "lowest_latency"
 POLICY_NAMES: Final = (*PLAIN, LEARNING, "prefix_affinity")
-DEFAULT: Final = "least_active"
 
 
 class Choosing:
@@ -65,6 +65,7 @@ class Choosing:
         return Chooser(
             self._policies.named(policy),
             {model: self._policies.named(name) for model, name in by_model.items()},
+            named=lambda model: by_model.get(model, policy),
             affinity_header=self._affinity_header,
-            explained_as=(lambda model: by_model.get(model, policy)) if self._is_explained else None,
+            is_explained=self._is_explained,
         )
