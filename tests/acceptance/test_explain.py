@@ -115,3 +115,32 @@ async def test_a_stream_that_another_engine_goes_on_with_has_two_decisions(tmp_p
         assert (first.by, len(first.of), first.after) == ("least_active", 2, "")
         assert (second.by, second.after) == ("only", "stream_cut")
         assert {first.chosen, second.chosen} == {f"one/{MODEL}", f"two/{MODEL}"}
+
+
+async def test_a_conversation_is_not_sent_for_ever_where_nothing_is_kept_of_it(tmp_path: Path) -> None:
+    """What the engines report reaches the policy: two misses in a row, and the load decides."""
+    said = "and so on " * 100
+    async with (
+        FakeUpstream() as one,
+        FakeUpstream() as two,
+        FakeUpstream() as three,
+        running_gateway(
+            tmp_path, upstreams=servers(one, two, three), health=HEALTH, routing={"policy": "prefix_affinity"}
+        ) as gateway,
+    ):
+
+        async def turn(number: int) -> str:
+            answer = await ask(gateway, f"turn-{number}", messages=[{"role": "user", "content": said}])
+            gateway.remuda.recorder.flush()
+            return answer.header("x-remuda-replica") or ""
+
+        for fake in (one, two, three):
+            fake.behave(cached_share=0.95)
+        kept = [await turn(number) for number in range(6)]
+        assert len(set(kept)) == 1
+        for fake in (one, two, three):
+            fake.behave(cached_share=0.0)
+        lost = [await turn(number) for number in range(6, 12)]
+        assert lost[:2] == kept[:2], "it has read it again, and may have it now"
+        assert len(set(lost)) > 1
+        await gateway.at_rest()

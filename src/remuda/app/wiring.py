@@ -151,6 +151,7 @@ class Remuda:
             monotonic=clock.monotonic,
             chance=system_chance,
         )
+        self.fleet.on_left(self.choosing.left)
         self.strategy = KeptStrategy(settings.routing, self.choosing, store, clock)
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()

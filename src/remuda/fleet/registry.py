@@ -1,6 +1,6 @@
 """The one place where the fleet changes: sources announce, `apply` writes, readers look up."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,7 @@ from remuda.fleet.aliases import Aliases
 from remuda.fleet.model import Model as Model
 from remuda.fleet.model import first_servable
 from remuda.fleet.queue import Waiter
-from remuda.fleet.replica import Replica
+from remuda.fleet.replica import Replica, ReplicaState
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,9 @@ class Fleet:
         self._stand_ins: dict[tuple[str, str], Replica] = {}
         self._asking: set[str] = set()
         self._wanted: list[Callable[[str], None]] = []
+        self._active: dict[str, frozenset[str]] = {}
+        """Ids of each source's replicas that could be chosen when it last said something."""
+        self._left: list[Callable[[Collection[str]], None]] = []
         self.queued = 0
         """Waiters in all queues."""
         self._waited_for: dict[Model, None] = {}
@@ -193,6 +196,10 @@ class Fleet:
         for callback in self._wanted:
             callback(meant.name)
 
+    def on_left(self, callback: Callable[[Collection[str]], None]) -> None:
+        """Call `callback(ids)` when replicas can no longer be chosen: gone, on standby, or draining."""
+        self._left.append(callback)
+
     def apply(self, change: FleetChange) -> None:
         """Take in what a source says; wakes or fails those who wait for it."""
         match change:
@@ -209,7 +216,7 @@ class Fleet:
                 self._has_spoken(source)
             case Gone(source):
                 self._serve(Served(source, ()))
-                del self._by_source[source], self._offers[source]
+                del self._by_source[source], self._offers[source], self._active[source]
                 self._stand_ins = {key: each for key, each in self._stand_ins.items() if self._is_served(key[0])}
                 self._has_spoken(source)
             case Aliased(aliases):
@@ -245,6 +252,16 @@ class Fleet:
                 self.wake(chain)
         if WILDCARD in changed:
             self._lend_to_expected()
+        self._tell_of_left(change)
+
+    def _tell_of_left(self, change: Served) -> None:
+        active = frozenset(replica.id for replica in change.replicas if replica.state is ReplicaState.ACTIVE)
+        left = self._active.get(change.source, frozenset()) - active
+        self._active[change.source] = active
+        if left:
+            stand_ins = [each.id for (wild, _), each in self._stand_ins.items() if wild in left]
+            for tell in self._left:
+                tell(left.union(stand_ins))
 
     def _alias(self, aliases: Mapping[str, Sequence[str]]) -> None:
         """Have names stand for what the settings say now; who waits by a name that stands for nothing any more waits

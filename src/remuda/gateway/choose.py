@@ -32,6 +32,7 @@ class Chooser:
         named: Callable[[str], str] = lambda model: LEAST_ACTIVE,
         affinity_header: bytes | None = None,
         is_explained: bool = False,
+        on_failed: Callable[[str], None] | None = None,
     ) -> None:
         self._policy = policy
         self._by_model = by_model
@@ -41,15 +42,19 @@ class Chooser:
         """In lower case, as an exchange has its fields."""
         self._is_explained = is_explained
         """Whether each choice is told in the log."""
+        self._on_failed = on_failed
+        """Is told the id of a replica that has failed a request which is now tried again."""
 
     def choose(self, candidates: Sequence[Replica], model: Model, ask: Ask, exchange: Exchange) -> Replica:
         """One of `candidates`, of which there is at least one, each a replica of `model` with a free slot."""
+        if exchange.attempts and self._on_failed is not None and not exchange.has_begun:
+            self._on_failed(exchange.replica)
         choice = self._home(candidates, model, exchange) if self._affinity_header is not None else None
         by = SESSION
         if choice is None:
             # The exchange has the name that counts also where a server takes any name and the model is the wildcard.
             policy = self._by_model.get(exchange.model, self._policy)
-            choice = policy(candidates, model.turn, ask)
+            choice = policy(candidates, model.turn, ask, exchange.id)
             by = self._named(exchange.model)
         if len(candidates) > 1 or exchange.attempts or self._is_explained:
             decision = note(exchange, by, choice, candidates)

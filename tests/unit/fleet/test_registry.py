@@ -476,6 +476,26 @@ def test_names_awaited_at_the_start_are_the_same_with_and_without_their_tag() ->
     assert early.name == "m:latest"
 
 
+def test_who_can_no_longer_be_chosen_is_told_once() -> None:
+    fleet = Fleet({"mine": "known"})
+    left: list[list[str]] = []
+    fleet.on_left(lambda ids: left.append(sorted(ids)))
+    one, two, wild = replica("s/1"), replica("s/2"), replica("w", model=WILDCARD)
+    fleet.apply(Served("s", (one, two)))
+    fleet.apply(Served("w", (wild,)))
+    assert left == []
+    one.state = ReplicaState.STANDBY
+    fleet.apply(Served("s", (one, two)))
+    fleet.apply(Served("s", (one, two)))
+    one.state, two.state = ReplicaState.ACTIVE, ReplicaState.DRAINING
+    fleet.apply(Served("s", (one, two)))
+    fleet.apply(Gone("s"))
+    wild.state = ReplicaState.STANDBY
+    fleet.apply(Served("w", (wild,)))
+    assert left == [["s/1"], ["s/2"], ["s/1"], ["w", "w/known"]]
+    fleet.apply(Gone("s"))
+
+
 def names_of(model: Model | None) -> list[str]:
     return [] if model is None else [each.id for each in model.replicas]
 

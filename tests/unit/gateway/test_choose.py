@@ -26,7 +26,7 @@ def asked(model: str = "m", fields: Mapping[bytes, bytes] = NO_FIELDS) -> Exchan
 
 
 def at(place: int) -> AskPolicy:
-    def choose(candidates: Sequence[Replica], turn: int, ask: Ask) -> Replica:
+    def choose(candidates: Sequence[Replica], turn: int, ask: Ask, request_id: str) -> Replica:
         assert ask is ASK
         return candidates[place]
 
@@ -47,7 +47,7 @@ def test_a_model_has_its_own_policy_or_the_usual_one(name: str, model: str, chos
 def test_the_policy_is_told_the_models_turn() -> None:
     told: list[int] = []
 
-    def choose(candidates: Sequence[Replica], turn: int, ask: Ask) -> Replica:
+    def choose(candidates: Sequence[Replica], turn: int, ask: Ask, request_id: str) -> Replica:
         told.append(turn)
         return candidates[0]
 
@@ -74,7 +74,7 @@ REST = [each for each in HERD if each is not HOME]
 def test_a_session_goes_home_else_by_the_policy(
     header: bytes | None, fields: Mapping[bytes, bytes], candidates: Sequence[Replica], *, is_home: bool
 ) -> None:
-    def rest(candidates: Sequence[Replica], turn: int, ask: Ask) -> Replica:
+    def rest(candidates: Sequence[Replica], turn: int, ask: Ask, request_id: str) -> Replica:
         return REST[0]
 
     chooser = Chooser(rest, {}, affinity_header=header)
@@ -141,3 +141,17 @@ def test_a_choice_is_kept_where_there_was_one(
     chooser = Chooser(at(0), {}, named=NAMES.__getitem__, is_explained=is_explained)
     chooser.choose(HERD[:candidates], Model("m", HERD), ASK, exchange)
     assert [decision.by for decision in exchange.decisions] == kept
+
+
+def test_who_has_failed_is_told_of() -> None:
+    failed: list[str] = []
+    chooser = Chooser(at(0), {}, on_failed=failed.append)
+    exchange = asked()
+    chooser.choose(HERD, Model("m", HERD), ASK, exchange)
+    assert failed == []
+    exchange.attempts, exchange.replica = 1, "a/m"
+    chooser.choose(HERD[1:], Model("m", HERD), ASK, exchange)
+    assert failed == ["a/m"]
+    exchange.attempts, exchange.replica, exchange.head_sent = 2, "b/m", True
+    chooser.choose(HERD[2:], Model("m", HERD), ASK, exchange)
+    assert failed == ["a/m"], "it had begun to answer"

@@ -107,7 +107,7 @@ def test_what_was_tried_is_not_taken_again() -> None:
 async def test_who_is_chosen_can_be_settled_elsewhere() -> None:
     replicas = [replica(f"s/{number}") for number in range(3)]
     fleet, model = fleet_of(*replicas)
-    chooser = Chooser(lambda candidates, turn, ask: candidates[-turn % len(candidates)], {})
+    chooser = Chooser(lambda candidates, turn, ask, request_id: candidates[-turn % len(candidates)], {})
     router = Router(fleet, USUAL, lambda: 0.0, chooser)
     first, second = (router.lease(model, ASK, exchange(), ()) for _ in range(2))
     assert first is not None
