@@ -42,7 +42,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     of: tuple[tuple[str, int, int], ...] = ()
     """The candidates: id, slots in use before this request, slots. At most 20."""
     more: int = 0
-    """How many candidates there were beyond those."""
+    """How many candidates there were beyond those; with `idle`, how many replicas were not looked at."""
     after: str = ""
     """Why there was another attempt: the code of the fault that the one before it ended with."""
     alias: str = ""
