@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 from typing import Any
@@ -44,7 +44,7 @@ from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
-from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
+from remuda.fleet.registry import Aliased, Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
 from remuda.gateway.attempts import Attempts
@@ -59,7 +59,7 @@ from remuda.gateway.gateway import SWEEP_S, Gateway
 from remuda.gateway.headers import Cors
 from remuda.gateway.lane import Lane, LaneLimits
 from remuda.gateway.pipeline import Pipeline
-from remuda.gateway.record import Recorder, Sink
+from remuda.gateway.record import Recorder, Sink, each_to
 from remuda.gateway.relay import Relay
 from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.route import QueueLimits, Router
@@ -151,6 +151,7 @@ class Remuda:
             monotonic=clock.monotonic,
             chance=system_chance,
         )
+        self.fleet.on_left(self.choosing.left)
         self.strategy = KeptStrategy(settings.routing, self.choosing, store, clock)
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
@@ -250,7 +251,8 @@ class Remuda:
         return min(await self.credentials.renew(), await self.nodes.renew(), await self.strategy.renew())
 
     def _reconfigure(self, settings: Settings) -> None:
-        """Take in what a changed settings file says of servers elsewhere."""
+        """Take in what a changed settings file says of servers elsewhere, and of what names stand for."""
+        self.fleet.apply(Aliased(settings.models.chains))
         self.nodes.configure(settings.upstreams)
 
     # The request's way
@@ -262,10 +264,10 @@ class Remuda:
         if journal.content == "off":
             sinks: list[Sink] = [self.journal.extend, self.metrics.observe_all]
         else:  # records with text in them are counted singly, against bounds of their own
-            sinks = [_each(self.journal.append), _each(self.metrics.observe)]
+            sinks = [each_to(self.journal.append), each_to(self.metrics.observe)]
         sinks.append(self.retry_budget.note)
         if self.local.states():
-            sinks.append(_each(self._note_use))
+            sinks.append(each_to(self._note_use))
         sinks.append(self.choosing.learn)
         self.recorder = recorder = Recorder(
             sinks,
@@ -479,16 +481,6 @@ def _breaker_rules(health: HealthSettings) -> BreakerRules:
         max_pause_s=health.breaker_max_pause_s,
         ramp_s=health.slow_start_s,
     )
-
-
-def _each(take: Callable[[RequestRecord], None]) -> Callable[[Sequence[RequestRecord]], None]:
-    """A sink that hands each record to `take`."""
-
-    def take_all(records: Sequence[RequestRecord]) -> None:
-        for record in records:
-            take(record)
-
-    return take_all
 
 
 async def _quietly(load: Coroutine[Any, Any, LocalModelState]) -> None:

@@ -98,6 +98,15 @@ journal_content = Table(
 )
 """Prompt and answer, only where capture is on: apart, so that it can be kept for a shorter time than the journal."""
 
+journal_decisions = Table(
+    "journal_decisions",
+    metadata,
+    Column("journal_id", row_id, ForeignKey("journal.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("decisions", Text, nullable=False),
+)
+"""Why a request went where it went, only where there was a choice: apart, because entries are read by the thousand, and
+this of a single one. It goes when its entry goes."""
+
 journal_writers = Table(
     "journal_writers",
     metadata,
