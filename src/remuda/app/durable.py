@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Sequence
+from functools import partial
 
 from remuda.app.settings import Settings, TaskSettings
 from remuda.core.chance import system_chance
@@ -67,6 +68,8 @@ class Durable:
             eta_s=self.eta_s,
         )
 
+        if tasks.make_room:
+            fleet.on_waiting(partial(self._make_room, runner))
         self.work_routes = WorkRoutes(runner, live=live, room=self.room, takes=routes.__contains__)
 
     def start(self) -> None:
@@ -95,6 +98,14 @@ class Durable:
             return 1 if self.worker.running.get(name, 0) == 0 else 0  # it is loaded, or waited for, by being asked for
         total, used = sum(each.total for each in slots), sum(each.in_use for each in slots)
         return max(0, total - used - min(self._free_slots, total - 1))
+
+    def _make_room(self, runner: InsideRunner, model: Model) -> None:
+        runner.make_room(lambda name: self._is_served_by(name, model))
+
+    def _is_served_by(self, name: str, model: Model) -> bool:
+        """Whether a task for `name` takes the slots of `model`."""
+        found = self._fleet.look_up(name)
+        return found is not None and (_meant(found) is _meant(model))
 
     async def _room_now(self, name: str) -> int:
         return self.room(name)

@@ -180,30 +180,14 @@ async def test_what_another_process_cancels_is_stopped_by_the_next_heartbeat(ben
     await bench.becomes("a", TaskState.CANCELLED)
 
 
-async def test_a_task_makes_room_for_others_and_begins_again(bench: Bench) -> None:
+async def test_a_task_that_made_room_begins_again_and_has_lost_no_attempt(bench: Bench) -> None:
     await bench.submit("a")
     run = await bench.runner.started(1)
-    bench.room = 0
-    assert bench.worker.make_room("m")
-    assert not bench.worker.make_room("m")
-    assert not bench.worker.make_room("other")
-    await asyncio.wait_for(asyncio.shield(run.done), DEADLINE_S)
-    await bench.becomes("a", TaskState.QUEUED)
-    bench.room = 1
+    run.end(bad("a", 503, "made_room"))
     again = await bench.runner.started(2)
     assert (again.claim.attempt, again.claim.number) == (1, 2)
     again.end(good("a"))
     await bench.becomes("a", TaskState.COMPLETED)
-
-
-async def test_a_task_does_not_make_room_for_ever(bench: Bench) -> None:
-    await bench.submit("a")
-    for number in range(1, RULES.max_attempts + 1):
-        run = await bench.runner.started(number)
-        assert bench.worker.make_room("m")
-        await asyncio.wait_for(asyncio.shield(run.done), DEADLINE_S)
-    await bench.runner.started(RULES.max_attempts + 1)
-    assert not bench.worker.make_room("m")
 
 
 async def test_tokens_are_told_and_kept_as_progress(bench: Bench) -> None:

@@ -341,6 +341,8 @@ class TaskSettings(Section):
     """How long a task and its result are kept after its end."""
     free_slots: CountOrNone = 0
     """Slots of each model that tasks leave free, for requests that somebody waits for. A model that has no more than this gets a task when it has nothing else to do."""  # noqa: E501
+    make_room: Flag = True
+    """Whether a task that is being answered gives its slot to somebody who waits for one, and begins again later: the one that was begun last, and each at most three times."""  # noqa: E501
     max_waiting: Count = 100_000
     """Tasks that may wait in all; more are answered 503."""
     max_waiting_per_key: Count = 10_000
