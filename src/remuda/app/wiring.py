@@ -44,6 +44,7 @@ from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.engines.protocol import Engine
+from remuda.engines.transformers.adapter import Transformers
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Aliased, Asked, Asking, Fleet, FleetChange
@@ -424,6 +425,7 @@ class Remuda:
         deadlines = Deadlines()
         engines: dict[EngineKind, Engine] = {
             EngineKind.LLAMA_CPP: LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings)),
+            EngineKind.TRANSFORMERS: Transformers(),
         }
         source = LocalSource(engines, self.fleet.apply, deadlines)
 

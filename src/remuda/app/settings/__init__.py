@@ -17,6 +17,7 @@ from remuda.app.settings.model import (
     RoutingSettings,
     ServerSettings,
     Settings,
+    TransformersSettings,
     UpstreamSettings,
 )
 from remuda.app.settings.origins import Origin, Problem, SettingsError
@@ -36,6 +37,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "TransformersSettings",
     "UpstreamSettings",
     "leaves",
     "load",

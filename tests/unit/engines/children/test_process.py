@@ -80,7 +80,7 @@ async def test_two_kinds_of_children_share_a_folder(run_folder: Path) -> None:
 
 
 async def test_a_child_that_refuses_says_why(run_folder: Path) -> None:
-    with pytest.raises(LoadFailed, match="^it is too large$"):
+    with pytest.raises(LoadFailed, match=r"^it is too large$"):
         await Refusing(run_folder, SystemClock()).start(MODEL, lambda progress: None)
     assert list(run_folder.iterdir()) == []
 
