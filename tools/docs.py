@@ -69,9 +69,9 @@ upstreams:
 
 The variable of a setting is its name in capitals with `REMUDA_` before it and `__` between its parts. Lists and
 mappings are written as JSON: `REMUDA_MODELS__PATHS='["/models"]'`. An empty variable counts as not set. Some variables
-have names of their own: `API_KEYS` (`auth.api_keys`, comma-separated), `DATABASE_URL` (`database_url`), and `MODEL_NAME`
-where `MODEL_BACKEND` is `transformers` (`transformers.models`, with this one model); where both are set, the one that
-begins with `REMUDA_` holds.
+have names of their own: `API_KEYS` (`auth.api_keys`, comma-separated), `DATABASE_URL` (`database_url`), and, where
+`MODEL_BACKEND` is `transformers`, `MODEL_NAME` (`transformers.models`, this one model); where both are set, the one
+that begins with `REMUDA_` holds.
 """
 
 CLI_HEAD = """

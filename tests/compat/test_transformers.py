@@ -12,7 +12,7 @@ from remuda.engines.tiny import CHAT, EMBED
 from tests.fixtures.converted import need_transformers, write_converted
 from tests.fixtures.process import RemudaProcess, remuda_serve, until
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("compat-transformers")]
 
 HELLO = "Hello! I am a tiny language model. How can I help you?"
 

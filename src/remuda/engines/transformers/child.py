@@ -23,6 +23,8 @@ from remuda.engines.transformers.folder import FolderError
 from remuda.engines.transformers.server import Server
 from remuda.engines.transformers.speaking import Model
 
+KEEP_ALIVE_S = 3600.0
+"""Longer than the gateway keeps a connection it does not use: it is the gateway that closes it, never in its face."""
 STATE = "cmd_child_to_router:state:"
 """llama.cpp's word."""
 
@@ -35,9 +37,11 @@ def progress_line(part: float) -> bytes:
 
 async def serve(model: Model, socket: str | None, api_key: str | None, tell: Callable[[str], None]) -> None:
     """Serve `model` for ever; `tell` is told the address."""
-    server = Server(model, random_ids(), SystemClock().wall, api_key)
+    server = Server(model, random_ids(), SystemClock().wall, api_key, on_broken=_end)
     # Cancelling handlers is what tells of a client that has left.
-    runner = web.AppRunner(server.application(), access_log=None, handler_cancellation=True)
+    runner = web.AppRunner(
+        server.application(), access_log=None, handler_cancellation=True, keepalive_timeout=KEEP_ALIVE_S
+    )
     await runner.setup()
     if socket is not None:
         await web.UnixSite(runner, socket).start()
@@ -95,6 +99,12 @@ def _refuse(reason: str) -> Any:
     sys.stderr.write(f"\n{FAILED}{' '.join(reason.split())}\n")
     sys.stderr.flush()
     os._exit(3)
+
+
+def _end() -> None:
+    """A GPU that has failed once answers nothing more in this process: the gateway starts another."""
+    sys.stderr.flush()
+    os._exit(4)
 
 
 def _end_with(parent: int) -> None:

@@ -47,6 +47,7 @@ class TorchModel:
         self._pooling = pooling_of(folder)
         kind = transformers.AutoModel if self.embeds else transformers.AutoModelForCausalLM
         self._tokenizer = _read(transformers.AutoTokenizer, folder)
+        self._template_words = inspect.signature(self._tokenizer.apply_chat_template).parameters.keys()
         self._lock = threading.Lock()
         """Of the tokenizer, which must not be used by two threads at once."""
         self._model = _read(kind, folder, dtype="auto", use_safetensors=True).to(self._device).eval()
@@ -66,6 +67,9 @@ class TorchModel:
             raise not_offered("This model gives embeddings and no text.")
         if not getattr(self._tokenizer, "chat_template", None):
             raise not_offered("This model has no chat template: ask it for text completions.")
+        if foreign := self._template_words & chat.template.keys():
+            # Among these is the template itself: another's could keep this thread busy for ever.
+            raise Refused(f"chat_template_kwargs cannot set {min(foreign)}.", parameter="chat_template_kwargs")
         variables = {**chat.template, "add_generation_prompt": True, "tokenize": False}
         with self._lock:
             try:

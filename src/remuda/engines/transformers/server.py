@@ -49,7 +49,16 @@ class _Part:
 class Server:
     """Answers for one model."""
 
-    def __init__(self, model: Model, ids: Ids, wall: Callable[[], float], api_key: str | None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        ids: Ids,
+        wall: Callable[[], float],
+        api_key: str | None,
+        on_broken: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_broken` is called after a failure of the kind that all later requests would meet too."""
+        self._on_broken = on_broken
         self._model = model
         self._ids = ids
         self._wall = wall
@@ -82,9 +91,8 @@ class Server:
             return _error(400, refused.error)
         except web.HTTPException as error:
             return _error(error.status, {"message": error.reason, "type": "invalid_request_error"})
-        except Exception as error:
-            log.exception("a request failed")
-            return _error(500, _failure(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, and the client gets an answer
+            return _error(500, self._failed(error))
 
     # What it tells of itself
 
@@ -148,10 +156,52 @@ class Server:
         try:
             first = await work.next()
             if body.get("stream") is True:
-                return await _streamed(request, head, work, first, shows_usage=wants_usage(body))
+                return await self._streamed(request, head, work, first, shows_usage=wants_usage(body))
             return await _whole(head, work, first)
         finally:
             work.give_up()
+
+    async def _streamed(
+        self, request: web.Request, head: Head, work: Work[_Part], part: _Part | None, *, shows_usage: bool
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        begun: set[int] = set()
+        tokens = prompt_tokens = 0
+        try:
+            while part is not None:
+                index, piece = part.index, part.piece
+                prompt_tokens = part.prompt_tokens
+                data = b""
+                if index not in begun:
+                    begun.add(index)
+                    data = head.chunk(index, None, None) if head.is_chat else b""
+                if piece.text:
+                    data += head.chunk(index, piece.text, None)
+                if piece.finish is not None:
+                    tokens += piece.tokens
+                    data += head.chunk(index, "", piece.finish)
+                if data:
+                    await response.write(data)
+                part = await work.next()
+        except ConnectionError:
+            return response  # the client has left
+        except Exception as error:  # noqa: BLE001 - as above; the status has been sent already
+            await response.write(answers.event({"error": self._failed(error)}))
+        else:
+            await response.write((head.usage_chunk(prompt_tokens, tokens) if shows_usage else b"") + DONE)
+        await response.write_eof()
+        return response
+
+    def _failed(self, error: Exception) -> dict[str, Any]:
+        """What is said of a failure: without its own words, which may quote the prompt or name files."""
+        log.error("a request failed", exc_info=error)
+        name = type(error).__name__
+        is_full = "OutOfMemory" in name or isinstance(error, MemoryError)
+        if not is_full and (name == "AcceleratorError" or "CUDA error" in str(error)):
+            self._on_broken()
+        what = "memory was too small for it" if is_full else name
+        return {"message": f"The model's engine failed: {what}.", "type": "server_error", "code": 500}
 
 
 def _parts(model: Model, prompts: list[list[int]], wish: Wish, is_given_up: Callable[[], bool]) -> Iterator[_Part]:
@@ -164,38 +214,6 @@ def _parts(model: Model, prompts: list[list[int]], wish: Wish, is_given_up: Call
             seed = None if wish.seed is None else wish.seed + choice
             for piece in pieces(model, prompt, wish, seed, is_given_up):
                 yield _Part(number * wish.choices + choice, piece, total)
-
-
-async def _streamed(
-    request: web.Request, head: Head, work: Work[_Part], part: _Part | None, *, shows_usage: bool
-) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-    await response.prepare(request)
-    begun: set[int] = set()
-    tokens = prompt_tokens = 0
-    try:
-        while part is not None:
-            index, piece = part.index, part.piece
-            prompt_tokens = part.prompt_tokens
-            data = b""
-            if index not in begun:
-                begun.add(index)
-                data = head.chunk(index, None, None) if head.is_chat else b""
-            if piece.text:
-                data += head.chunk(index, piece.text, None)
-            if piece.finish is not None:
-                tokens += piece.tokens
-                data += head.chunk(index, "", piece.finish)
-            if data:
-                await response.write(data)
-            part = await work.next()
-    except Exception as error:
-        log.exception("an answer broke off")
-        await response.write(answers.event({"error": _failure(error)}))
-    else:
-        await response.write((head.usage_chunk(prompt_tokens, tokens) if shows_usage else b"") + DONE)
-    await response.write_eof()
-    return response
 
 
 async def _whole(head: Head, work: Work[_Part], part: _Part | None) -> web.Response:
@@ -231,13 +249,6 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Refused("The request body must be a JSON object.")
     return body
-
-
-def _failure(error: Exception) -> dict[str, Any]:
-    """Without the error's own words, which may quote the prompt or name files; they are in the log."""
-    is_full = "OutOfMemory" in type(error).__name__ or isinstance(error, MemoryError)
-    what = "memory was too small for it" if is_full else type(error).__name__
-    return {"message": f"The model's engine failed: {what}.", "type": "server_error", "code": 500}
 
 
 def _error(status: int, error: dict[str, Any]) -> web.Response:

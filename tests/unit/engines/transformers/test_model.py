@@ -14,6 +14,8 @@ from remuda.engines.transformers.asked import Chat, Refused, Wish
 from remuda.engines.transformers.model import TorchModel, Unloadable
 from remuda.engines.transformers.speaking import pieces
 
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("transformers")]
+
 CONFIG: dict[str, Any] = {
     "name": "m",
     "slots": 1,
@@ -112,7 +114,10 @@ def test_templates_and_their_refusals(chat: TorchModel) -> None:
     thinking = chat.chat_tokens(Chat(HELLO.messages, {"enable_thinking": True}))
     assert len(thinking) > len(chat.chat_tokens(HELLO))
     with pytest.raises(Refused, match="chat template refuses these messages"):
-        chat.chat_tokens(Chat([{"role": "user", "content": "x"}], {"messages": 7}))
+        chat.chat_tokens(Chat([{"role": "user", "content": 7}]))
+    for name in ("chat_template", "conversation", "truncation"):
+        with pytest.raises(Refused, match=f"^chat_template_kwargs cannot set {name}"):
+            chat.chat_tokens(Chat(HELLO.messages, {name: "x"}))
 
 
 def test_a_model_without_a_template_does_not_chat(chat_folder: Path, tmp_path: Path) -> None:

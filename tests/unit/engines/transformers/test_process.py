@@ -24,7 +24,11 @@ from remuda.engines.transformers.adapter import Transformers
 from remuda.engines.transformers.process import NOT_INSTALLED, TransformersLauncher, is_installed
 from tests.unit.engines.client import ask_of, fault_from, is_alive, send, session_to, until
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("transformers"),
+]
 
 QUESTIONS = [
     "Hello",

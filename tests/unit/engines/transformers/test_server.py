@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,9 +19,11 @@ CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 
 
 @asynccontextmanager
-async def served(model: FakeModel, api_key: str | None = None) -> AsyncIterator[aiohttp.ClientSession]:
+async def served(
+    model: FakeModel, api_key: str | None = None, on_broken: Callable[[], None] = lambda: None
+) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of a server of `model`, as the child serves it."""
-    server = Server(model, random_ids(), lambda: 5.0, api_key)
+    server = Server(model, random_ids(), lambda: 5.0, api_key, on_broken)
     runner = web.AppRunner(server.application(), access_log=None, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -162,6 +164,25 @@ async def test_a_failure_of_the_model_is_told_without_its_words(error: Exception
     model.failure = error
     status, answer = await asked(model, "/v1/chat/completions", CHAT)
     assert (status, answer["error"]["message"]) == (500, f"The model's engine failed: {words}.")
+
+
+class AcceleratorError(RuntimeError):
+    """Called as torch's own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "is_broken"),
+    [(AcceleratorError("x"), True), (RuntimeError("CUDA error: x"), True), (OutOfMemoryError("CUDA error"), False)],
+)
+async def test_a_gpu_that_failed_is_told_of(error: Exception, is_broken: bool) -> None:
+    model, told = FakeModel(), []
+    model.failure = error
+    async with (
+        served(model, on_broken=lambda: told.append(True)) as client,
+        client.post("/v1/chat/completions", json={**CHAT, "stream": True}) as response,
+    ):
+        await response.read()
+    assert bool(told) is is_broken
 
 
 async def test_a_stream_that_breaks_off_ends_with_an_error_and_without_done() -> None:
