@@ -229,6 +229,8 @@ def _read(kind: Any, folder: Path, **options: Any) -> Any:
     except ValueError as error:
         if "trust_remote_code" in str(error):
             raise Unloadable("it needs code of its own to be run, which this engine never does") from None
+        if "Unrecognized configuration class" in str(error):
+            raise Unloadable("it is no decoder-only language model, and this engine offers no others") from None
         raise
 
 

@@ -182,3 +182,42 @@ def with_code(chat_folder: Path, tmp_path: Path) -> Iterator[Path]:
 def test_code_that_comes_with_a_model_is_never_run(with_code: Path) -> None:
     with pytest.raises(Unloadable, match="it needs code of its own to be run, which this engine never does"):
         loaded(with_code)
+
+
+_SIZES = {"vocab_size": 1024, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "gpt2": {"vocab_size": 1024, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 128},
+    "gemma3_text": {**_SIZES, "num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 64, "sliding_window": 16},
+    "mamba": {"vocab_size": 1024, "hidden_size": 64, "num_hidden_layers": 2, "state_size": 8},
+}
+"""With learned positions, with a window over the last tokens, and without attention."""
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_other_architectures_say_what_transformers_own_loop_says(kind: str, chat_folder: Path, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import torch
+        import transformers
+
+        torch.manual_seed(1)
+        theirs = transformers.AutoModelForCausalLM.from_config(
+            transformers.AutoConfig.for_model(kind, **ARCHITECTURES[kind])
+        ).eval()
+        theirs.save_pretrained(tmp_path)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(chat_folder / name, tmp_path)
+        ours = loaded(tmp_path)
+        prompt = ours.text_tokens("Once upon a time there was a llama named Priya who lived in a garden of flowers")
+        assert len(prompt) > CONFIG["batch"], "it is read in steps"
+        said = list(pieces(ours, prompt, Wish(temperature=0, max_tokens=24), None, lambda: False))
+        expected = theirs.generate(torch.tensor([prompt]), max_new_tokens=24, do_sample=False, pad_token_id=0)[0]
+    assert "".join(piece.text for piece in said) == ours.text_of(expected[len(prompt) :].tolist())
+
+
+def test_a_model_of_another_kind_is_refused(chat_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(chat_folder, tmp_path / "m"))
+    config = {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(Unloadable, match="it is no decoder-only language model"):
+        loaded(folder)
