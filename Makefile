@@ -50,6 +50,7 @@ bench-herd: $(VENV)/.dev ## measure policies, affinity, failover and a herd of 5
 
 soak: $(VENV)/.dev ## look for leaks
 	$(BIN)/python -m bench.soak $(ARGS)
+	$(BIN)/python -m bench.crashes
 
 requirements: ## renew the exact sets of packages (needs uv)
 	requirements/compile.sh

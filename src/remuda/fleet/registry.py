@@ -164,6 +164,11 @@ class Fleet:
         return self._aliases.first.get(name, name) in self._models and name != WILDCARD
 
     @property
+    def is_asking(self) -> bool:
+        """Whether some source has yet to say what it can serve."""
+        return bool(self._asking)
+
+    @property
     def is_offering(self) -> bool:
         """Whether any source says at present that it can serve something."""
         return any(model.is_offered for model in self._models.values())

@@ -65,13 +65,17 @@ class Recorder:
 
     def close(self, exchange: Exchange) -> None:
         """The request is over: make its record and hand it on."""
+        self.hand_on(self.record_of(exchange), exchange.decisions)
+
+    def record_of(self, exchange: Exchange) -> RequestRecord:
+        """What is kept of a request that is over."""
         route = exchange.route
         started = exchange.started
         first = exchange.first_content_at
         usage = exchange.usage
         text = exchange.text
         # The named tuple's own constructor takes as long as all of this.
-        record = _new_record(
+        return _new_record(
             RequestRecord,
             (
                 exchange.id,
@@ -100,13 +104,16 @@ class Recorder:
                 None,
             ),
         )
-        if exchange.status >= self._tells_from:
+
+    def hand_on(self, record: RequestRecord, decisions: tuple[Decision, ...] = ()) -> None:
+        """To the sinks, soon, and then with the decisions in words."""
+        if record.status >= self._tells_from:
             self._tell(record)
         batch = self._batch
-        if exchange.decisions:
-            self._decided.append((len(batch), exchange.decisions))
+        if decisions:
+            self._decided.append((len(batch), decisions))
         batch.append(record)
-        if len(batch) >= BATCH or text is not None:  # captured text may be megabytes
+        if len(batch) >= BATCH or record.answer_text is not None:  # captured text may be megabytes
             self.flush()
 
     def flush(self) -> None:

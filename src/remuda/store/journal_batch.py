@@ -52,6 +52,14 @@ async def write_batches(store: Store, batches: Sequence[Batch], now: float, *, i
     return await store.write_journal(lambda connection: _write(connection, batches, now), is_durable=is_durable)
 
 
+def add_record(connection: Connection, record: RequestRecord) -> None:
+    """Add one record in the transaction of `connection`, for what has to be recorded together with something else."""
+    last_id: int = connection.execute(_LAST_ID).scalar_one()
+    used = _insert_records(connection, [_cleaned_record(record)], first_id=last_id + 1)
+    connection.execute(_RAISE_LAST_ID, {"last_id": last_id + 1})
+    write_last_used(connection, used)
+
+
 def cleaned(batch: Batch) -> Batch:
     """The batch with every value made such that both databases take it.
 

@@ -17,6 +17,7 @@ from remuda.app.settings.model import (
     RoutingSettings,
     ServerSettings,
     Settings,
+    TaskSettings,
     TransformersSettings,
     UpstreamSettings,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "TaskSettings",
     "TransformersSettings",
     "UpstreamSettings",
     "leaves",
