@@ -1,9 +1,10 @@
 # make run: the product. make test: all tests. Both create the environment in .venv first, with uv where it is installed.
 PYTHON ?= python3
+TORCH ?= torch
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check lint types imports docs accept bench bench-peers bench-herd bench-tasks soak requirements clean
+.PHONY: help run test transformers check lint types imports docs accept bench bench-peers bench-herd bench-tasks soak requirements clean
 
 help: ## what there is (the default)
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -14,6 +15,10 @@ run: $(VENV)/.run ## start the gateway (ARGS: those of remuda serve)
 
 test: $(VENV)/.dev ## run all tests (ARGS: those of pytest)
 	@$(BIN)/pytest $(ARGS)
+
+transformers: $(VENV)/.dev ## add what the transformers engine takes, gigabytes with a GPU build (TORCH: which)
+	$(call pip) $(TORCH)
+	$(call pip) --require-hashes -r requirements/transformers.txt
 
 check: lint types imports ## format, lint, types, direction of imports
 
@@ -55,6 +60,10 @@ requirements: ## renew the exact sets of packages (needs uv)
 
 clean: ## remove the environment and what benchmarks wrote
 	rm -rf $(VENV) bench/out bench/build
+
+# pip ARGUMENTS: install them into the environment that is there.
+pip = @if command -v uv >/dev/null 2>&1; then set -- uv pip install --quiet --python $(BIN)/python; \
+	else set -- $(BIN)/python -m pip install --quiet --disable-pip-version-check; fi; "$$@"
 
 # install FILE: the exact set of FILE with its hashes, then Remuda itself, editable, without asking an index again.
 define install

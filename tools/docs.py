@@ -68,9 +68,10 @@ upstreams:
 ## The environment
 
 The variable of a setting is its name in capitals with `REMUDA_` before it and `__` between its parts. Lists and
-mappings are written as JSON: `REMUDA_MODELS__PATHS='["/models"]'`. An empty variable counts as not set. Two variables
-have names of their own: `API_KEYS` (`auth.api_keys`, comma-separated) and `DATABASE_URL` (`database_url`); where both
-are set, the one that begins with `REMUDA_` holds.
+mappings are written as JSON: `REMUDA_MODELS__PATHS='["/models"]'`. An empty variable counts as not set. Some variables
+have names of their own: `API_KEYS` (`auth.api_keys`, comma-separated), `DATABASE_URL` (`database_url`), and, where
+`MODEL_BACKEND` is `transformers`, `MODEL_NAME` (`transformers.models`, this one model); where both are set, the one
+that begins with `REMUDA_` holds.
 """
 
 CLI_HEAD = """

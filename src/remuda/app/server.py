@@ -23,7 +23,9 @@ from remuda.app.wiring import Remuda
 from remuda.core.hosts import Bind
 from remuda.dialects.console.first_model import model_to_try, names_chat
 from remuda.engines.files import ModelFileError, read_header
+from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.plan import plan_for
+from remuda.engines.transformers.folder import FolderError, embeds_text
 from remuda.telemetry.logs import configure_logging
 
 log = logging.getLogger(__name__)
@@ -180,8 +182,10 @@ def _chats(remuda: Remuda) -> Callable[[str], bool]:
         if file is None:
             return names_chat(name)
         try:
+            if file.engine is EngineKind.TRANSFORMERS:
+                return names_chat(name) if file.hub_name else not embeds_text(file.path)
             return plan_for(file.settings, read_header(file.path)).pooling is None
-        except ModelFileError:
+        except (ModelFileError, FolderError):
             return False
 
     return chats

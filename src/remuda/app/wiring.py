@@ -42,8 +42,11 @@ from remuda.dialects.control.health import Vitals
 from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
+from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
+from remuda.engines.protocol import Engine
+from remuda.engines.transformers.adapter import Transformers
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Aliased, Asked, Asking, Fleet, FleetChange
@@ -367,8 +370,11 @@ class Remuda:
     def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
-        engine = LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings))
-        source = LocalSource(engine, self.fleet.apply, deadlines)
+        engines: dict[EngineKind, Engine] = {
+            EngineKind.LLAMA_CPP: LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings)),
+            EngineKind.TRANSFORMERS: Transformers(),
+        }
+        source = LocalSource(engines, self.fleet.apply, deadlines)
 
         def changed(state: LocalModelState) -> None:
             source.changed(state)

@@ -18,6 +18,7 @@ from remuda.app.settings.model import (
     ServerSettings,
     Settings,
     TaskSettings,
+    TransformersSettings,
     UpstreamSettings,
 )
 from remuda.app.settings.origins import Origin, Problem, SettingsError
@@ -38,6 +39,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "TaskSettings",
+    "TransformersSettings",
     "UpstreamSettings",
     "leaves",
     "load",

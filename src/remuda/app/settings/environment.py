@@ -1,4 +1,4 @@
-"""Settings from the environment: `REMUDA_SECTION__KEY`, and the two names of the field that need no prefix."""
+"""Settings from the environment: `REMUDA_SECTION__KEY`, and the names of the field that need no prefix."""
 
 import difflib
 import json
@@ -63,6 +63,9 @@ def read_environment(environ: Mapping[str, str], folder: Path) -> tuple[list[tup
         found.append((("auth", "api_keys"), "API_KEYS", list(keys)))
     if url := environ.get("DATABASE_URL", "").strip():
         found.append((("database_url",), "DATABASE_URL", Text(url, folder)))
+    name = environ.get("MODEL_NAME", "").strip()
+    if name and environ.get("MODEL_BACKEND", "").strip().lower() == "transformers":
+        found.append((("transformers", "models"), "MODEL_NAME", [Text(name, folder)]))
     for variable in sorted(environ):
         value = environ[variable]
         if not variable.startswith(PREFIX) or not value or variable in _OTHERS:

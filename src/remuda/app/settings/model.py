@@ -18,6 +18,7 @@ from remuda.app.settings.kinds import (
     Host,
     Listener,
     Location,
+    ModelPlace,
     Name,
     Network,
     Port,
@@ -122,7 +123,7 @@ class ModelSettings(Section):
     """The models this machine serves itself."""
 
     paths: tuple[Location, ...] = ()
-    """GGUF files, or folders whose GGUF files are all offered. A model is loaded when it is first asked for."""
+    """GGUF files, folders whose GGUF files are all offered, or folders with one model in transformers' format (`config.json` and `*.safetensors`). A model is loaded when it is first asked for."""  # noqa: E501
     max_loaded: Count = 2
     """How many models are loaded at once; the one unused for longest makes room."""
     idle_unload_s: Seconds = 900
@@ -185,6 +186,21 @@ class LlamaCppSettings(Section):
     """Prompt tokens read in one step. Small, because a request that is given up ends only between two steps."""
     prefer_tcp: Flag = False
     """Speak to engines over loopback ports even where the system has unix sockets."""
+
+
+class TransformersSettings(Section):
+    """How models in transformers' format are served. Needs the extra: `pip install 'remuda[transformers]'`."""
+
+    models: tuple[ModelPlace, ...] = ()
+    """Such models, each by its folder or by its name on the Hugging Face hub (`gpt2`, `org/name`), from where it is downloaded when it is first loaded unless `HF_HUB_OFFLINE` is set. The variables `MODEL_BACKEND=transformers` and `MODEL_NAME` set one too."""  # noqa: E501
+    slots: Annotated[Whole, Field(ge=1, le=64)] = 1
+    """How many requests one model works on at once; each takes its turn on the same processor or GPU, so that more make all slower."""  # noqa: E501
+    context: Annotated[Whole, Field(ge=64, le=16_777_216)] | None = None
+    """Tokens that prompt and answer may have together. Default: what the model was trained for, at most 4096."""
+    threads: Annotated[Whole, Field(ge=1, le=4096)] | None = None
+    """Processor threads of one model; default: one for each core."""
+    device: Name | None = None
+    """Where it computes, in torch's words: `cpu`, `cuda`, `cuda:1`, `mps`. Default: a GPU where there is one."""
 
 
 class UpstreamSettings(Section):
@@ -379,8 +395,9 @@ class Settings(Section):
     server: ServerSettings = Field(default_factory=ServerSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
+    transformers: TransformersSettings = Field(default_factory=TransformersSettings)
     upstreams: tuple[UpstreamSettings, ...] = ()
-    """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths`, the tiny models are not offered."""  # noqa: E501
+    """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths` or `transformers.models`, the tiny models are not offered."""  # noqa: E501
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
@@ -421,7 +438,7 @@ class Settings(Section):
     @property
     def offers_tiny_models(self) -> bool:
         """Whether the models that ship inside the package are offered: only while nothing else is."""
-        return not self.models.paths and not self.upstreams
+        return not self.models.paths and not self.transformers.models and not self.upstreams
 
     @property
     def file(self) -> Path | None:

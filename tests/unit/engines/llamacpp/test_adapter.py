@@ -21,9 +21,10 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
+from remuda.engines.children.process import Child
 from remuda.engines.launch import EngineSettings, LocalModel
 from remuda.engines.llamacpp.adapter import LlamaCpp
-from remuda.engines.llamacpp.process import Child, XllamaLauncher
+from remuda.engines.llamacpp.process import XllamaLauncher
 from remuda.engines.tiny import CHAT, EMBED
 from tests.random_model import write_random_model
 from tests.unit.engines.client import ask_of, fault_from, get, send, session_to, until
