@@ -1,6 +1,5 @@
 """An Ollama server as upstream: its own clients get its very bytes, all others OpenAI's API."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -146,18 +145,6 @@ async def test_its_errors_are_said_in_the_clients_dialect(node: FakeUpstream, ga
     assert (native.status_code, native.json()) == (404, {"error": f"model '{MODEL}' not found"})
     assert (other.status_code, other.json()["error"]["code"]) == (404, "model_not_found")
     assert rerank.status_code == 501
-
-
-async def test_a_client_that_leaves_has_its_ask_ended(node: FakeUpstream, gateway: RunningGateway):
-    node.gate.hold(after_chunks=1)
-    async with httpx.AsyncClient(trust_env=False) as client:
-        ask = {"model": MODEL, "messages": HELLO}
-        async with client.stream("POST", f"{gateway.url}/api/chat", json=ask) as answer:
-            first = await anext(answer.aiter_lines())
-            assert json.loads(first)["done"] is False
-    await node.aborted_count(1)
-    node.gate.release()
-    await asyncio.wait_for(gateway.at_rest(), 10)
 
 
 @pytest.mark.parametrize(("path", "is_native"), [("/api/chat", True), ("/v1/chat/completions", False)])

@@ -213,6 +213,11 @@ def embeddings(ask: dict[str, Any]) -> Answer:
     return whole({"object": "list", "data": data, "model": ask.get("model"), "usage": usage})
 
 
+def input_tokens(ask: dict[str, Any]) -> Answer:
+    """`POST /v1/chat/completions/input_tokens`, as llama.cpp's server counts a chat: here a word is a token."""
+    return whole({"object": "response.input_tokens", "input_tokens": len(text_of(ask.get("messages")).split())})
+
+
 def rerank(ask: dict[str, Any]) -> Answer:
     """`POST /v1/rerank`: the more words a document shares with the query, the higher it scores."""
     query = set(str(ask.get("query", "")).lower().split())
