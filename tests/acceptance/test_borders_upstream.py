@@ -483,11 +483,28 @@ async def test_what_comes_unasked_on_a_kept_connection_is_never_an_answer(r: Ran
         assert answer.body == WHOLE or answer.status == 502
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"null", b'{"choices":null}', b"<html>", b"\xff\xfe"])
-async def test_a_body_that_is_no_answer_passes_as_it_is(body: bytes, r: Range) -> None:
+@pytest.mark.parametrize("body", [b"null", b'{"choices":null}', b'{"choices":[{"message":7}]}'])
+async def test_a_body_of_an_odd_shape_passes_as_it_is(body: bytes, r: Range) -> None:
     r.raw.answers(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
     answer = await r.ask("raw")
     assert (answer.status, answer.body) == (200, body)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\xfe", b"<html>" + b" " * 2**21])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_no_json_is_no_answer(body: bytes, stream: bool, r: Range) -> None:
+    r.raw.answers(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert_error(await r.ask("raw", stream=stream), 502, "upstream_failed")
+    assert (await r.record()).ttft_s is None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_who_answers_with_a_page_for_people_is_passed_over(stream: bool, r: Range) -> None:
+    r.left.behave(fault=Fault.HTML)
+    answers = [await r.ask("pair", stream=stream) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200] * 4
+    assert not any(b"html" in answer.body for answer in answers)
+    assert r.left.seen
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,16 @@ async def test_asks_and_answers_pass_untouched(
     assert [(seen.path, seen.body) for seen in node.seen] == [(path, body)] * 2
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+async def test_a_page_for_people_is_no_answer(path: str, stream: bool, node: FakeUpstream, gateway: RunningGateway):
+    node.behave(fault=Fault.HTML)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        ask = {"model": MODEL, "messages": HELLO, "stream": stream}
+        answer = await client.post(f"{gateway.url}{path}", json=ask)
+    assert (answer.status_code, list(answer.json())) == (502, ["error"])
+
+
 async def test_only_the_name_is_replaced_where_the_server_has_another(node: FakeUpstream, gateway: RunningGateway):
     for name in (SHORT, "chat"):
         sent = (
