@@ -1,4 +1,4 @@
-"""Queues that clients leave, and shutdown. Where else a request may stand when its client leaves is in `test_leaving`."""
+"""Queues that clients leave, and shutdown. Where else a request may stand when its client leaves: `test_leaving`."""
 
 import asyncio
 import contextlib

@@ -91,8 +91,8 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     token_delay_s: float = 0.0
     """Time between two tokens."""
     echo: bool = False
-    """Its tokens are the last word of the prompt, numbered, so that everybody can tell their own answer: `word.0 word.1`
-    and so on."""
+    """Its tokens are the last word of the prompt, numbered (`word.0 word.1`), so that everybody can tell their own
+    answer."""
     early_head: bool = False
     """A stream's head leaves at once instead of with the first token."""
 
