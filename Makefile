@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check lint types imports docs accept bench bench-peers bench-herd soak requirements clean
+.PHONY: help run test check lint types imports docs accept bench bench-peers bench-herd soak chaos requirements clean
 
 help: ## what there is (the default)
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -43,8 +43,12 @@ bench-peers: $(VENV)/.dev ## measure beside other gateways too (installs them)
 bench-herd: $(VENV)/.dev ## measure policies, affinity, failover and a herd of 50 nodes
 	$(BIN)/python -m bench.herd $(ARGS)
 
-soak: $(VENV)/.dev ## look for leaks
+soak: $(VENV)/.dev ## look for leaks, then fail servers at random
 	$(BIN)/python -m bench.soak $(ARGS)
+	$(BIN)/python -m bench.chaos
+
+chaos: $(VENV)/.dev ## fail servers at random alone
+	$(BIN)/python -m bench.chaos $(ARGS)
 
 requirements: ## renew the exact sets of packages (needs uv)
 	requirements/compile.sh
