@@ -14,6 +14,7 @@ import pytest_asyncio
 from remuda.core.record import RequestRecord
 from remuda.testing.behaviour import Fault, Framing, Packing, UsageMode
 from remuda.testing.upstream import FakeUpstream
+from tests.fixtures.chaos import CALM, WAYS, Ending, Way, expected, judged
 from tests.fixtures.gateway import RunningGateway
 from tests.fixtures.parts import missing
 from tests.fixtures.raw import ASK, STREAM, RawAnswer, RawClient, RawUpstream, certificate_in, chunked, post
@@ -515,6 +516,17 @@ async def test_odd_events_pass_as_they_are(data: bytes, r: Range) -> None:
     answer = await r.ask("raw", stream=True)
     assert b"data: " + data + b"\n\n" in answer.body
     assert answer.body.endswith(DONE)
+    assert (await r.record()).fault == ""
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way.piece is not None], ids=lambda way: way.path)
+async def test_once_a_stream_has_said_that_it_is_over_nothing_can_be_missing(way: Way, r: Range) -> None:
+    r.one.behave(**CALM, fault=Fault.LENGTH_TOO_LONG)
+    async with RawClient(r.gateway.port) as client:
+        body = json.dumps({**way.prompt("asked"), "model": "fake", "stream": True}).encode()
+        client.say(post(body, "X-Request-ID: asked", path=way.path))
+        answer = await client.answer()
+    assert judged(way, "asked", answer, expected(way, "asked"), is_streamed=True) is Ending.WHOLE
     assert (await r.record()).fault == ""
 
 

@@ -79,6 +79,16 @@ async def test_a_page_for_people_is_no_answer(path: str, stream: bool, node: Fak
     assert (answer.status_code, list(answer.json())) == (502, ["error"])
 
 
+async def test_once_a_stream_is_done_nothing_can_be_missing(node: FakeUpstream, gateway: RunningGateway):
+    node.behave(fault=Fault.LENGTH_TOO_LONG)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{gateway.url}/api/chat", json={"model": MODEL, "messages": HELLO})
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line.get("done") for line in lines] == [False] * (len(lines) - 1) + [True]
+    await gateway.at_rest()
+    assert [record.fault for record in await gateway.records()] == [""]
+
+
 async def test_only_the_name_is_replaced_where_the_server_has_another(node: FakeUpstream, gateway: RunningGateway):
     for name in (SHORT, "chat"):
         sent = (
