@@ -88,6 +88,12 @@ class Served:
         names = ("remuda_slots_in_use", "remuda_requests_in_flight", "remuda_queue_depth")
         await self.until(lambda found: not any(found[name] for name in names), "nothing is held")
 
+    async def say(self, console: Console) -> None:
+        """What it says of itself, for whoever looks for what went wrong."""
+        for path in ("/api/proxy/state", "/api/proxy/queue", "/api/proxy/active-requests", "/metrics"):
+            console.print(path, (await self._told(path)).body.decode(), markup=False)
+        console.print(self.process.output[-3000:], markup=False)
+
     async def _metrics(self) -> dict[str, float]:
         sums = dict.fromkeys(
             ("remuda_circuit_open", "remuda_slots_in_use", "remuda_requests_in_flight", "remuda_queue_depth"), 0.0
@@ -114,15 +120,20 @@ def _settings(folder: Path, upstreams: Sequence[dict[str, Any]]) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, upstreams: Sequence[dict[str, Any]]) -> AsyncIterator[Served]:
+async def serving(folder: Path, upstreams: Sequence[dict[str, Any]], console: Console) -> AsyncIterator[Served]:
     """`remuda serve` before these servers, which it knows."""
     file = _settings(folder, upstreams)
     with remuda_serve(folder / "data", "--config", file, REMUDA_SERVER__SHUTDOWN_GRACE_S="60") as process:
         await asyncio.to_thread(process.wait_for, "Ctrl-C ends it")
         url = await asyncio.to_thread(lambda: process.url)
         served = Served(process, urlsplit(url).port or 0, len(upstreams))
-        await served.are_well()
-        yield served
+        try:
+            await served.are_well()
+            yield served
+        except BaseException:
+            with contextlib.suppress(OSError):  # it may have ended
+                await served.say(console)
+            raise
 
 
 @dataclass
@@ -161,7 +172,7 @@ async def fakes_fail(run: Run) -> None:
         upstreams = [
             {"url": fake.root, "name": kind, "kind": kind, **deadlines} for fake, kind in zip(fakes, KINDS, strict=True)
         ]
-        served = await stack.enter_async_context(serving(run.folder / "fakes", upstreams))
+        served = await stack.enter_async_context(serving(run.folder / "fakes", upstreams, run.console))
         load = Load(served.port, run.seed)
         steps: list[Step] = []
         end = time.monotonic() + run.minutes * 60
@@ -285,7 +296,7 @@ async def engines_fail(run: Run) -> None:
             stack.push_async_callback(engine.kill)
             await engine.start()
         upstreams = [{"url": f"http://127.0.0.1:{each.port}", "kind": "llama.cpp"} for each in engines]
-        served = await stack.enter_async_context(serving(run.folder / "engines", upstreams))
+        served = await stack.enter_async_context(serving(run.folder / "engines", upstreams, run.console))
         load = Load(served.port, run.seed, served_ways(), CHAT_NAME, counted)
         await _asked_once(served, load)
         steps: list[Step] = []
