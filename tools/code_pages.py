@@ -5,11 +5,12 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 import remuda
 import remuda.app.asgi  # with it every fault there is has been imported
-from remuda.core import record
+from remuda.core import decision, record
 from remuda.core.faults import Fault, UpstreamRefused, all_faults
 from remuda.dialects.openai.errors import STATUS
 from remuda.gateway.attempts import RETRIED
@@ -65,6 +66,22 @@ The text of prompts and answers is kept only where `journal.content` says so
 |---|---|---|
 """
 
+JOURNAL_DECISIONS = """
+## Decisions
+
+Why each attempt of a request went where it went. `remuda explain REQUEST-ID` says it in words; in the store it stands
+in a table of its own (`journal_decisions`), as JSON: a list with an object for each decision, without the fields that
+have nothing to say. It goes when its record goes.
+
+Nothing is kept where only one replica could take a request at its first attempt and the name it asked for does not
+stand for several models: then `replica` says it all. Of a request that was tried again or continued each attempt is
+told, the last 20 of them. All is at most 4,096 bytes; where it would be more, fewer candidates are listed. Policies are
+explained in [balancing](../explanation/balancing.md).
+
+| field | kind | what it says |
+|---|---|---|
+"""
+
 TOUR_HEAD = """
 # A tour of the rooms
 
@@ -87,16 +104,23 @@ def faults_page() -> str:
 
 def journal_page() -> str:
     """docs/reference/journal.md."""
-    rows = [f"| `{name}` | {kind} | {said} |\n" for name, kind, said in fields_of_a_record()]
-    return MADE + JOURNAL_HEAD.lstrip() + "".join(rows)
+    of_a_record, of_a_decision = (
+        "".join(f"| `{name}` | {kind} | {said} |\n" for name, kind, said in fields)
+        for fields in (fields_of_a_record(), _fields_of(decision, "Decision"))
+    )
+    return MADE + JOURNAL_HEAD.lstrip() + of_a_record + JOURNAL_DECISIONS + of_a_decision
 
 
 def fields_of_a_record() -> Iterator[tuple[str, str, str]]:
     """Name, kind and documentation of each field, as they stand in the source."""
+    return _fields_of(record, "RequestRecord")
+
+
+def _fields_of(module: ModuleType, name: str) -> Iterator[tuple[str, str, str]]:
     (body,) = (
         node.body
-        for node in ast.parse(inspect.getsource(record)).body
-        if isinstance(node, ast.ClassDef) and node.name == "RequestRecord"
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.ClassDef) and node.name == name
     )
     for field, said in zip(body, [*body[1:], None], strict=True):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
@@ -130,4 +154,6 @@ def _line(text: str) -> str:
 def _kind(annotation: str) -> str:
     words = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
     base, _, optional = annotation.partition(" | ")
+    if base.startswith("tuple["):
+        return "list"
     return words[base] + (" or none" if optional else "")

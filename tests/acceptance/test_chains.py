@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 
+from remuda.app.settings import load
 from remuda.testing.upstream import FakeUpstream
-from tests.fixtures.gateway import RunningGateway, running_gateway
+from tests.fixtures.gateway import RunningGateway, running_gateway, running_with
 from tests.fixtures.raw import RawAnswer, RawClient, post
 
 HEALTH = {"probe_every_s": 0.2, "probe_again_s": 0.1, "failures_to_standby": 1, "successes_to_active": 1}
@@ -59,3 +60,29 @@ async def test_parameters_by_default_reach_the_server(tmp_path: Path) -> None:
                 assert said.status_code == 200
             sent = [json.loads(seen.body) for seen in fake.seen]
             assert [(each["temperature"], each["top_p"]) for each in sent] == [(0.1, 0.9), (0.7, 0.5), (0.7, 0.5)]
+
+
+async def test_aliases_of_a_changed_settings_file_are_taken_in(tmp_path: Path) -> None:
+    file = tmp_path / "remuda.yaml"
+    async with FakeUpstream(models=("big", "small")) as fake, FakeUpstream(models=("late",)) as late:
+
+        def say(aliases: dict[str, Any]) -> None:
+            upstreams = [{"url": fake.url, "name": "one"}, {"url": late.url, "name": "two"}]
+            said = {"data_dir": str(tmp_path / "data"), "server": {"port": 0}, "health": HEALTH, "upstreams": upstreams}
+            file.write_text(json.dumps(said | {"models": {"aliases": aliases}}))
+
+        say({"mine": "big", "smart": ["nobody", "nothing"]})
+        async with running_with(load(file, environ={})) as gateway, RawClient(gateway.port) as waiting:
+            fleet = gateway.remuda.fleet
+            await gateway.until(lambda: fleet.is_offering and not fleet.find("unheard-of"), "both have been asked")
+            slots = {each.id: id(each.slots) for each in fleet.replicas()}
+            assert (await ask(gateway, "mine")).header("x-remuda-replica") == "one/big"
+            waiting.say(post(json.dumps({"model": "smart", "messages": []}).encode()))
+            await gateway.until(lambda: fleet.queued == 1, "nobody serves what it stands for")
+            say({"mine": "small", "smart": ["nobody", "late"]})
+            assert (await waiting.answer()).header("x-remuda-replica") == "two/late", "it means something else now"
+            assert (await ask(gateway, "mine")).header("x-remuda-replica") == "one/small"
+            assert {each.id: id(each.slots) for each in fleet.replicas()} == slots, "the servers were left alone"
+            say({})
+            await gateway.until(lambda: not fleet.aliases(), "they are gone")
+            assert (await ask(gateway, "mine")).status == 404

@@ -1,5 +1,6 @@
 """Who gets a request, where the settings say more than the default: seen from the servers' side."""
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
+from tests.fixtures.pair import MODEL, pair_of_engines
 
 MODELS = ["fake", "other"]
 
@@ -102,3 +104,24 @@ async def test_at_the_level_debug_every_choice_is_explained(
             await gateway.at_rest()
     [said] = [record.getMessage() for record in caplog.records if record.name == "remuda.gateway.choose"]
     assert f": {answered}/fake by least_active, of one/fake (0/4), two/fake (0/4096)" in said
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("engine")
+async def test_what_real_engines_report_confirms_where_a_conversation_is(tmp_path: Path) -> None:
+    routing = {"policy": "prefix_affinity"}
+    async with pair_of_engines(tmp_path, routing=routing) as engines:
+        asks = {name: [{"role": "user", "content": f"{name}: {'tell me of llamas, ' * 20}"}] for name in ("one", "two")}
+        homes: dict[str, list[str]] = {name: [] for name in asks}
+        for _ in range(4):
+            for name, messages in asks.items():
+                body = {"model": MODEL, "messages": messages, "temperature": 0, "max_tokens": 4}
+                answer = await engines.ask(body)
+                assert answer.status == 200
+                homes[name].append(answer.header("x-remuda-replica") or "")
+                messages += [json.loads(answer.body)["choices"][0]["message"], {"role": "user", "content": "More."}]
+        assert all(len(set(answered)) == 1 for answered in homes.values())
+        assert len({answered[0] for answered in homes.values()}) == 2
+        records = (await engines.gateway.records())[::-1]
+        assert all(record.cached_tokens == 0 for record in records[:2])
+        assert all(record.cached_tokens > record.prompt_tokens / 2 for record in records[2:]), "these count as kept"

@@ -12,8 +12,8 @@ SQL = re.compile(
     r"\b(SELECT|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE|DROP\s+TABLE|ALTER\s+TABLE)\b"
 )
 DRAWERS = {"utils", "util", "common", "helpers", "misc", "shared", "manager", "service"}
-BANNED = {"backend", "worker", "manager", "helper", "provider", "util", "utils"}
-"""STYLE's one word per thing: an upstream or engine, a child or task, what it does, an upstream."""
+BANNED = {"backend", "manager", "helper", "provider", "util", "utils"}
+"""STYLE's one word per thing: an upstream or engine, what it does, an upstream."""
 OF_DIALECTS = ("dialects", "engines")
 """Where other people's words are spoken."""
 MUTATORS = {"append", "add", "update", "setdefault", "pop", "popleft", "appendleft", "extend", "insert", "remove",

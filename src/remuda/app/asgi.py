@@ -39,6 +39,9 @@ from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.openai import errors as openai_errors
 from remuda.dialects.openai import routes as openai
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.dialects.tasks import errors as tasks_errors
+from remuda.dialects.tasks import routes as tasks
+from remuda.dialects.tasks.routes import TaskRoutes
 from remuda.fleet.registry import Fleet
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.face import LaneRoute
@@ -65,6 +68,7 @@ class Parts:
     pulls: Pulls
     keepers: Keepers
     strategy: Strategy
+    tasks: TaskRoutes
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
     cors: Cors
@@ -122,6 +126,7 @@ def inner_app(parts: Parts) -> FastAPI:
         openai.router(parts.fleet, parts.lane_routes, models_answer),
         ollama.router(parts.fleet, parts.lane_routes, parts.keepers),
         nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
+        parts.tasks.router(),
         account.router(parts.log_in, parts.gatekeeper.client_of),
     )
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
@@ -144,6 +149,7 @@ def policy() -> Policy:
         ollama.RULES,
         nodes.RULES,
         account.RULES,
+        tasks.RULES,
     )
     return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
@@ -157,6 +163,7 @@ def owners() -> Owners:
     by_prefix |= dict.fromkeys(anthropic.PATHS, anthropic_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
+    by_prefix |= dict.fromkeys(tasks.PATHS, tasks_errors.refusal)
     anthropics = Guest(HEADER.encode(), openai.VERSIONS[0], anthropic_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix, guests=[anthropics])
 
@@ -171,6 +178,7 @@ def bare_parts(version: str) -> Parts:
         pulls=EMPTY,
         keepers=NOBODY,
         strategy=EMPTY,
+        tasks=TaskRoutes(),
         lane_routes=[
             *lane_routes(OpenAIFace()),
             *ollama_face.lane_routes(SystemClock()),

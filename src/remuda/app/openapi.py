@@ -20,6 +20,9 @@ from remuda.dialects.ollama.face import NAME as OLLAMA
 from remuda.dialects.ollama.schemas import OllamaError
 from remuda.dialects.openai import documents as openai
 from remuda.dialects.openai.schemas import ErrorBody
+from remuda.dialects.tasks import routes as tasks
+from remuda.dialects.tasks.asks import NAME as TASKS
+from remuda.dialects.tasks.schemas import RefusedTask
 
 VERSION: Final = "3.0.3"
 """What document S1 promises (row 77), and what most generators of clients read."""
@@ -41,12 +44,18 @@ TAGS: Final = (
     },
     {"name": "ollama", "description": "Inference and models, as Ollama's clients speak."},
     {"name": "nodes", "description": "The pool of nodes, how it stands, and who gets a request."},
+    {"name": "tasks", "description": "Prompts that are accepted now and answered later."},
     {"name": "control", "description": "For those who watch over the gateway."},
     {"name": "console", "description": "For people."},
 )
 
 
-_REFUSED: Final = {ANTHROPIC: "RefusedByAnthropic", OLLAMA: "RefusedByOllama", NODES: "RefusedByNodes"}
+_REFUSED: Final = {
+    ANTHROPIC: "RefusedByAnthropic",
+    OLLAMA: "RefusedByOllama",
+    NODES: "RefusedByNodes",
+    TASKS: "RefusedByTasks",
+}
 """Who says no in words of their own."""
 
 
@@ -71,6 +80,7 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
             *nodes.SCHEMAS,
             *account.SCHEMAS,
             *anthropic.SCHEMAS,
+            *tasks.SCHEMAS,
         )
     )
     components["schemas"] = dict(sorted(ours.items()))
@@ -82,6 +92,7 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
             ("RefusedByOllama", OllamaError),
             ("RefusedByAnthropic", AnthropicError),
             ("RefusedByNodes", nodes.Refused),
+            ("RefusedByTasks", RefusedTask),
         )
     }
     for path, methods in made["paths"].items():

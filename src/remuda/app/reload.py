@@ -13,7 +13,7 @@ from remuda.core.clock import Clock
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 1.0
-TAKEN_IN: Final = frozenset({"upstreams"})
+TAKEN_IN: Final = frozenset({"upstreams", "models.aliases"})
 """The settings that need no restart."""
 
 
@@ -43,9 +43,9 @@ async def watch_settings(settings: Settings, clock: Clock, on_change: Callable[[
             log.info("%s has changed: %s taken in", path, ", ".join(sorted(changed & TAKEN_IN)))
             on_change(fresh)
         # What needs a restart is compared with what is in use, and said again whenever the file changes.
-        settings = settings.model_copy(update={name: getattr(fresh, name) for name in TAKEN_IN}).with_origins(
-            settings._origins, path, fresh.read_again
-        )
+        models = settings.models.model_copy(update={"aliases": fresh.models.aliases})
+        taken_in = settings.model_copy(update={"upstreams": fresh.upstreams, "models": models})
+        settings = taken_in.with_origins(settings._origins, path, fresh.read_again)
 
 
 def changes(old: Settings, new: Settings) -> set[str]:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
 from remuda.app.credentials import Credentials
+from remuda.app.durable import Durable
 from remuda.app.exits import CommandError, Exit
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
@@ -29,6 +30,7 @@ from remuda.app.strategy import KeptStrategy
 from remuda.app.upstreams import UpstreamMaker
 from remuda.app.users import KnownUsers
 from remuda.app.watch_together import WatchTogether
+from remuda.app.way import Way
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
@@ -44,40 +46,28 @@ from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
-from remuda.fleet.registry import Asked, Asking, Fleet, FleetChange
+from remuda.fleet.registry import Aliased, Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
 from remuda.fleet.sources.local import LocalSource
-from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Gatekeeper
-from remuda.gateway.choose import Chooser
 from remuda.gateway.choosing import Choosing
 from remuda.gateway.continue_ import Continuations
-from remuda.gateway.defaults import Defaults
 from remuda.gateway.face import LaneRoute
-from remuda.gateway.forward import Forwarder
-from remuda.gateway.gateway import SWEEP_S, Gateway
+from remuda.gateway.gateway import SWEEP_S
 from remuda.gateway.headers import Cors
 from remuda.gateway.lane import Lane, LaneLimits
-from remuda.gateway.pipeline import Pipeline
-from remuda.gateway.record import Recorder, Sink
-from remuda.gateway.relay import Relay
+from remuda.gateway.record import Sink, each_to
 from remuda.gateway.retry_budget import RetryBudget
-from remuda.gateway.route import QueueLimits, Router
-from remuda.gateway.settle import Settler
-from remuda.gateway.waiting import KeepAlive
 from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
 from remuda.store.watch import watch_revision
-from remuda.telemetry.logs import AccessLog
 from remuda.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 STORE_CHECK_S = 2.0
 """How often readiness looks whether the store answers."""
-
-CUT_CHARS = {"off": 0, "full": None}
 
 
 class Remuda:
@@ -151,13 +141,16 @@ class Remuda:
             monotonic=clock.monotonic,
             chance=system_chance,
         )
+        self.fleet.on_left(self.choosing.left)
         self.strategy = KeptStrategy(settings.routing, self.choosing, store, clock)
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
-        self.gateway = self._gateway()
+        way = self._way()
+        self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
+        self.durable = Durable(settings, store, clock, way.inside, self._lane_routes, self.fleet)
         attach_readings(
             self.metrics,
             self.fleet,
@@ -218,6 +211,7 @@ class Remuda:
             together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
+        self.durable.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
@@ -235,6 +229,7 @@ class Remuda:
         self.gateway.drain()
 
     async def _close(self) -> None:
+        await self.durable.close()
         await self.gateway.close()
         await self.tasks.close()
         if self._is_shared:
@@ -256,77 +251,29 @@ class Remuda:
         return min(await self.credentials.renew(), await self.nodes.renew(), await self.strategy.renew())
 
     def _reconfigure(self, settings: Settings) -> None:
-        """Take in what a changed settings file says of servers elsewhere."""
+        """Take in what a changed settings file says of servers elsewhere, and of what names stand for."""
+        self.fleet.apply(Aliased(settings.models.chains))
         self.nodes.configure(settings.upstreams)
 
     # The request's way
 
-    def _gateway(self) -> Gateway:
-        settings, monotonic = self.settings, self.clock.monotonic
-        journal = settings.journal
-        access_log = AccessLog()
-        if journal.content == "off":
-            sinks: list[Sink] = [self.journal.extend, self.metrics.observe_all]
-        else:  # records with text in them are counted singly, against bounds of their own
-            sinks = [_each(self.journal.append), _each(self.metrics.observe)]
-        sinks.append(self.retry_budget.note)
+    def _way(self) -> Way:
+        sinks: list[Sink] = [self.retry_budget.note]
         if self.local.states():
-            sinks.append(_each(self._note_use))
-        sinks.append(self.choosing.learn)
-        self.recorder = recorder = Recorder(
-            sinks,
-            monotonic,
-            tell=access_log,
-            tells_all=access_log.tells_all,
-            content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
-        )
-        forwarder = Forwarder(monotonic)
-        settler = Settler(forwarder, self.clock, self.metrics.observe_idle)
-        routing = settings.routing
-        self.keep_alive = KeepAlive(routing.keep_alive_after_s, routing.keep_alive_every_s)
-        router = Router(
-            self.fleet,
-            QueueLimits(routing.queue_max, routing.queue_max_bytes, routing.queue_timeout_s),
-            monotonic,
-            self.choosing.chooser,
-            self.keep_alive,
-            Defaults(settings.models.defaults) if settings.models.defaults else None,
-        )
-
-        def changed(chooser: Chooser | None) -> None:
-            router.chooser = chooser
-
-        self.choosing.on_change(changed)
-        pipeline = Pipeline(
-            self.gatekeeper,
-            router,
-            forwarder,
-            Relay(monotonic),
-            recorder,
-            settler,
-            Attempts(
-                self.breakers,
-                self.retry_budget,
-                max_attempts=routing.max_attempts,
-                patience_s=routing.queue_timeout_s,
-            ),
-            monotonic,
-            observe_abort=self.metrics.observe_abort,
-            continuations=self._continuations,
-            max_decompressed_bytes=settings.server.max_decompressed_bytes,
-        )
-        cors = Cors(settings.server.cors_origins)
-        return Gateway(
-            pipeline,
-            self.gatekeeper,
-            recorder,
-            forwarder,
-            settler,
-            self.breakers,
-            self.fleet,
+            sinks.append(each_to(self._note_use))
+        return Way(
+            self.settings,
             self.clock,
             self.ids,
-            cors,
+            fleet=self.fleet,
+            breakers=self.breakers,
+            gatekeeper=self.gatekeeper,
+            choosing=self.choosing,
+            retry_budget=self.retry_budget,
+            continuations=self._continuations,
+            metrics=self.metrics,
+            journal=self.journal,
+            sinks=[*sinks, self.choosing.learn],
         )
 
     def _lane(self) -> Lane:
@@ -354,6 +301,7 @@ class Remuda:
             pulls=keeping,
             keepers=keeping,
             strategy=self.strategy,
+            tasks=self.durable.routes,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.unready,
@@ -485,16 +433,6 @@ def _breaker_rules(health: HealthSettings) -> BreakerRules:
         max_pause_s=health.breaker_max_pause_s,
         ramp_s=health.slow_start_s,
     )
-
-
-def _each(take: Callable[[RequestRecord], None]) -> Callable[[Sequence[RequestRecord]], None]:
-    """A sink that hands each record to `take`."""
-
-    def take_all(records: Sequence[RequestRecord]) -> None:
-        for record in records:
-            take(record)
-
-    return take_all
 
 
 async def _quietly(load: Coroutine[Any, Any, LocalModelState]) -> None:

@@ -110,6 +110,18 @@ class UnknownNode(Fault):
     code = "node_not_found"
 
 
+class UnknownTask(Fault):
+    """There is no task of that id, or no longer."""
+
+    code = "task_not_found"
+
+
+class TaskTimeLimit(Fault):
+    """The task took longer than it may."""
+
+    code = "task_time_limit"
+
+
 class Taken(Fault):
     """There is one of that name or address already."""
 

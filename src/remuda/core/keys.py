@@ -122,3 +122,10 @@ class KeyRing:
         if expires_at is not None and expires_at <= now:
             raise ExpiredCredential
         return caller
+
+    def caller_by_id(self, key_id: str, now: float) -> Caller | None:
+        """The caller that the key of this id stands for at wall time `now`; None where it is usable no more."""
+        for caller, expires_at in self._by_digest.values():
+            if caller.key_id == key_id:
+                return caller if expires_at is None or expires_at > now else None
+        return None

@@ -53,3 +53,5 @@ class RequestRecord(NamedTuple):
     """What was asked, its last `journal.content_max_chars` characters; none where content is not kept."""
     answer_text: str | None = None
     """What was answered, its first `journal.content_max_chars` characters."""
+    decisions: str | None = None
+    """Why each attempt went where it went (JSON, see below); none where there was nobody else to go to."""

@@ -1,38 +1,15 @@
 """The one place where the fleet changes: sources announce, `apply` writes, readers look up."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from remuda.core.faults import Fault, UnknownModel
-from remuda.fleet.queue import Queue, Waiter
-from remuda.fleet.replica import Replica
-
-
-@dataclass(slots=True, eq=False)
-class Model:
-    """What a client may name, who serves it, and who waits for it."""
-
-    name: str
-    replicas: tuple[Replica, ...] = ()
-    waiting: Queue = field(default_factory=Queue)
-    waiting_bytes: int = 0
-    grant_s: float | None = None
-    """Between two slots that come free for those who wait, a moving average; None where that was not seen yet."""
-    granted_at: float = 0.0
-    """Monotonic time of the last of them, or at which the first began to wait."""
-    turn: int = 0
-    """Counts choices, so that equal replicas take turns."""
-    created_at: int = 0
-    """Unix time at which it became known."""
-    owner: str = "remuda"
-    """Where it comes from, as `/v1/models` says it: `remuda` for local files, else the upstream's name."""
-    is_offered: bool = False
-    """Whether some source says at present that it can serve it; else it is known from settings or from earlier."""
-    context_length: int | None = None
-    """Tokens per slot, as a replica told last; still known when none is left."""
-    chain: "tuple[Model, ...]" = ()
-    """The models that it stands for, in order, where it is an alias of several; the first that can be served is."""
+from remuda.fleet.aliases import Aliases
+from remuda.fleet.model import Model as Model
+from remuda.fleet.model import first_servable
+from remuda.fleet.queue import Waiter
+from remuda.fleet.replica import Replica, ReplicaState
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +59,19 @@ class Gone:
     source: str
 
 
-FleetChange = Served | Failed | Remembered | Asking | Asked | Gone
+@dataclass(frozen=True, slots=True)
+class Aliased:
+    """The settings say: these names stand for these models, in order, in place of whatever they said before."""
+
+    aliases: Mapping[str, Sequence[str]]
+
+
+FleetChange = Served | Failed | Remembered | Asking | Asked | Gone | Aliased
 
 WILDCARD = "*"
 """The model of replicas whose server does not tell what it serves: any name no other source knows goes there."""
+OWN: Final = "remuda"
+"""Whose a model is that nobody has offered yet."""
 MAX_EXPECTED: Final = 256
 """Names nobody knows that are held at once while a source is being asked; more are unknown at once."""
 
@@ -113,25 +99,25 @@ class Fleet:
         self, aliases: Mapping[str, str | Sequence[str]] | None = None, wall: Callable[[], float] = lambda: 0.0
     ) -> None:
         """`aliases`: what each stands for, a model or several in order."""
-        stands_for = {
-            alias: (models,) if isinstance(models, str) else tuple(models) for alias, models in (aliases or {}).items()
-        }
-        self._aliases = {alias: models[0] for alias, models in stands_for.items()}
-        self._targets = frozenset(model for models in stands_for.values() for model in models)
-        now = int(wall())
-        self._models = {name: Model(name, created_at=now) for name in self._targets}
-        self._chains = {
-            alias: Model(alias, created_at=now, chain=tuple(self._models[model] for model in models))
-            for alias, models in stands_for.items()
-            if len(models) > 1
-        }
+        self._wall = wall
+        self._models: dict[str, Model] = {}
         self._expected: dict[str, Model] = {}
+        self._aliases = Aliases()
+        self._aliases.take(
+            {
+                alias: (models,) if isinstance(models, str) else tuple(models)
+                for alias, models in (aliases or {}).items()
+            },
+            self._target,
+        )
         self._by_source: dict[str, tuple[Replica, ...]] = {}
         self._offers: dict[str, frozenset[str]] = {}
         self._stand_ins: dict[tuple[str, str], Replica] = {}
         self._asking: set[str] = set()
         self._wanted: list[Callable[[str], None]] = []
-        self._wall = wall
+        self._active: dict[str, frozenset[str]] = {}
+        """Ids of each source's replicas that could be chosen when it last said something."""
+        self._left: list[Callable[[Collection[str]], None]] = []
         self.queued = 0
         """Waiters in all queues."""
         self._waited_for: dict[Model, None] = {}
@@ -151,13 +137,14 @@ class Fleet:
         takes any name, that."""
         model = self._models.get(name)
         if model is None or not model.is_offered:
-            target = self._aliases.get(name)
+            aliases = self._aliases
+            target = aliases.first.get(name)
             if target is not None:
-                return self._chains.get(name) or self._models.get(target)
+                return aliases.chains.get(name) or self._models.get(target)
             twin = twin_of(name)
-            if twin in self._chains:
-                return self._chains[twin]
-            target = self._aliases.get(twin, twin)
+            if twin in aliases.chains:
+                return aliases.chains[twin]
+            target = aliases.first.get(twin, twin)
             other = self._models.get(target)
             if other is not None and (other.is_offered or (model is None and target != twin)):
                 return other
@@ -170,11 +157,16 @@ class Fleet:
     def meant(self, name: str) -> Model | None:
         """As `look_up`; of an alias of several models the one that would be taken now."""
         model = self.look_up(name)
-        return _first_servable(model.chain) if model is not None and model.chain else model
+        return first_servable(model.chain) if model is not None and model.chain else model
 
     def knows(self, name: str) -> bool:
         """Whether some source has said this very name, or configuration makes it an alias of one that was said."""
-        return self._aliases.get(name, name) in self._models and name != WILDCARD
+        return self._aliases.first.get(name, name) in self._models and name != WILDCARD
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether some source has yet to say what it can serve."""
+        return bool(self._asking)
 
     @property
     def is_offering(self) -> bool:
@@ -187,12 +179,12 @@ class Fleet:
 
     def offered(self) -> Sequence[Model]:
         """Those of `models` that somebody offers at present, and those that aliases stand for."""
-        return [model for model in self.models() if model.is_offered or model.name in self._targets]
+        return [model for model in self.models() if model.is_offered or model.name in self._aliases.targets]
 
     def aliases(self) -> Mapping[str, str]:
         """Configured aliases, each to the model that it stands for at present."""
-        meant = {alias: _first_servable(chain.chain).name for alias, chain in self._chains.items()}
-        return self._aliases | meant
+        meant = {alias: first_servable(chain.chain).name for alias, chain in self._aliases.chains.items()}
+        return self._aliases.first | meant
 
     def replicas(self) -> Iterable[Replica]:
         """Every replica of every model."""
@@ -208,6 +200,10 @@ class Fleet:
         meant = next((each for each in model.chain if each.is_offered), model)
         for callback in self._wanted:
             callback(meant.name)
+
+    def on_left(self, callback: Callable[[Collection[str]], None]) -> None:
+        """Call `callback(ids)` when replicas can no longer be chosen: gone, on standby, or draining."""
+        self._left.append(callback)
 
     def apply(self, change: FleetChange) -> None:
         """Take in what a source says; wakes or fails those who wait for it."""
@@ -225,9 +221,11 @@ class Fleet:
                 self._has_spoken(source)
             case Gone(source):
                 self._serve(Served(source, ()))
-                del self._by_source[source], self._offers[source]
+                del self._by_source[source], self._offers[source], self._active[source]
                 self._stand_ins = {key: each for key, each in self._stand_ins.items() if self._is_served(key[0])}
                 self._has_spoken(source)
+            case Aliased(aliases):
+                self._alias(aliases)
 
     def _has_spoken(self, source: str) -> None:
         self._asking.discard(source)
@@ -247,18 +245,47 @@ class Fleet:
         models = [self._known(name, source) for name in changed]
         by_model, sources = self._sorted()
         if WILDCARD in changed:
-            models += [self._models[name] for name in self._targets - changed]
+            models += [self._models[name] for name in self._aliases.targets - changed]
         for model in models:
             model.is_offered = any(model.name in offered for offered in self._offers.values())
             model.replicas = self._replicas_of(model, by_model)
             self._describe(model, sources)
             self.wake(model)
-        for chain in self._chains.values():
+        for chain in self._aliases.waited_on():
             if not {each.name for each in chain.chain}.isdisjoint(changed) or WILDCARD in changed:
                 self._link(chain)
                 self.wake(chain)
         if WILDCARD in changed:
             self._lend_to_expected()
+        self._tell_of_left(change)
+
+    def _tell_of_left(self, change: Served) -> None:
+        active = frozenset(replica.id for replica in change.replicas if replica.state is ReplicaState.ACTIVE)
+        left = self._active.get(change.source, frozenset()) - active
+        self._active[change.source] = active
+        if left:
+            stand_ins = [each.id for (wild, _), each in self._stand_ins.items() if wild in left]
+            for tell in self._left:
+                tell(left.union(stand_ins))
+
+    def _alias(self, aliases: Mapping[str, Sequence[str]]) -> None:
+        """Have names stand for what the settings say now; who waits by a name that stands for nothing any more waits
+        on for what it meant."""
+        targets = self._aliases.targets
+        self._aliases.take(aliases, self._target)
+        by_model, sources = self._sorted()
+        for name in targets | self._aliases.targets:
+            model = self._models[name]
+            model.replicas = self._replicas_of(model, by_model)
+            self._describe(model, sources)
+            self.wake(model)
+        for chain in self._aliases.waited_on():
+            self._link(chain)
+            self.wake(chain)
+
+    def _target(self, name: str) -> Model:
+        """The model called `name`, known from now on because an alias stands for it."""
+        return self._models.get(name) or self._known(name, OWN)
 
     def _known(self, name: str, source: str) -> Model:
         """The model called `name`, known from now on if it was not; those who expected it wait for it from now on."""
@@ -293,12 +320,12 @@ class Fleet:
         """Have an alias of several models say what these say now."""
         chain.replicas = tuple(replica for model in chain.chain for replica in model.replicas)
         chain.is_offered = any(model.is_offered for model in chain.chain)
-        meant = _first_servable(chain.chain)
+        meant = first_servable(chain.chain)
         chain.owner, chain.context_length = meant.owner, meant.context_length
 
     def _replicas_of(self, model: Model, by_model: Mapping[str, list[Replica]]) -> tuple[Replica, ...]:
         own = tuple(by_model.get(model.name, ()))
-        if model.is_offered or model.name not in self._targets:
+        if model.is_offered or model.name not in self._aliases.targets:
             return own
         return tuple(self._stand_in(replica, model.name) for replica in by_model.get(WILDCARD, ()))
 
@@ -404,15 +431,7 @@ class Fleet:
         model = self._models.get(change.model)
         if model is None:
             return
-        for each in (model, *(chain for chain in self._chains.values() if model in chain.chain)):
+        for each in (model, *(chain for chain in self._aliases.waited_on() if model in chain.chain)):
             if not any(replica.is_routable for replica in each.replicas):
                 for waiter in each.waiting.clear():
                     waiter.fail(change.fault)
-
-
-def _first_servable(models: Sequence[Model]) -> Model:
-    """The first of them that has a replica that may be chosen; else the first that is offered, else the first."""
-    for model in models:
-        if any(replica.is_routable for replica in model.replicas):
-            return model
-    return next((model for model in models if model.is_offered), models[0])

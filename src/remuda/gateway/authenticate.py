@@ -6,7 +6,7 @@ The lane and the ordinary routes both come through here, so no place a key can s
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from remuda.core.faults import Forbidden, ForeignOrigin, InvalidCredential, MissingCredential
@@ -42,6 +42,23 @@ def credential_of(fields: Mapping[bytes, bytes], query: bytes = b"") -> bytes | 
             if pair.startswith(b"api_key="):
                 return unquote_to_bytes(pair[8:].replace(b"+", b" "))
     return None
+
+
+class Admits(Protocol):
+    """Who decides whether an exchange is served."""
+
+    def admit(
+        self,
+        headers: Headers,
+        peer: tuple[str, int] | None,
+        scope: Scope,
+        query: bytes = b"",
+        *,
+        also: Scope | None = None,
+        fields: Mapping[bytes, bytes] | None = None,
+    ) -> Caller:
+        """The caller; raises a fault that says why it is not."""
+        ...
 
 
 class Gatekeeper:

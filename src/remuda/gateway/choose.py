@@ -5,18 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from remuda.core.ask import Ask
+from remuda.core.decision import SESSION, in_words
 from remuda.fleet.policies.named import AskPolicy
 from remuda.fleet.policies.session_affinity import home_of
 from remuda.fleet.registry import Model
 from remuda.fleet.replica import Replica
+from remuda.gateway.decide import note
 from remuda.gateway.exchange import Exchange
 
 log = logging.getLogger(__name__)
 
+LEAST_ACTIVE: Final = "least_active"
+"""The policy where settings say nothing."""
 MAX_SESSION_BYTES: Final = 256
 """A longer value is no name of a session: it is passed over."""
-MAX_TOLD: Final = 20
-"""Candidates that an explanation lists."""
 
 
 class Chooser:
@@ -27,26 +29,37 @@ class Chooser:
         policy: AskPolicy,
         by_model: Mapping[str, AskPolicy],
         *,
+        named: Callable[[str], str] = lambda model: LEAST_ACTIVE,
         affinity_header: bytes | None = None,
-        explained_as: Callable[[str], str] | None = None,
+        is_explained: bool = False,
+        on_failed: Callable[[str], None] | None = None,
     ) -> None:
         self._policy = policy
         self._by_model = by_model
+        self._named = named
+        """What a model's policy is called."""
         self._affinity_header = affinity_header
         """In lower case, as an exchange has its fields."""
-        self._explained_as = explained_as
-        """What a model's policy is called; given where each choice shall be explained in the log."""
+        self._is_explained = is_explained
+        """Whether each choice is told in the log."""
+        self._on_failed = on_failed
+        """Is told the id of a replica that has failed a request which is now tried again."""
 
     def choose(self, candidates: Sequence[Replica], model: Model, ask: Ask, exchange: Exchange) -> Replica:
         """One of `candidates`, of which there is at least one, each a replica of `model` with a free slot."""
+        if exchange.attempts and self._on_failed is not None and not exchange.has_begun:
+            self._on_failed(exchange.replica)
         choice = self._home(candidates, model, exchange) if self._affinity_header is not None else None
-        is_home = choice is not None
+        by = SESSION
         if choice is None:
             # The exchange has the name that counts also where a server takes any name and the model is the wildcard.
             policy = self._by_model.get(exchange.model, self._policy)
-            choice = policy(candidates, model.turn, ask)
-        if self._explained_as is not None:
-            _explain(exchange, choice, candidates, "its session" if is_home else self._explained_as(exchange.model))
+            choice = policy(candidates, model.turn, ask, exchange.id)
+            by = self._named(exchange.model)
+        if len(candidates) > 1 or exchange.attempts or self._is_explained:
+            decision = note(exchange, by, choice, candidates)
+            if self._is_explained:
+                log.debug("request %s: %s", exchange.id, in_words(decision))
         return choice
 
     def _home(self, candidates: Sequence[Replica], model: Model, exchange: Exchange) -> Replica | None:
@@ -57,9 +70,3 @@ class Chooser:
         # Of all that are routable: where home is full the load shall decide, not who would be home without it.
         home = home_of(session, [replica for replica in model.replicas if replica.is_routable])
         return home if home in candidates else None
-
-
-def _explain(exchange: Exchange, choice: Replica, candidates: Sequence[Replica], why: str) -> None:
-    told = ", ".join(f"{each.id} ({each.slots.in_use}/{each.slots.total})" for each in candidates[:MAX_TOLD])
-    more = f" and {len(candidates) - MAX_TOLD} more" if len(candidates) > MAX_TOLD else ""
-    log.debug("request %s: %s by %s, of %s%s", exchange.id, choice.id, why, told, more)

@@ -1,16 +1,16 @@
 """Which policies are in use: as the settings say, until somebody changes that while the gateway runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from remuda.core.chance import Chance
 from remuda.core.record import RequestRecord
 from remuda.fleet.policies.named import PLAIN, Policies
+from remuda.gateway.choose import LEAST_ACTIVE as DEFAULT
 from remuda.gateway.choose import Chooser
 
-LEARNING: Final = "lowest_latency"
-POLICY_NAMES: Final = (*PLAIN, LEARNING, "prefix_affinity")
-DEFAULT: Final = "least_active"
+LEARNING: Final = frozenset({"lowest_latency", "prefix_affinity"})
+POLICY_NAMES: Final = (*PLAIN, *sorted(LEARNING))
 
 
 class Choosing:
@@ -37,7 +37,7 @@ class Choosing:
         self.check(policy, by_model)
         self.policy, self.by_model = policy, dict(by_model)
         names = {policy, *by_model.values()}
-        self._is_learning = LEARNING in names
+        self._is_learning = not LEARNING.isdisjoint(names)
         self.chooser = self._made(names)
         for tell in self._told:
             tell(self.chooser)
@@ -58,6 +58,10 @@ class Choosing:
         if self._is_learning:
             self._policies.learn(records)
 
+    def left(self, replica_ids: Collection[str]) -> None:
+        """Those replicas are active no longer: suits `Fleet.on_left`."""
+        self._policies.left(replica_ids)
+
     def _made(self, names: set[str]) -> Chooser | None:
         if names == {DEFAULT} and self._affinity_header is None and not self._is_explained:
             return None
@@ -65,6 +69,8 @@ class Choosing:
         return Chooser(
             self._policies.named(policy),
             {model: self._policies.named(name) for model, name in by_model.items()},
+            named=lambda model: by_model.get(model, policy),
             affinity_header=self._affinity_header,
-            explained_as=(lambda model: by_model.get(model, policy)) if self._is_explained else None,
+            is_explained=self._is_explained,
+            on_failed=self._policies.failed if self._is_learning else None,
         )

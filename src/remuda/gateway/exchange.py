@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
+from remuda.core.decision import Decision
 from remuda.core.faults import Fault, StreamCut, UpstreamSilent
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.engines.protocol import Outgoing
@@ -96,6 +97,7 @@ class Exchange:
         "caller_id",
         "connection",
         "cors_block",
+        "decisions",
         "disconnected",
         "drive",
         "expects_continue",
@@ -205,6 +207,8 @@ class Exchange:
         self.is_streamed = False
         """Whether the answer was passed on as a stream."""
         self.attempts = 0
+        self.decisions: tuple[Decision, ...] = ()
+        """Why each attempt went where it went; nothing while there was nobody else to go to."""
         self.bytes_in = 0
         self.bytes_out = 0
         self.usage: Usage = NO_USAGE
@@ -212,6 +216,11 @@ class Exchange:
         self.prompt_text: str | None = None
         self.text: list[str] | None = None
         """Pieces of the answer's text, where it is captured."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the client has something of the answer: from then on nothing can be said anew."""
+        return self.head_sent and not self.is_kept_alive
 
     def identify(self, request_id: str) -> None:
         """Give it its id."""

@@ -11,7 +11,7 @@ from remuda.core.faults import (
 )
 from remuda.fleet.replica import Replica
 from remuda.gateway.attempts import Attempts
-from remuda.gateway.authenticate import Gatekeeper
+from remuda.gateway.authenticate import Admits
 from remuda.gateway.continue_ import Broken, Continuations, Continuer, broken_stream
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.forward import Forwarder
@@ -30,7 +30,7 @@ class Pipeline:
 
     def __init__(
         self,
-        gatekeeper: Gatekeeper,
+        gatekeeper: Admits,
         router: Router,
         forwarder: Forwarder,
         relay: Relay,
@@ -42,6 +42,7 @@ class Pipeline:
         observe_abort: Callable[[float], None] = lambda seconds: None,
         continuations: Continuations | None = None,
         max_decompressed_bytes: int = 64 * 1024 * 1024,
+        live: set[Exchange] | None = None,
     ) -> None:
         self._gatekeeper = gatekeeper
         self._router = router
@@ -55,7 +56,7 @@ class Pipeline:
         self._observe_abort = observe_abort
         self._max_decompressed_bytes = max_decompressed_bytes
         self._at_rest: asyncio.Future[None] | None = None
-        self.live: set[Exchange] = set()
+        self.live = set[Exchange]() if live is None else live
         """Exchanges being answered: `slots in use` is the number of those that have been sent on."""
 
     async def rest(self) -> None:

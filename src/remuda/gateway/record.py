@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from remuda.core.ask import Ask
+from remuda.core.decision import Decision, rendered
 from remuda.core.record import RequestRecord
 from remuda.gateway.exchange import Exchange
 from remuda.wire.texts import prompt_text
@@ -20,6 +21,16 @@ LEFT = 499
 _new_record: Final = tuple.__new__
 
 
+def each_to(take: Callable[[RequestRecord], None]) -> Sink:
+    """A sink that hands each record to `take`."""
+
+    def take_all(records: Sequence[RequestRecord]) -> None:
+        for record in records:
+            take(record)
+
+    return take_all
+
+
 class Recorder:
     """Makes records and hands them to the sinks."""
 
@@ -34,6 +45,8 @@ class Recorder:
     ) -> None:
         self._sinks = tuple(sinks)
         self._batch: list[RequestRecord] = []
+        self._decided: list[tuple[int, tuple[Decision, ...]]] = []
+        """The decisions of those records in the batch that have any, by their place in it."""
         self._tell = tell
         """Is told at once: of requests that failed by our side's doing (500 and above), or of all."""
         self._tells_from = 0 if tells_all else 500
@@ -52,13 +65,17 @@ class Recorder:
 
     def close(self, exchange: Exchange) -> None:
         """The request is over: make its record and hand it on."""
+        self.hand_on(self.record_of(exchange), exchange.decisions)
+
+    def record_of(self, exchange: Exchange) -> RequestRecord:
+        """What is kept of a request that is over."""
         route = exchange.route
         started = exchange.started
         first = exchange.first_content_at
         usage = exchange.usage
         text = exchange.text
         # The named tuple's own constructor takes as long as all of this.
-        record = _new_record(
+        return _new_record(
             RequestRecord,
             (
                 exchange.id,
@@ -84,18 +101,28 @@ class Recorder:
                 exchange.finish_reason,
                 exchange.prompt_text,
                 "".join(text)[: self._content_chars] if text is not None else None,
+                None,
             ),
         )
-        if exchange.status >= self._tells_from:
+
+    def hand_on(self, record: RequestRecord, decisions: tuple[Decision, ...] = ()) -> None:
+        """To the sinks, soon, and then with the decisions in words."""
+        if record.status >= self._tells_from:
             self._tell(record)
         batch = self._batch
+        if decisions:
+            self._decided.append((len(batch), decisions))
         batch.append(record)
-        if len(batch) >= BATCH or text is not None:  # captured text may be megabytes
+        if len(batch) >= BATCH or record.answer_text is not None:  # captured text may be megabytes
             self.flush()
 
     def flush(self) -> None:
         """Hand on what has been recorded so far."""
         batch, self._batch = self._batch, []
+        if self._decided:
+            for place, decisions in self._decided:
+                batch[place] = batch[place]._replace(decisions=rendered(decisions))
+            self._decided = []
         if batch:
             for sink in self._sinks:
                 sink(batch)

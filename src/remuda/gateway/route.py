@@ -8,12 +8,14 @@ from types import TracebackType
 from typing import Final
 
 from remuda.core.ask import Ask, Operation
+from remuda.core.decision import COUNTING
 from remuda.core.faults import Fault, QueueFull, UnknownModel, WaitedTooLong
 from remuda.core.priority import Priority
 from remuda.fleet.policies.least_active import least_active
 from remuda.fleet.registry import WILDCARD, Fleet, Model
 from remuda.fleet.replica import Replica, ReplicaState
-from remuda.gateway.choose import Chooser
+from remuda.gateway.choose import LEAST_ACTIVE, Chooser
+from remuda.gateway.decide import note, note_chain, note_idle
 from remuda.gateway.defaults import Defaults
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.priority import priority_in
@@ -133,7 +135,10 @@ class Router:
             if active:
                 if model.chain:
                     exchange.model = each.name
-                return Visit(next((replica for replica in active if replica.engine.counts_tokens), active[0]))
+                choice = next((replica for replica in active if replica.engine.counts_tokens), active[0])
+                if len(active) > 1 or exchange.attempts:
+                    note(exchange, COUNTING, choice, active)
+                return Visit(choice)
         return None
 
     def claim(self, model: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
@@ -143,6 +148,7 @@ class Router:
         replicas = model.replicas
         turn = model.turn = model.turn + 1
         if self.chooser is None and len(replicas) > MANY and (idle := _idle(replicas, turn, tried)) is not None:
+            note_idle(exchange, idle, len(replicas) - 1)
             return Lease(self._fleet, idle)
         candidates = []
         for replica in replicas:
@@ -151,9 +157,14 @@ class Router:
                 candidates.append(replica)
         if not candidates:
             return None
-        if self.chooser is None:
-            return Lease(self._fleet, least_active(candidates, turn))
-        return Lease(self._fleet, self.chooser.choose(candidates, model, ask, exchange))
+        if self.chooser is not None:
+            choice = self.chooser.choose(candidates, model, ask, exchange)
+        elif len(candidates) > 1 or exchange.attempts:
+            choice = least_active(candidates, turn)
+            note(exchange, LEAST_ACTIVE, choice, candidates)
+        else:
+            choice = candidates[0]
+        return Lease(self._fleet, choice)
 
     def _claim_of_several(self, alias: Model, ask: Ask, exchange: Exchange, tried: Collection[Replica]) -> Lease | None:
         """As `claim`, for an alias of several models: of the first that can be served, even if others have free slots.
@@ -164,6 +175,8 @@ class Router:
                 lease = self.claim(model, ask, exchange, tried)
                 if lease is None:
                     exchange.model = alias.name
+                else:
+                    note_chain(exchange, alias, model, lease.replica, tried)
                 return lease
         return None
 
@@ -276,7 +289,7 @@ class Ticket:
         self._tried = tried
         self._model = model
         self.key_id = exchange.caller_id
-        self._has_begun = exchange.head_sent and not exchange.is_kept_alive
+        self._has_begun = exchange.has_begun
         """Its answer has broken off: it had its turn, and only some replicas can go on with it."""
         self.priority = Priority.HIGH if self._has_begun else priority_in(exchange.fields)
         self.entered = entered

@@ -11,14 +11,14 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from remuda.core.record import RequestRecord
 from remuda.store.database import Store, insert_rows
 from remuda.store.keys import write_last_used
-from remuda.store.schema import counters, journal, journal_content, journal_writers
+from remuda.store.schema import counters, journal, journal_content, journal_decisions, journal_writers
 
 MAX_COUNT = 2**31 - 1
 MAX_SIZE = 2**63 - 1
 
 _COUNTS = frozenset({"status", "attempts"})
 _CONTENT_FROM = RequestRecord._fields.index("prompt_text")
-"""The fields before this one are the journal's columns; the prompt and the answer stand in a table of their own."""
+"""The fields before this one are the journal's columns; what comes from here on stands in tables of its own."""
 
 # Built once: a batch is written four times a second, and building a statement costs as much as a small one's work.
 _LAST_ID = select(counters.c.value).where(counters.c.name == "journal").with_for_update()
@@ -50,6 +50,14 @@ async def write_batches(store: Store, batches: Sequence[Batch], now: float, *, i
     and then nothing was added, or (where the answer to the commit was lost) perhaps all.
     """
     return await store.write_journal(lambda connection: _write(connection, batches, now), is_durable=is_durable)
+
+
+def add_record(connection: Connection, record: RequestRecord) -> None:
+    """Add one record in the transaction of `connection`, for what has to be recorded together with something else."""
+    last_id: int = connection.execute(_LAST_ID).scalar_one()
+    used = _insert_records(connection, [_cleaned_record(record)], first_id=last_id + 1)
+    connection.execute(_RAISE_LAST_ID, {"last_id": last_id + 1})
+    write_last_used(connection, used)
 
 
 def cleaned(batch: Batch) -> Batch:
@@ -86,9 +94,10 @@ def _write(connection: Connection, batches: Sequence[Batch], now: float) -> int:
 
 
 def _insert_records(connection: Connection, records: Iterable[RequestRecord], *, first_id: int) -> dict[str, float]:
-    """Add the records and what content they carry; return the latest start of a request per key id."""
+    """Add the records and what content and decisions they carry; return the latest start of a request per key id."""
     used: dict[str, float] = {}
     content: list[tuple[int, float, str | None, str | None]] = []
+    decided: list[tuple[int, str]] = []
 
     def rows() -> Iterator[Sequence[Any]]:
         # All that a record is wanted for happens here: a batch is larger than the processor's caches, and each further
@@ -99,11 +108,15 @@ def _insert_records(connection: Connection, records: Iterable[RequestRecord], *,
                 used[key_id] = started_at
             if record.prompt_text is not None or record.answer_text is not None:
                 content.append((id_, started_at, record.prompt_text, record.answer_text))
+            if record.decisions is not None:
+                decided.append((id_, record.decisions))
             yield (id_, *record[:_CONTENT_FROM])
 
     insert_rows(connection, journal, rows())
     if content:
         insert_rows(connection, journal_content, content)
+    if decided:
+        insert_rows(connection, journal_decisions, decided)
     return used
 
 

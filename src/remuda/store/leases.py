@@ -9,6 +9,7 @@ from remuda.store.database import Store
 from remuda.store.schema import leases
 
 MAX_HOLDER: Final = 200
+_SERVER_CLOCK: Final = select(func.extract("epoch", func.clock_timestamp()))
 
 
 async def take_lease(store: Store, name: str, holder: str, now: float, ttl_s: float) -> bool:
@@ -36,10 +37,16 @@ async def lease_holder(store: Store, name: str) -> str | None:
     return await store.read(lambda connection: connection.execute(query).scalar_one_or_none())
 
 
+def store_now(connection: Connection, now: float) -> float:
+    """The time by the clock that all who share the store go by: a database server's own, else `now`, this machine's."""
+    if connection.dialect.name != "postgresql":
+        return now
+    return float(connection.execute(_SERVER_CLOCK).scalar_one())
+
+
 def _take(connection: Connection, name: str, holder: str, now: float, ttl_s: float) -> bool:
     is_postgres = connection.dialect.name == "postgresql"
-    if is_postgres:
-        now = float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
+    now = store_now(connection, now)
     insert = postgresql.insert if is_postgres else sqlite.insert
     taking = insert(leases).values(name=name, holder=holder, expires_at=now + ttl_s)
     taken = connection.execute(

@@ -12,6 +12,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 metadata = MetaData(
@@ -98,6 +99,15 @@ journal_content = Table(
 )
 """Prompt and answer, only where capture is on: apart, so that it can be kept for a shorter time than the journal."""
 
+journal_decisions = Table(
+    "journal_decisions",
+    metadata,
+    Column("journal_id", row_id, ForeignKey("journal.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("decisions", Text, nullable=False),
+)
+"""Why a request went where it went, only where there was a choice: apart, because entries are read by the thousand, and
+this of a single one. It goes when its entry goes."""
+
 journal_writers = Table(
     "journal_writers",
     metadata,
@@ -173,3 +183,47 @@ users = Table(
     Column("last_login_at", Double),
 )
 """People who log in. `password`: its hash, with how it was made."""
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("seq", row_id, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("urgency", Integer, nullable=False),
+    # Decided when it is submitted: see `tasks.py`.
+    Column("rank", Double, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("idempotency_key", Text),
+    Column("webhook", Text),
+    Column("time_limit_s", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("due_at", Double, nullable=False),
+    Column("worker", Text),
+    Column("claims", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("progress", BigInteger, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("error_type", Text, nullable=False),
+    Column("error_message", Text, nullable=False),
+    Column("text", Text),
+    Column("result", LargeBinary),
+    UniqueConstraint("key_id", "idempotency_key"),
+    # Whose turn it is, and the last one of a key.
+    Index(None, "state", "model", "urgency", "rank", "seq"),
+    Index(None, "key_id", "state", "model", "urgency", "rank"),
+    Index(None, "state", "due_at"),
+    Index(None, "key_id", "seq"),
+    Index(None, "user_id", "seq"),
+    sqlite_autoincrement=True,
+)
+"""Asks that are answered later. `due_at`: when a delayed one may be tried again, when a running one's lease ends, when
+one that is over is forgotten."""

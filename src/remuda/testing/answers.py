@@ -99,7 +99,7 @@ def chat(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     """`POST /v1/chat/completions`, streamed or not, with any number of choices."""
     words, finish = words_of(ask, behaviour, text_of(ask.get("messages")))
     choices = _choices(ask)
-    usage = _usage(text_of(ask.get("messages")), len(words) * choices)
+    usage = _usage(text_of(ask.get("messages")), len(words) * choices, behaviour)
     head = {"id": f"chatcmpl-fake{number}", "created": CREATED, "model": ask.get("model")}
     if not ask.get("stream"):
         message = {"role": "assistant", "content": "".join(words)}
@@ -120,7 +120,7 @@ def chat(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
 def completion(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     """`POST /v1/completions`, streamed or not."""
     words, finish = words_of(ask, behaviour, text_of(ask.get("prompt")))
-    usage = _usage(text_of(ask.get("prompt")), len(words))
+    usage = _usage(text_of(ask.get("prompt")), len(words), behaviour)
     head = {"id": f"cmpl-fake{number}", "object": "text_completion", "created": CREATED, "model": ask.get("model")}
 
     def choice(text: str, finish_reason: str | None) -> dict[str, Any]:
@@ -281,13 +281,13 @@ def _choices(ask: dict[str, Any]) -> int:
     return n if isinstance(n, int) and n > 0 else 1
 
 
-def _usage(prompt: str, completion_tokens: int) -> dict[str, Any]:
+def _usage(prompt: str, completion_tokens: int, behaviour: Behaviour) -> dict[str, Any]:
     n = len(prompt.split())
     return {
         "prompt_tokens": n,
         "completion_tokens": completion_tokens,
         "total_tokens": n + completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": int(n * behaviour.cached_share)},
     }
 
 

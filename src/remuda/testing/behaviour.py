@@ -119,6 +119,8 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     usage: UsageMode = UsageMode.ASKED
     usage_null: bool = False
     """Every chunk of a stream carries `"usage": null`."""
+    cached_share: float = 0.0
+    """Which part of each prompt it says it had kept, where it tells its usage."""
     bare_responses: bool = False
     """Streams of `/v1/responses` have llama.cpp's events, with all that those leave out."""
     interim: tuple[int, ...] = ()

@@ -25,7 +25,9 @@ async def fill(store: Store) -> None:
     await keys.create_key(store, a_key("one", expires_at=NOON + 5))
     await keys.create_key(store, a_key("two"))
     await keys.revoke_key(store, "key_two", NOON + 1)
-    records = [a_record(number, ttft_s=None) for number in range(50)] + [a_record(50, prompt_text="¿qué? \n 🦙")]
+    records = [a_record(number, ttft_s=None) for number in range(50)] + [
+        a_record(50, prompt_text="¿qué? \n 🦙", decisions="[{}]")
+    ]
     await write_batches(store, [Batch("writer", 3, records)], NOON, is_durable=True)
 
 
@@ -80,7 +82,9 @@ async def test_a_backup_is_one_state_and_for_its_owner_alone(store: Store, store
     summary = await backup(store, file, NOON)
     await other.close()
     assert meanwhile > 1
-    filled = {"counters": 2, "journal": 51, "journal_content": 1, "journal_writers": 1, "keys": 2}
+    filled = {
+        "counters": 2, "journal": 51, "journal_content": 1, "journal_decisions": 1, "journal_writers": 1, "keys": 2,
+    }  # fmt: skip
     assert summary.rows == dict.fromkeys(metadata.tables, 0) | filled
     assert (await asyncio.to_thread(file.stat)).st_mode & 0o777 == 0o600
 

@@ -65,6 +65,17 @@ async def test_what_the_file_newly_says_of_upstreams_is_taken_in(watch: Watch) -
     assert [urls(each) for each in watch.told] == [["http://one", "http://two"], []]
 
 
+async def test_what_the_file_newly_says_of_aliases_is_taken_in(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    one = "upstreams: [{url: 'http://one'}]"
+    await watch.says(f"{one}\nmodels: {{aliases: {{smart: [big, small]}}}}\n")
+    await watch.has_told(1)
+    await watch.says(f"{one}\nmodels: {{aliases: {{smart: small}}, defaults: {{small: {{top_p: 0.5}}}}}}\n")
+    await watch.has_told(2)
+    assert [each.models.chains for each in watch.told] == [{"smart": ("big", "small")}, {"smart": ("small",)}]
+    assert "for models.defaults the gateway has to be started again" in caplog.text
+    assert "for models.aliases" not in caplog.text
+
+
 async def test_a_file_with_a_mistake_changes_nothing_and_says_where_it_is(
     watch: Watch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,7 +4,19 @@ from remuda.core.address import parse_address
 from remuda.core.faults import EngineDown, Fault, UnknownModel
 from remuda.core.priority import Priority
 from remuda.engines.openai.adapter import OpenAILike
-from remuda.fleet.registry import MAX_EXPECTED, WILDCARD, Asked, Asking, Failed, Fleet, Gone, Model, Remembered, Served
+from remuda.fleet.registry import (
+    MAX_EXPECTED,
+    WILDCARD,
+    Aliased,
+    Asked,
+    Asking,
+    Failed,
+    Fleet,
+    Gone,
+    Model,
+    Remembered,
+    Served,
+)
 from remuda.fleet.replica import Replica, ReplicaState, Slots
 
 
@@ -462,3 +474,81 @@ def test_names_awaited_at_the_start_are_the_same_with_and_without_their_tag() ->
     fleet.apply(Asked("one"))
     assert (waiter.fault, fleet.find("m")) == (None, early)
     assert early.name == "m:latest"
+
+
+def test_who_can_no_longer_be_chosen_is_told_once() -> None:
+    fleet = Fleet({"mine": "known"})
+    left: list[list[str]] = []
+    fleet.on_left(lambda ids: left.append(sorted(ids)))
+    one, two, wild = replica("s/1"), replica("s/2"), replica("w", model=WILDCARD)
+    fleet.apply(Served("s", (one, two)))
+    fleet.apply(Served("w", (wild,)))
+    assert left == []
+    one.state = ReplicaState.STANDBY
+    fleet.apply(Served("s", (one, two)))
+    fleet.apply(Served("s", (one, two)))
+    one.state, two.state = ReplicaState.ACTIVE, ReplicaState.DRAINING
+    fleet.apply(Served("s", (one, two)))
+    fleet.apply(Gone("s"))
+    wild.state = ReplicaState.STANDBY
+    fleet.apply(Served("w", (wild,)))
+    assert left == [["s/1"], ["s/2"], ["s/1"], ["w", "w/known"]]
+    fleet.apply(Gone("s"))
+
+
+def names_of(model: Model | None) -> list[str]:
+    return [] if model is None else [each.id for each in model.replicas]
+
+
+def test_aliases_change_while_the_gateway_runs() -> None:
+    fleet = Fleet({"small": "m", "smart": ["big", "m"]})
+    fleet.apply(Served("s", (replica("s/m"), replica("s/new", model="new"))))
+    fleet.apply(Aliased({"smart": ("new", "m"), "fresh": ("m",), "soon": ("later",)}))
+    assert fleet.find("small") is None
+    assert fleet.find("fresh") is fleet.find("m")
+    assert names_of(fleet.find("smart")) == ["s/new", "s/m"]
+    assert fleet.aliases() == {"smart": "new", "fresh": "m", "soon": "later"}
+    assert [model.name for model in fleet.offered()] == ["later", "m", "new"]
+    assert fleet.find("big") is not None, "a name once known stays known"
+    assert fleet.knows("soon")
+    fleet.apply(Aliased({}))
+    assert fleet.find("smart") is None
+    assert fleet.aliases() == {}
+
+
+def test_a_server_that_takes_any_name_is_told_the_new_models_name() -> None:
+    fleet = Fleet({"mine": "old"})
+    fleet.apply(Served("w", (replica("w", model=WILDCARD),)))
+    assert names_of(fleet.find("mine")) == ["w/old"]
+    fleet.apply(Aliased({"mine": ("new",)}))
+    assert names_of(fleet.find("mine")) == ["w/new"]
+    assert fleet.find("old") is fleet.find(WILDCARD)
+
+
+def test_who_waits_by_an_alias_goes_on_waiting_for_what_it_means_now() -> None:
+    fleet = Fleet({"smart": ["big", "huge"], "dumb": ["big", "huge"]})
+    smart, dumb = fleet.find("smart"), fleet.find("dumb")
+    assert smart is not None
+    assert dumb is not None
+    ahead, behind = Waiter(), Waiter()
+    waiting(fleet, smart, ahead)
+    waiting(fleet, dumb, behind)
+    fleet.apply(Served("s", (replica("s/m"),)))
+    assert (ahead.woken, behind.woken) == (0, 0)
+    fleet.apply(Aliased({"smart": ("big", "m")}))
+    assert (ahead.woken, behind.woken) == (1, 0), "a new meaning may be servable at once"
+    fleet.apply(Served("t", (replica("t/huge", model="huge"),)))
+    assert behind.woken == 1, "what stands for nothing any more still means what it meant"
+    fleet.apply(Failed("big", EngineDown()))
+
+
+def test_who_waits_by_an_alias_of_several_that_means_one_now_waits_for_that() -> None:
+    fleet = Fleet({"smart": ["big", "huge"]})
+    smart = fleet.find("smart")
+    assert smart is not None
+    waiter = Waiter()
+    waiting(fleet, smart, waiter)
+    fleet.apply(Aliased({"smart": ("m",)}))
+    assert fleet.find("smart") is fleet.find("m")
+    fleet.apply(Served("s", (replica("s/m"),)))
+    assert waiter.woken == 1

@@ -2,37 +2,31 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
 
 import pytest
 
 from remuda.core.ask import Ask, Operation
+from remuda.core.decision import MAX_TOLD
 from remuda.fleet.policies.named import AskPolicy
 from remuda.fleet.policies.session_affinity import home_of
 from remuda.fleet.registry import WILDCARD, Model
 from remuda.fleet.replica import Replica, ReplicaState
-from remuda.gateway.choose import MAX_SESSION_BYTES, MAX_TOLD, Chooser
+from remuda.gateway.choose import MAX_SESSION_BYTES, Chooser
 from remuda.gateway.exchange import NO_FIELDS, Exchange
 from tests.unit.fleet.samples import replica
+from tests.unit.gateway.test_exchange import begun
 
 ASK = Ask(Operation.CHAT, "m", False, False, 1, b"{}")
 
 
-class Asked:
-    """As much of an exchange as choosing needs."""
-
-    def __init__(self, model: str = "m", fields: Mapping[bytes, bytes] = NO_FIELDS) -> None:
-        self.id = "req_1"
-        self.model = model
-        self.fields = fields
-
-
-def asked(**values: Any) -> Exchange:
-    return cast(Exchange, Asked(**values))
+def asked(model: str = "m", fields: Mapping[bytes, bytes] = NO_FIELDS) -> Exchange:
+    exchange, _ = begun()
+    exchange.model, exchange.fields = model, fields
+    return exchange
 
 
 def at(place: int) -> AskPolicy:
-    def choose(candidates: Sequence[Replica], turn: int, ask: Ask) -> Replica:
+    def choose(candidates: Sequence[Replica], turn: int, ask: Ask, request_id: str) -> Replica:
         assert ask is ASK
         return candidates[place]
 
@@ -53,7 +47,7 @@ def test_a_model_has_its_own_policy_or_the_usual_one(name: str, model: str, chos
 def test_the_policy_is_told_the_models_turn() -> None:
     told: list[int] = []
 
-    def choose(candidates: Sequence[Replica], turn: int, ask: Ask) -> Replica:
+    def choose(candidates: Sequence[Replica], turn: int, ask: Ask, request_id: str) -> Replica:
         told.append(turn)
         return candidates[0]
 
@@ -80,7 +74,7 @@ REST = [each for each in HERD if each is not HOME]
 def test_a_session_goes_home_else_by_the_policy(
     header: bytes | None, fields: Mapping[bytes, bytes], candidates: Sequence[Replica], *, is_home: bool
 ) -> None:
-    def rest(candidates: Sequence[Replica], turn: int, ask: Ask) -> Replica:
+    def rest(candidates: Sequence[Replica], turn: int, ask: Ask, request_id: str) -> Replica:
         return REST[0]
 
     chooser = Chooser(rest, {}, affinity_header=header)
@@ -111,16 +105,18 @@ def test_a_session_moves_when_its_home_may_not_be_chosen_and_back_when_it_may() 
     assert choice() is first
 
 
+NAMES = {"m": "weighted"}
+
+
 @pytest.mark.parametrize(
     ("fields", "why"), [({}, "a/m by weighted"), ({b"x-session": b"s"}, f"{HOME.id if HOME else ''} by its session")]
 )
-def test_a_choice_is_explained_where_that_is_wanted(
+def test_a_choice_is_explained_in_the_log_where_that_is_wanted(
     fields: dict[bytes, bytes], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "remuda.gateway.choose")
-    names = {"m": "weighted"}
-    for explained_as in (None, names.__getitem__):
-        chooser = Chooser(at(0), {}, affinity_header=b"x-session", explained_as=explained_as)
+    for is_explained in (False, True):
+        chooser = Chooser(at(0), {}, named=NAMES.__getitem__, affinity_header=b"x-session", is_explained=is_explained)
         chooser.choose(HERD, Model("m", HERD), ASK, asked(fields=fields))
     assert caplog.messages == [f"request req_1: {why}, of a/m (0/4), b/m (0/4), c/m (0/4), d/m (0/4)"]
 
@@ -128,6 +124,34 @@ def test_a_choice_is_explained_where_that_is_wanted(
 def test_an_explanation_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "remuda.gateway.choose")
     herd = tuple(replica(str(number)) for number in range(MAX_TOLD + 5))
-    Chooser(at(0), {}, explained_as=lambda model: "least_active").choose(herd, Model("m", herd), ASK, asked())
+    Chooser(at(0), {}, is_explained=True).choose(herd, Model("m", herd), ASK, asked())
     [said] = caplog.messages
     assert said.endswith(f"{MAX_TOLD - 1}/m (0/4) and 5 more")
+
+
+@pytest.mark.parametrize(
+    ("candidates", "attempts", "is_explained", "kept"),
+    [(2, 0, False, ["weighted"]), (1, 0, False, []), (1, 0, True, ["only"]), (1, 1, False, ["only", "only"])],
+)
+def test_a_choice_is_kept_where_there_was_one(
+    candidates: int, attempts: int, kept: list[str], *, is_explained: bool
+) -> None:
+    exchange = asked()
+    exchange.attempts = attempts
+    chooser = Chooser(at(0), {}, named=NAMES.__getitem__, is_explained=is_explained)
+    chooser.choose(HERD[:candidates], Model("m", HERD), ASK, exchange)
+    assert [decision.by for decision in exchange.decisions] == kept
+
+
+def test_who_has_failed_is_told_of() -> None:
+    failed: list[str] = []
+    chooser = Chooser(at(0), {}, on_failed=failed.append)
+    exchange = asked()
+    chooser.choose(HERD, Model("m", HERD), ASK, exchange)
+    assert failed == []
+    exchange.attempts, exchange.replica = 1, "a/m"
+    chooser.choose(HERD[1:], Model("m", HERD), ASK, exchange)
+    assert failed == ["a/m"]
+    exchange.attempts, exchange.replica, exchange.head_sent = 2, "b/m", True
+    chooser.choose(HERD[2:], Model("m", HERD), ASK, exchange)
+    assert failed == ["a/m"], "it had begun to answer"

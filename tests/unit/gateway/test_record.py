@@ -3,10 +3,11 @@ from typing import Any
 import pytest
 
 from remuda.core.ask import Ask, Operation
+from remuda.core.decision import Decision, decisions_in
 from remuda.core.faults import UpstreamFailed
 from remuda.core.record import RequestRecord
 from remuda.core.usage import Usage
-from remuda.gateway.record import BATCH, Recorder
+from remuda.gateway.record import BATCH, Recorder, each_to
 from tests.unit.gateway.test_exchange import begun
 
 ASK = Ask(Operation.CHAT, "m", False, False, 1, b'{"messages":[{"role":"user","content":"the start of a prompt"}]}')
@@ -117,3 +118,29 @@ def test_who_watches_is_told_at_once(tells_all: bool, told: list[int]) -> None:
         exchange.status = status
         recorder.close(exchange)
     assert seen == told
+
+
+def test_decisions_become_text_when_records_are_handed_on() -> None:
+    records: list[RequestRecord] = []
+    told: list[RequestRecord] = []
+    recorder = Recorder([records.extend], lambda: 0.0, tell=told.append, tells_all=True)
+    decision = Decision(1, "weighted", "a/m", (("a/m", 0, 4),))
+    for decisions in ((), (decision,), (), (decision, decision)):
+        exchange, _ = begun()
+        exchange.decisions = decisions
+        recorder.close(exchange)
+    assert [record.decisions for record in told] == [None] * 4
+    recorder.flush()
+    recorder.close(begun()[0])
+    recorder.flush()
+    assert [len(decisions_in(record.decisions)) for record in records] == [0, 1, 0, 2, 0]
+    assert records[0].decisions is None
+
+
+def test_a_sink_may_take_them_singly() -> None:
+    taken: list[RequestRecord] = []
+    recorder = Recorder([each_to(taken.append)], lambda: 0.0)
+    for _ in range(3):
+        recorder.close(begun()[0])
+    recorder.flush()
+    assert len(taken) == 3

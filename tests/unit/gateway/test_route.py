@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from remuda.core.ask import Ask, Operation
+from remuda.core.decision import Decision
 from remuda.core.faults import EngineDown, QueueFull, UnknownModel, UpstreamFailed
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.openai.adapter import OpenAILike
@@ -34,7 +35,15 @@ class Waiting:
         self.head_sent = False
         self.is_kept_alive = False
         self.setback: Any = None
+        self.id = ""
+        self.attempts = 0
+        self.replica = ""
+        self.decisions: tuple[Decision, ...] = ()
         self.route = cast(Any, SimpleNamespace(face=SimpleNamespace(takes_comments=False)))
+
+    @property
+    def has_begun(self) -> bool:
+        return self.head_sent and not self.is_kept_alive
 
 
 def exchange() -> Exchange:
@@ -98,7 +107,7 @@ def test_what_was_tried_is_not_taken_again() -> None:
 async def test_who_is_chosen_can_be_settled_elsewhere() -> None:
     replicas = [replica(f"s/{number}") for number in range(3)]
     fleet, model = fleet_of(*replicas)
-    chooser = Chooser(lambda candidates, turn, ask: candidates[-turn % len(candidates)], {})
+    chooser = Chooser(lambda candidates, turn, ask, request_id: candidates[-turn % len(candidates)], {})
     router = Router(fleet, USUAL, lambda: 0.0, chooser)
     first, second = (router.lease(model, ASK, exchange(), ()) for _ in range(2))
     assert first is not None
@@ -385,3 +394,53 @@ async def test_who_waits_in_vain_for_a_return_is_told_why() -> None:
     waits.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waits
+
+
+@pytest.mark.parametrize(
+    ("replicas", "busy", "attempts", "kept"),
+    [
+        (1, 0, 0, []),  # nobody else: nothing is made
+        (2, 1, 0, []),  # nobody else is free
+        (1, 0, 1, [(1, "only"), (2, "only")]),  # but each attempt is told where there are several
+        (2, 0, 0, [(1, "least_active")]),
+        (4, 0, 0, [(1, "least_active")]),
+        (5, 0, 0, [(1, "idle")]),
+        (5, 5, 0, []),
+    ],
+)
+def test_why_is_kept_where_there_was_a_choice(
+    replicas: int, busy: int, attempts: int, kept: list[tuple[int, str]]
+) -> None:
+    herd = [replica(f"s/{number}") for number in range(replicas)]
+    for each in herd[:busy]:
+        each.slots.in_use = 1
+    fleet, model = fleet_of(*herd)
+    asking = exchange()
+    asking.attempts = attempts
+    router_of(fleet).lease(model, ASK, asking, ())
+    assert [(each.attempt, each.by) for each in asking.decisions] == kept
+
+
+def test_which_model_of_a_chain_is_kept() -> None:
+    fleet = Fleet({"smart": ["big", "small"]})
+    fleet.apply(Served("s", (replica("s/small", model="small"),)))
+    smart = fleet.find("smart")
+    assert smart is not None
+    asking = exchange()
+    assert router_of(fleet).lease(smart, ASK, asking, ()) is not None
+    [decision] = asking.decisions
+    assert (decision.model, decision.passed_over, decision.of) == (
+        "small",
+        (("big", "not served"),),
+        (("s/small", 0, 1),),
+    )
+
+
+def test_who_counts_tokens_is_kept_where_there_was_a_choice() -> None:
+    ask = Ask(Operation.COUNT_TOKENS, "m", False, False, 1, b"{}")
+    one, two = replica("s/1"), replica("s/2")
+    for herd, kept in (((one,), []), ((one, two), ["counting"])):
+        fleet, model = fleet_of(*herd)
+        asking = exchange()
+        assert router_of(fleet).lease(model, ask, asking, ()) is not None
+        assert [each.by for each in asking.decisions] == kept

@@ -171,11 +171,25 @@ def test_a_file_of_a_newer_format_is_left_alone(tmp_path: Path):
 def test_records_of_another_version_are_read_by_their_fields_names(tmp_path: Path):
     segment = orphaned(tmp_path, batch(1))
     text = segment.read_text()
-    text = text.replace('"request_', '"r_').replace('"prompt_text","answer_text"]', '"a_new_field"]')
-    segment.write_text(text.replace('"stop",null,null]', '"stop","new"]'))
+    changed = text.replace('"prompt_text","answer_text","decisions"]', '"a_new_field"]')
+    assert changed != text
+    segment.write_text(changed.replace('"stop",null,null,null]', '"stop","new"]'))
     spool = new_spool(tmp_path, "two")
     spool.adopt()
     assert drained(spool) == [batch(1)]
+    spool.close()
+
+
+def test_records_from_before_there_were_decisions_are_read(tmp_path: Path):
+    written = batch(1, a_record(1, prompt_text="hello"))
+    segment = orphaned(tmp_path, written)
+    text = segment.read_text()
+    older = text.replace(',"decisions"]', "]").replace('"hello",null,null]', '"hello",null]')
+    assert len(older) == len(text) - len(',"decisions",null')
+    segment.write_text(older)
+    spool = new_spool(tmp_path, "two")
+    spool.adopt()
+    assert drained(spool) == [written]
     spool.close()
 
 

@@ -76,6 +76,13 @@ def test_usage_is_told_when_it_is_to_be(mode: UsageMode, asked: bool, told: bool
     assert any(e.get("usage") for e in stream[:-1]) is told
 
 
+def test_what_was_kept_of_a_prompt_is_what_it_is_told_to_say() -> None:
+    ask = ASK | {"messages": [{"role": "user", "content": "one two three four"}]}
+    for share, cached in ((0.0, 0), (0.5, 2), (1.0, 4)):
+        answer = body(answers.chat(1, ask, Behaviour(cached_share=share)))
+        assert answer["usage"]["prompt_tokens_details"] == {"cached_tokens": cached}
+
+
 def test_usage_null_stands_in_every_chunk() -> None:
     stream = events(answers.chat(1, ASK | {"stream": True}, Behaviour(usage_null=True)))
     assert all("usage" in e and e["usage"] is None for e in stream[:-1])

@@ -19,7 +19,14 @@ def check_origin(settings: Settings) -> Finding:
 
 def check_rules(settings: Settings) -> list[Finding]:
     """What the operator should know before others do."""
-    return [*_keys(settings), *_clear_text(settings), *_origins(settings), *_aliases(settings), *_policies(settings)]
+    return [
+        *_keys(settings),
+        *_secret(settings),
+        *_clear_text(settings),
+        *_origins(settings),
+        *_aliases(settings),
+        *_policies(settings),
+    ]
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
@@ -28,6 +35,14 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         place = settings.origin("auth.api_keys")
         advice = "use longer ones, or make them with: remuda keys create"
         yield warn("keys", f"{short} in {place} shorter than {SHORT_KEY_CHARS} characters", advice)
+
+
+def _secret(settings: Settings) -> Iterator[Finding]:
+    if not settings.store_url.startswith("sqlite") and settings.auth.secret_key is None:
+        advice = "set auth.secret_key, the same for all gateways on this store"
+        yield warn(
+            "keys", "other gateways on this Postgres could not open the keys of its nodes, nor take tokens", advice
+        )
 
 
 def _clear_text(settings: Settings) -> Iterator[Finding]:

@@ -4,13 +4,21 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
+from typing import Final
 
 from remuda.app.checks.finding import Finding, fail, ok, warn
 from remuda.app.settings import Settings, UpstreamSettings
 from remuda.core.address import Address
 from remuda.core.hosts import Bind
-from remuda.fleet.sources.upstream import names_in
+from remuda.core.node import NodeKind
+from remuda.fleet.sources.questions import Questions
+from remuda.fleet.sources.upstream import IN_WORDS, names_in
+from remuda.outbound.http import OutboundClient, OutboundError
 from remuda.outbound.question import NoAnswer, ask
+
+ASKED_FOR_S: Final = 5.0
+"""How long a server has for each answer."""
 
 
 async def check_upstreams(settings: Settings) -> list[Finding]:
@@ -40,7 +48,37 @@ async def _check_upstream(upstream: UpstreamSettings) -> Finding:
     missing = sorted(set(upstream.models) - set(names))
     if missing:
         return warn("upstream", f"{name} does not list {', '.join(missing)}", "correct the upstream's models")
-    return ok("upstream", f"{name} lists {len(names)} model{'' if len(names) == 1 else 's'}")
+    return recognised("upstream", name, await _kind_of(upstream, key), upstream.kind, len(names))
+
+
+async def _kind_of(upstream: UpstreamSettings, key: str | None) -> NodeKind | None:
+    """What kind of server it is; None where that cannot be told at the moment."""
+    address = upstream.address
+    headers = ((b"Authorization", b"Bearer " + key.encode()),) if key else ()
+    try:
+        tls = ssl.create_default_context(cafile=str(upstream.ca_file)) if address.is_tls and upstream.ca_file else None
+    except OSError:
+        return None
+    client = OutboundClient(address, headers=headers, timeout_s=ASKED_FOR_S, tls=tls)
+    try:
+        return await Questions(client, address.base_path.removesuffix("/v1")).kind()
+    except OutboundError:
+        return None
+    finally:
+        await client.close()
+
+
+def recognised(subject: str, name: str, kind: NodeKind | None, given: NodeKind | None, models: int) -> Finding:
+    """What there is to say of a server that lists so many models, is of that kind, and should be of the `given` one."""
+    lists = f"lists {models} model{'' if models == 1 else 's'}"
+    if kind is None:
+        return ok(subject, f"{name} {lists}")
+    if given is None or given is kind:
+        return ok(subject, f"{name} is {IN_WORDS[kind]} and {lists}")
+    if given is NodeKind.OPENAI:  # which most others are as well
+        return ok(subject, f"{name} is {IN_WORDS[kind]}, used as {IN_WORDS[given]}, and {lists}")
+    advice = f"correct the {subject}'s kind, or leave it out"
+    return warn(subject, f"{name} is {IN_WORDS[kind]}, not {IN_WORDS[given]}", advice)
 
 
 async def _check_port(bind: Bind, *, has_tls: bool) -> Finding:

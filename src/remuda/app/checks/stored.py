@@ -1,5 +1,6 @@
 """The store: does it open, do the times in it make sense, and does it hold the key that a foreign bind needs?"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,9 +9,11 @@ from remuda.app.exits import CommandError
 from remuda.app.settings import Settings
 from remuda.app.stores import opened_store
 from remuda.core.keys import Key
+from remuda.core.node import Node
 from remuda.store.database import store_at
 from remuda.store.errors import StoreError
 from remuda.store.keys import list_keys
+from remuda.store.nodes import list_nodes
 from remuda.store.users import list_users
 
 
@@ -22,6 +25,8 @@ class Stored(NamedTuple):
     """The latest time that stands in it."""
     credentials: int | None = None
     """Keys in it that are not revoked, and users; None where it does not open."""
+    nodes: Sequence[Node] = ()
+    """The servers elsewhere that stand in it."""
 
 
 async def check_store(settings: Settings) -> Stored:
@@ -36,13 +41,14 @@ async def check_store(settings: Settings) -> Stored:
         async with opened_store(settings) as store:
             keys = await list_keys(store)
             users = (await list_users(store)).users
+            nodes = (await list_nodes(store))[1]
     except CommandError as error:
         advice = "see that it is reachable and may be written, or restore a backup: remuda restore FILE"
         return Stored(fail("store", error.message, advice))
     usable = sum(key.revoked_at is None for key in keys)
     where = str(file) if file else "the database"
     said = f"{where} is open and up to date, {usable} key{'' if usable == 1 else 's'}"
-    return Stored(ok("store", said), _latest(keys), usable + len(users))
+    return Stored(ok("store", said), _latest(keys), usable + len(users), nodes)
 
 
 async def credentials_at_hand(settings: Settings) -> int | None:

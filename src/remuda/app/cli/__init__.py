@@ -15,6 +15,7 @@ from remuda import __version__
 from remuda.app.cli.backup import backup, restore
 from remuda.app.cli.check import check
 from remuda.app.cli.doctor import doctor
+from remuda.app.cli.explain import explain
 from remuda.app.cli.keys import keys
 from remuda.app.cli.models import models
 from remuda.app.cli.nodes import nodes
@@ -53,7 +54,7 @@ def root(
         typer.echo(context.get_help())
 
 
-for command in (serve, models, check, doctor, routes, backup, restore, version):
+for command in (serve, models, explain, check, doctor, routes, backup, restore, version):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(nodes, name="nodes")

@@ -320,6 +320,35 @@ class JournalSettings(Section):
     """How large that file may become while the store is away; beyond that records are dropped and counted."""
 
 
+class TaskSettings(Section):
+    """Work that is accepted now and done later: `POST /generate`."""
+
+    workers: Annotated[Whole, Field(ge=0, le=10_000)] = 16
+    """Tasks that this process has answered at once. 0: none; they wait."""
+    model: Name | None = None
+    """The model for prompts that name none. Default: the first that chats. The variable `OLLAMA_MODEL` sets it too (with `MODEL_BACKEND=ollama`), and so does `MODEL_NAME` (with `MODEL_BACKEND=transformers`)."""  # noqa: E501
+    max_tokens: Annotated[Whole, Field(ge=1, le=2048)] = 512
+    """How long an answer may become, in tokens, where the prompt does not say it. The variable `MAX_NEW_TOKENS` sets it too."""  # noqa: E501
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    """Sampling temperature, where the prompt does not say it. The variable `TEMPERATURE` sets it too."""
+    time_limit_s: Annotated[Seconds, Field(gt=0, le=86_400)] = 120
+    """How long one try may take. The variable `TASK_TIME_LIMIT` sets it too."""
+    max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
+    """How often a task is tried whose worker died or whose engine failed; then it is dead, and says why."""
+    retention_s: Annotated[Seconds, Field(ge=1, le=31_536_000)] = 3600
+    """How long a task and its result are kept after its end."""
+    free_slots: CountOrNone = 0
+    """Slots of each model that tasks leave free, for requests that somebody waits for. A model that has no more than this gets a task when it has nothing else to do."""  # noqa: E501
+    max_waiting: Count = 100_000
+    """Tasks that may wait in all; more are answered 503."""
+    max_waiting_per_key: Count = 10_000
+    """Tasks that may wait of one key; more are answered 429."""
+    requests_per_minute: Annotated[Whole, Field(ge=0, le=1_000_000)] = 60
+    """How many requests a key may make of these routes in a minute; more are answered 429. 0: any number. Callers without a key, who are on this machine, are not counted."""  # noqa: E501
+    burst: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10
+    """How many of them at once."""
+
+
 class LogSettings(Section):
     """What the gateway says while it runs, on stderr."""
 
@@ -348,6 +377,7 @@ class Settings(Section):
     health: HealthSettings = Field(default_factory=HealthSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
+    tasks: TaskSettings = Field(default_factory=TaskSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     _origins: Origins = PrivateAttr(default_factory=Origins)

@@ -18,6 +18,7 @@ STATUS: Final[dict[type[Fault], int]] = {
     faults.ForeignOrigin: 403,
     faults.UnknownModel: 404,
     faults.UnknownNode: 404,
+    faults.UnknownTask: 404,
     faults.UnknownRoute: 404,
     faults.MethodNotAllowed: 405,
     faults.Taken: 409,
@@ -35,6 +36,7 @@ STATUS: Final[dict[type[Fault], int]] = {
     faults.ShuttingDown: 503,
     faults.WaitedTooLong: 504,
     faults.UpstreamSilent: 504,
+    faults.TaskTimeLimit: 504,
     faults.ClientGone: 499,
     faults.UpstreamRefused: 400,
 }

@@ -23,6 +23,7 @@ STATUS: Final[dict[type[Fault], tuple[int, str]]] = {
     faults.ForeignOrigin: (403, "permission_error"),
     faults.UnknownModel: (404, "invalid_request_error"),
     faults.UnknownNode: (404, "invalid_request_error"),
+    faults.UnknownTask: (404, "invalid_request_error"),
     faults.UnknownRoute: (404, "invalid_request_error"),
     faults.MethodNotAllowed: (405, "invalid_request_error"),
     faults.Taken: (409, "invalid_request_error"),
@@ -40,6 +41,7 @@ STATUS: Final[dict[type[Fault], tuple[int, str]]] = {
     faults.ShuttingDown: (503, "unavailable_error"),
     faults.WaitedTooLong: (504, "timeout_error"),
     faults.UpstreamSilent: (504, "timeout_error"),
+    faults.TaskTimeLimit: (504, "timeout_error"),
     faults.ClientGone: (499, "client_gone"),
     faults.UpstreamRefused: (400, "invalid_request_error"),
 }

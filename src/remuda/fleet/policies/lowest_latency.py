@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import exp
 from typing import Final
 
+from remuda.core.faults import RateLimited, StreamCut, Unavailable, UpstreamFailed, UpstreamSilent
 from remuda.core.record import RequestRecord
 from remuda.fleet.policies.least_active import least_active
 from remuda.fleet.replica import Replica
@@ -12,10 +13,16 @@ EXPLORED: Final = 1 / 16
 """This part of all choices goes to any candidate, so that one that was slow once can show that it no longer is."""
 SETTLED_S: Final = 10.0
 """How fast the past fades: a measurement this much later than the one before counts 1 - 1/e."""
+FAILED_S: Final = 10.0
+"""What an attempt without an answer counts: one that fails at once must not look fast, nor be as idle as it seems."""
 LEAST_WEIGHT: Final = 0.1
 """What a measurement counts at least, however soon it follows on another."""
 FORGOTTEN_S: Final = 300.0
 """A replica not measured for this long is unknown again."""
+FAILURES: Final = frozenset(
+    fault.code for fault in (UpstreamFailed, UpstreamSilent, StreamCut, Unavailable, RateLimited)
+)
+"""How a request has ended that its replica did not answer."""
 MAX_REPLICAS: Final = 4096
 """Replicas of which a TTFT is remembered; the one unmeasured for longest makes room."""
 
@@ -42,7 +49,8 @@ def lowest_latency(candidates: Sequence[Replica], turn: int, ttft_s: Mapping[str
 class Latencies:
     """Remembers each replica's TTFT as a moving average in which the past fades with time.
 
-    Learns from streamed answers alone: of others the first content is the last, and tells the length of the answer.
+    Learns from streamed answers alone: of others the first content is the last, and tells the length of the answer. No
+    answer at all counts as a slow one, streamed or not.
     """
 
     def __init__(self) -> None:
@@ -56,8 +64,15 @@ class Latencies:
         """Take in finished requests, known since monotonic time `now`."""
         for record in records:
             # After another attempt the time is not this replica's own; the queue's never is.
-            if record.ttft_s is not None and record.is_streamed and record.attempts == 1:
-                self.measure(record.replica, max(0.0, record.ttft_s - record.queue_wait_s), now)
+            if record.ttft_s is not None:
+                if record.is_streamed and record.attempts == 1:
+                    self.measure(record.replica, max(0.0, record.ttft_s - record.queue_wait_s), now)
+            elif record.fault in FAILURES and record.attempts:
+                self.failed(record.replica, now)
+
+    def failed(self, replica_id: str, now: float) -> None:
+        """An attempt that was not answered."""
+        self.measure(replica_id, FAILED_S, now)
 
     def measure(self, replica_id: str, ttft_s: float, now: float) -> None:
         """One measurement."""

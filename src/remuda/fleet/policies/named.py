@@ -1,6 +1,6 @@
 """The policies by the names that settings have for them, with what the learning ones remember."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -17,8 +17,8 @@ from remuda.wire.texts import prompt_text
 
 Policy = Callable[[Sequence[Replica], int], Replica]
 """Takes one of the candidates (never none), the model's turn given."""
-AskPolicy = Callable[[Sequence[Replica], int, Ask], Replica]
-"""The same, where it may matter what is asked."""
+AskPolicy = Callable[[Sequence[Replica], int, Ask, str], Replica]
+"""The same, where it may matter what is asked, and by which request: its id is given last."""
 
 PLAIN: Final[Mapping[str, Policy]] = MappingProxyType(
     {"least_active": least_active, "round_robin": round_robin, "weighted": weighted}
@@ -49,21 +49,31 @@ class Policies:
                 return self._prefix_affinity
             case _:
                 policy = PLAIN[name]
-                return lambda candidates, turn, ask: policy(candidates, turn)
+                return lambda candidates, turn, ask, request_id: policy(candidates, turn)
 
     def learn(self, records: Sequence[RequestRecord]) -> None:
         """Take in finished requests: a sink of the recorder."""
         self._latencies.learn(records, self._monotonic())
+        self._prefixes.learn(records)
 
-    def _lowest_latency(self, candidates: Sequence[Replica], turn: int, ask: Ask) -> Replica:
+    def failed(self, replica_id: str) -> None:
+        """That replica has failed a request that is tried elsewhere, so that its record will not tell of it."""
+        self._latencies.failed(replica_id, self._monotonic())
+
+    def left(self, replica_ids: Collection[str]) -> None:
+        """Those replicas are active no longer: if they come back, they may have been started anew."""
+        self._prefixes.left(replica_ids)
+
+    def _lowest_latency(self, candidates: Sequence[Replica], turn: int, ask: Ask, request_id: str) -> Replica:
         ttft_s = self._latencies.of(candidates, self._monotonic())
         return lowest_latency(candidates, turn, ttft_s, self._chance())
 
-    def _prefix_affinity(self, candidates: Sequence[Replica], turn: int, ask: Ask) -> Replica:
-        prefixes: Sequence[bytes] = ()
+    def _prefix_affinity(self, candidates: Sequence[Replica], turn: int, ask: Ask, request_id: str) -> Replica:
+        prompt = ""
         if ask.operation in CONTINUED and len(ask.body) <= MAX_READ_BYTES:
-            prefixes = prefixes_of(prompt_text(ask.operation, ask.body))
+            prompt = prompt_text(ask.operation, ask.body)
+        prefixes = prefixes_of(prompt)
         choice = prefix_affinity(candidates, turn, self._prefixes.holders(prefixes))
         # Noted now, not when the answer is through: what follows in the same conversation may come before that.
-        self._prefixes.sent(prefixes, choice.id)
+        self._prefixes.sent(prefixes, choice.id, request_id, len(prompt))
         return choice

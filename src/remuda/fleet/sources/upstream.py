@@ -5,7 +5,7 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from remuda.core.address import Address
 from remuda.core.chance import Chance
@@ -212,7 +212,7 @@ class UpstreamSource:
         kind = await self._questions.kind()
         if kind is None or kind is self.kind:
             return
-        log.info("upstream %s is %s", self.name, _IN_WORDS[kind])
+        log.info("upstream %s is %s", self.name, IN_WORDS[kind])
         self.kind = kind
 
     def _answered(self, found: Found) -> None:
@@ -309,7 +309,7 @@ def names_in(answer: Any) -> tuple[str, ...] | None:
     return None if offers is None else tuple(offers)
 
 
-_IN_WORDS = {
+IN_WORDS: Final = {
     NodeKind.OLLAMA: "an Ollama",
     NodeKind.LLAMA_CPP: "a llama.cpp server",
     NodeKind.OPENAI: "an OpenAI-compatible server",

@@ -22,6 +22,8 @@ def said(**values: Any) -> list[str]:
         {"server": {"host": "0.0.0.0", "trusted_proxies": ["10.0.0.1"]}},
         {"server": {"cors_origins": ["https://app.example.org"]}},
         {"upstreams": [{"url": "http://127.0.0.1", "api_key": "k"}, {"url": "https://h", "api_key": "k"}]},
+        {"database_url": "sqlite:///x.db"},
+        {"database_url": "postgresql://h/d", "auth": {"secret_key": "0123456789abcdef"}},
         {"upstreams": [{"url": "unix:/run/x", "api_key": "k"}, {"url": "http://h"}]},
     ],
 )
@@ -67,3 +69,9 @@ def test_a_weight_that_changes_nothing() -> None:
     assert said(upstreams=upstreams) == ["the weight of h:80 changes nothing"]
     assert said(upstreams=upstreams, routing={"policy": "weighted"}) == []
     assert said(upstreams=upstreams, routing={"policies": {"m": "weighted"}}) == []
+
+
+def test_a_shared_store_without_a_shared_secret() -> None:
+    assert said(database_url="postgresql://h/d") == [
+        "other gateways on this Postgres could not open the keys of its nodes, nor take tokens"
+    ]

@@ -6,6 +6,7 @@ from typing import Any
 from remuda.app.checks.finding import Finding
 from remuda.app.checks.servers import check_ports, check_upstreams
 from remuda.app.settings import Settings
+from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.http_servers import http, serving
 
 
@@ -24,7 +25,7 @@ LIST = http(b'{"data": [{"id": "a"}]}')
 
 
 async def test_upstreams() -> None:
-    assert await upstream_said(LIST) == "ok u lists 1 model"
+    assert await upstream_said(LIST) == "ok u is an OpenAI-compatible server and lists 1 model"
     assert await upstream_said(LIST, models=["a", "b"]) == "warn u does not list b"
     assert await upstream_said(http(b"", "401 Unauthorized")) == "fail u refuses the key (status 401)"
     assert (
@@ -32,6 +33,20 @@ async def test_upstreams() -> None:
         == "warn u answers, but not with a list of models (status 404)"
     )  # fmt: skip
     assert await upstream_said(b"") == "fail u closes the connection or does not speak HTTP"
+
+
+async def test_the_kind_of_an_upstream_is_told() -> None:
+    llamacpp = http(b'{"data": [{"id": "a", "owned_by": "llamacpp"}]}')
+    assert await upstream_said(llamacpp) == "ok u is a llama.cpp server and lists 1 model"
+    assert await upstream_said(llamacpp, kind="llama.cpp") == "ok u is a llama.cpp server and lists 1 model"
+    assert (
+        await upstream_said(llamacpp, kind="openai")
+        == "ok u is a llama.cpp server, used as an OpenAI-compatible server, and lists 1 model"
+    )
+    assert await upstream_said(llamacpp, kind="ollama") == "warn u is a llama.cpp server, not an Ollama"
+    async with FakeUpstream(models=("a",), speaks="ollama") as fake:
+        settings = Settings.model_validate({"upstreams": [{"url": fake.url, "name": "u"}]})
+        assert said(await check_upstreams(settings)) == ["ok u is an Ollama and lists 1 model"]
 
 
 def settings_for(port: int, host: str = "127.0.0.1") -> Settings:

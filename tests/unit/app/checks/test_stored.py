@@ -6,16 +6,18 @@ from remuda.app.checks.stored import check_door, check_store, credentials_at_han
 from remuda.app.settings import Settings
 from remuda.app.stores import opened_store
 from remuda.core.keys import Key
+from remuda.core.node import Node
 from remuda.store.database import store_at
 from remuda.store.keys import create_key, revoke_key
+from remuda.store.nodes import add_node
 from remuda.store.users import add_user
 from remuda.store.versions import migrate
 
 
 async def test_a_store_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
-    finding, latest, keys = await check_store(settings)
-    assert (finding.level, latest, keys) == ("ok", None, 0)
+    finding, latest, keys, nodes = await check_store(settings)
+    assert (finding.level, latest, keys, nodes) == ("ok", None, 0, ())
     assert await credentials_at_hand(settings) == 0
     assert not (tmp_path / "data").exists()
 
@@ -24,16 +26,18 @@ async def test_a_store_in_use(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     async with opened_store(settings) as store:
         await create_key(store, Key("key_1", "one", b"1" * 32, "rmd_abcdef", frozenset(), 100.0, last_used_at=200.0))
-    finding, latest, keys = await check_store(settings)
+        await add_node(store, Node(id=0, name="gpu", url="http://10.0.0.5:8000"))
+    finding, latest, keys, nodes = await check_store(settings)
     assert (keys, await credentials_at_hand(settings)) == (1, 1)
     assert finding.message == f"{tmp_path}/remuda.db is open and up to date, 1 key"
     assert latest == 200.0
+    assert [node.name for node in nodes] == ["gpu"]
 
 
 async def test_what_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "remuda.db").write_text("something else")
     settings = Settings(data_dir=tmp_path)
-    finding, _, keys = await check_store(settings)
+    finding, _, keys, _ = await check_store(settings)
     assert finding.level == "fail"
     assert keys is None
     assert await credentials_at_hand(settings) is None

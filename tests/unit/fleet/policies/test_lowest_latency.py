@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from remuda.core.record import RequestRecord
 from remuda.fleet.policies.lowest_latency import (
     EXPLORED,
+    FAILED_S,
     FORGOTTEN_S,
     LEAST_WEIGHT,
     MAX_REPLICAS,
@@ -74,12 +75,36 @@ ONE = replica("a")
         ({"attempts": 2}, {}),
         ({"is_streamed": False}, {}),
         ({"replica": "b/m"}, {}),
+        ({"ttft_s": None, "fault": "upstream_failed"}, {"a/m": FAILED_S}),  # a quick failure is not a quick answer
+        ({"ttft_s": None, "fault": "upstream_timeout", "is_streamed": False}, {"a/m": FAILED_S}),
+        ({"ttft_s": None, "fault": "rate_limit_exceeded", "attempts": 2}, {"a/m": FAILED_S}),
+        ({"ttft_s": None, "fault": "rate_limit_exceeded", "attempts": 0}, {}),  # our own limit: nobody was asked
+        ({"ttft_s": None, "fault": "client_gone"}, {}),
+        ({"ttft_s": None, "fault": "upstream_refused"}, {}),  # the client's fault
+        ({"fault": "stream_cut"}, {"a/m": 1.0}),
     ],
 )
 def test_what_is_learnt_of_a_request(values: dict[str, Any], learnt: dict[str, float]) -> None:
     latencies = Latencies()
     latencies.learn([record(**values)], 5.0)
     assert latencies.of([ONE], 5.0) == learnt
+
+
+def test_who_fails_at_once_does_not_get_every_request() -> None:
+    """It is never busy, and was fast as long as it was well."""
+    herd = [replica("broken"), replica("well")]
+    latencies = Latencies()
+    latencies.measure("broken/m", 0.01, 0.0)
+    latencies.measure("well/m", 0.5, 0.0)
+    chosen = []
+    for turn in range(20):
+        choice = lowest_latency(herd, turn, latencies.of(herd, turn), NEVER)
+        chosen.append(choice.id)
+        if choice is herd[0]:
+            latencies.failed(choice.id, turn)
+        else:
+            latencies.measure(choice.id, 0.5, turn)
+    assert chosen == ["broken/m"] + ["well/m"] * 19
 
 
 def test_the_past_fades() -> None:

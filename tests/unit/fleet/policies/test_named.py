@@ -19,8 +19,8 @@ def test_every_name_of_the_settings_chooses_a_candidate(name: str) -> None:
     policies = Policies(FakeClock().monotonic, lambda: 0.5)
     candidates = [replica("a", in_use=1), replica("b")]
     choose = policies.named(name)
-    assert {choose(candidates, turn, ASK) in candidates for turn in range(4)} == {True}
-    assert choose(candidates[:1], 7, ASK) is candidates[0]
+    assert {choose(candidates, turn, ASK, "r") in candidates for turn in range(4)} == {True}
+    assert choose(candidates[:1], 7, ASK, "r") is candidates[0]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_every_name_of_the_settings_chooses_a_candidate(name: str) -> None:
 def test_names_mean_what_they_say(name: str, chosen: str) -> None:
     choose = Policies(FakeClock().monotonic, lambda: 0.5).named(name)
     candidates = [replica("a", in_use=1, weight=3), replica("b")]
-    assert "".join(choose(candidates, turn, ASK).id[0] for turn in range(4)) == chosen
+    assert "".join(choose(candidates, turn, ASK, "r").id[0] for turn in range(4)) == chosen
 
 
 async def test_latency_is_learnt_from_finished_requests_by_all_models_alike() -> None:
@@ -45,9 +45,9 @@ async def test_latency_is_learnt_from_finished_requests_by_all_models_alike() ->
     candidates = [replica("a"), replica("b")]
     policies.learn([record(replica="a/m", ttft_s=2.0), record(replica="b/m", ttft_s=1.0)])
     for choose in (policies.named("lowest_latency"), policies.named("lowest_latency")):
-        assert [choose(candidates, turn, ASK).id for turn in range(3)] == ["b/m"] * 3
+        assert [choose(candidates, turn, ASK, "r").id for turn in range(3)] == ["b/m"] * 3
     await clock.advance(FORGOTTEN_S)
-    assert {policies.named("lowest_latency")(candidates, turn, ASK).id for turn in range(2)} == {"a/m", "b/m"}
+    assert {policies.named("lowest_latency")(candidates, turn, ASK, "r").id for turn in range(2)} == {"a/m", "b/m"}
 
 
 def test_chance_is_drawn_for_each_choice() -> None:
@@ -55,7 +55,7 @@ def test_chance_is_drawn_for_each_choice() -> None:
     policies = Policies(FakeClock().monotonic, lambda: next(chances))
     policies.learn([record(replica="a/m", ttft_s=2.0), record(replica="b/m", ttft_s=1.0)])
     choose = policies.named("lowest_latency")
-    assert [choose([replica("a"), replica("b")], 0, ASK).id for _ in range(2)] == ["b/m", "a/m"]
+    assert [choose([replica("a"), replica("b")], 0, ASK, "r").id for _ in range(2)] == ["b/m", "a/m"]
 
 
 def chat(*messages: str, operation: Operation = Operation.CHAT) -> Ask:
@@ -67,7 +67,7 @@ def chosen(*asks: Ask) -> str:
     """The replicas that get these asks, one after the other; nothing else is under way."""
     choose = Policies(FakeClock().monotonic, lambda: 0.5).named("prefix_affinity")
     candidates = [replica("a"), replica("b"), replica("c")]
-    return "".join(choose(candidates, turn, ask).id[0] for turn, ask in enumerate(asks))
+    return "".join(choose(candidates, turn, ask, str(turn)).id[0] for turn, ask in enumerate(asks))
 
 
 def test_a_conversation_goes_on_where_it_began() -> None:
@@ -93,3 +93,23 @@ def test_bodies_are_read_up_to_a_bound() -> None:
 def test_a_body_of_any_shape_is_taken() -> None:
     broken = Ask(Operation.CHAT, "m", False, False, 1, b"\xff[" * 1000)
     assert chosen(broken, broken) == "aa"
+
+
+def test_what_a_replica_has_lost_or_failed_is_learnt() -> None:
+    policies = Policies(FakeClock().monotonic, lambda: 0.5)
+    choose = policies.named("prefix_affinity")
+    candidates = [replica("a"), replica("b")]
+    ask = chat("x" * 1000)
+    assert choose(candidates, 0, ask, "1").id == "a/m"
+    assert choose(candidates, 1, ask, "2").id == "a/m"
+    policies.left(["a/m"])
+    assert choose(candidates, 1, ask, "3").id == "b/m"
+    policies.learn([record(id="3", replica="b/m", fault="upstream_failed", ttft_s=None)])
+    assert choose(candidates, 2, ask, "4").id == "a/m"
+
+    policies = Policies(FakeClock().monotonic, lambda: 0.5)
+    fastest = policies.named("lowest_latency")
+    policies.learn([record(replica="a/m", ttft_s=0.1), record(replica="b/m", ttft_s=0.5)])
+    assert fastest(candidates, 1, ask, "5").id == "a/m"
+    policies.failed("a/m")
+    assert fastest(candidates, 1, ask, "6").id == "b/m"

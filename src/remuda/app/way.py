@@ -1,0 +1,134 @@
+"""The request's way, put together: once for clients, once for asks from inside the process."""
+
+from collections.abc import Sequence
+
+from remuda.app.settings import Settings
+from remuda.core.clock import Clock
+from remuda.core.ids import Ids
+from remuda.fleet.breakers import Breakers
+from remuda.fleet.registry import Fleet
+from remuda.gateway.attempts import Attempts
+from remuda.gateway.authenticate import Admits, Gatekeeper
+from remuda.gateway.choose import Chooser
+from remuda.gateway.choosing import Choosing
+from remuda.gateway.continue_ import Continuations
+from remuda.gateway.defaults import Defaults
+from remuda.gateway.exchange import Exchange
+from remuda.gateway.forward import Forwarder
+from remuda.gateway.gateway import Gateway
+from remuda.gateway.headers import Cors
+from remuda.gateway.inside import Inside, InsideRecorder, Insiders
+from remuda.gateway.pipeline import Pipeline
+from remuda.gateway.record import Recorder, Sink, each_to
+from remuda.gateway.relay import Relay
+from remuda.gateway.retry_budget import RetryBudget
+from remuda.gateway.route import QueueLimits, Router
+from remuda.gateway.settle import Settler
+from remuda.gateway.waiting import KeepAlive
+from remuda.store.journal import Journal
+from remuda.telemetry.logs import AccessLog
+from remuda.telemetry.metrics import Metrics
+
+CUT_CHARS = {"off": 0, "full": None}
+
+
+class Way:
+    """What the steps of the way share, and who sends requests along it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        ids: Ids,
+        *,
+        fleet: Fleet,
+        breakers: Breakers,
+        gatekeeper: Gatekeeper,
+        choosing: Choosing,
+        retry_budget: RetryBudget,
+        continuations: Continuations,
+        metrics: Metrics,
+        journal: Journal,
+        sinks: Sequence[Sink],
+    ) -> None:
+        """`sinks` take records beside the journal and the metrics."""
+        routing, monotonic = settings.routing, clock.monotonic
+        self._settings = settings
+        self._monotonic = monotonic
+        self._metrics = metrics
+        self._continuations = continuations
+        self._attempts = Attempts(
+            breakers, retry_budget, max_attempts=routing.max_attempts, patience_s=routing.queue_timeout_s
+        )
+        self._forwarder = Forwarder(monotonic)
+        self._settler = Settler(self._forwarder, clock, metrics.observe_idle)
+        self.keep_alive = KeepAlive(routing.keep_alive_after_s, routing.keep_alive_every_s)
+        self._router = self._router_for(fleet, choosing)
+        is_textless = settings.journal.content == "off"
+        # Records with text in them are counted singly, against bounds of their own.
+        kept: Sink = journal.extend if is_textless else each_to(journal.append)
+        measured: Sink = metrics.observe_all if is_textless else each_to(metrics.observe)
+        self.recorder = self._recorder(Recorder, [kept, measured, *sinks])
+        pipeline = self._pipeline(gatekeeper, self.recorder)
+        self.gateway = Gateway(
+            pipeline,
+            gatekeeper,
+            self.recorder,
+            self._forwarder,
+            self._settler,
+            breakers,
+            fleet,
+            clock,
+            ids,
+            Cors(settings.server.cors_origins),
+        )
+        # What is asked from inside is kept by whoever asks, together with what came of it.
+        self.inside_recorder = self._recorder(InsideRecorder, [measured, *sinks])
+        insiders = Insiders(lambda: gatekeeper.ring, clock.wall)
+        self.inside = Inside(
+            self._pipeline(insiders, self.inside_recorder, pipeline.live), clock, settings.server.max_body_bytes
+        )
+
+    def _router_for(self, fleet: Fleet, choosing: Choosing) -> Router:
+        routing, defaults = self._settings.routing, self._settings.models.defaults
+        router = Router(
+            fleet,
+            QueueLimits(routing.queue_max, routing.queue_max_bytes, routing.queue_timeout_s),
+            self._monotonic,
+            choosing.chooser,
+            self.keep_alive,
+            Defaults(defaults) if defaults else None,
+        )
+
+        def changed(chooser: Chooser | None) -> None:
+            router.chooser = chooser
+
+        choosing.on_change(changed)
+        return router
+
+    def _recorder(self, kind: type[Recorder], sinks: Sequence[Sink]) -> Recorder:
+        journal = self._settings.journal
+        access_log = AccessLog()
+        return kind(
+            sinks,
+            self._monotonic,
+            tell=access_log,
+            tells_all=access_log.tells_all,
+            content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
+        )
+
+    def _pipeline(self, gatekeeper: Admits, recorder: Recorder, live: set[Exchange] | None = None) -> Pipeline:
+        return Pipeline(
+            gatekeeper,
+            self._router,
+            self._forwarder,
+            Relay(self._monotonic),
+            recorder,
+            self._settler,
+            self._attempts,
+            self._monotonic,
+            observe_abort=self._metrics.observe_abort,
+            continuations=self._continuations,
+            max_decompressed_bytes=self._settings.server.max_decompressed_bytes,
+            live=live,
+        )

@@ -1,0 +1,10 @@
+"""Durable asynchronous work: what is accepted is done, whatever dies in between.
+
+A *task* is an ask and a row of the store, committed before it is acknowledged. A *worker* claims tasks with leases that
+it keeps by *heartbeats*, and has each answered by a *runner*: the gateway in the same process, or one that is asked
+over HTTP. How a task ended is committed together with its journal record, and only by the claim that still holds: asked
+of an engine at least once, it has effects exactly once.
+
+Called by `dialects/tasks` (submit, look up, watch) and `app` (wiring). It knows the gateway and the
+store, and no dialect: a task's row has the path of a route and the body for it.
+"""
