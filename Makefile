@@ -46,6 +46,7 @@ bench-herd: $(VENV)/.dev ## measure policies, affinity, failover and a herd of 5
 soak: $(VENV)/.dev ## look for leaks, then fail servers at random
 	$(BIN)/python -m bench.soak $(ARGS)
 	$(BIN)/python -m bench.chaos
+	$(BIN)/python -m bench.crashes
 
 chaos: $(VENV)/.dev ## fail servers at random alone
 	$(BIN)/python -m bench.chaos $(ARGS)

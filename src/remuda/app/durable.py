@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Sequence
 
-from remuda.app.settings import Settings
+from remuda.app.settings import Settings, TaskSettings
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
 from remuda.core.ids import random_ids
@@ -13,6 +13,7 @@ from remuda.dialects.console.first_model import model_to_try
 from remuda.dialects.tasks.asks import Defaults
 from remuda.dialects.tasks.rate import RateLimit
 from remuda.dialects.tasks.routes import TaskRoutes
+from remuda.dialects.tasks.working import WorkRoutes
 from remuda.fleet.registry import Fleet, Model
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.inside import Inside
@@ -43,15 +44,10 @@ class Durable:
         self._is_working = tasks.workers > 0
         self.inside = inside
         live = Live()
+        routes = {route.path: route for route in lane_routes}
+        runner = InsideRunner(inside, routes)
         self.worker = Worker(
-            f"{socket.gethostname()[:64]} {os.getpid()} {ids()}",
-            store,
-            InsideRunner(inside, {route.path: route for route in lane_routes}),
-            self.room,
-            live,
-            clock,
-            system_chance,
-            WorkerRules(concurrency=tasks.workers, max_attempts=tasks.max_attempts, retention_s=tasks.retention_s),
+            worker_name(), store, runner, self._room_now, live, clock, system_chance, worker_rules(tasks)
         )
         self.queue = TaskQueue(
             store,
@@ -70,6 +66,8 @@ class Durable:
             is_known=lambda name: fleet.is_asking or fleet.look_up(name) is not None,
             eta_s=self.eta_s,
         )
+
+        self.work_routes = WorkRoutes(runner, live=live, room=self.room, takes=routes.__contains__)
 
     def start(self) -> None:
         """Begin to work."""
@@ -98,9 +96,27 @@ class Durable:
         total, used = sum(each.total for each in slots), sum(each.in_use for each in slots)
         return max(0, total - used - min(self._free_slots, total - 1))
 
+    async def _room_now(self, name: str) -> int:
+        return self.room(name)
+
     def eta_s(self, model: str, position: int) -> float | None:
         """About how long until the task at this place of the model's queue begins, as it went lately."""
         return self.worker.eta_s(model, position)
+
+
+def worker_name() -> str:
+    """A name that no worker has had before."""
+    return f"{socket.gethostname()[:64]} {os.getpid()} {random_ids()()}"
+
+
+def worker_rules(tasks: TaskSettings) -> WorkerRules:
+    """How workers go about it."""
+    return WorkerRules(
+        concurrency=tasks.workers,
+        max_attempts=tasks.max_attempts,
+        lease_s=tasks.lease_s,
+        retention_s=tasks.retention_s,
+    )
 
 
 def _meant(model: Model) -> Model:

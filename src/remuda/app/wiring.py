@@ -302,6 +302,7 @@ class Remuda:
             keepers=keeping,
             strategy=self.strategy,
             tasks=self.durable.routes,
+            work=self.durable.work_routes,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.unready,

@@ -82,7 +82,7 @@ class Worker:
         name: str,
         store: Store,
         runner: Runner,
-        room: Callable[[str], int],
+        room: Callable[[str], Awaitable[int]],
         live: Live,
         clock: Clock,
         chance: Chance,
@@ -203,7 +203,7 @@ class Worker:
         if self._is_stopping or len(self._runs) >= self.rules.concurrency:
             return
         for model in await waiting_models(self._store):
-            room = min(self._room(model), self.rules.concurrency - len(self._runs))
+            room = min(await self._room(model), self.rules.concurrency - len(self._runs))
             if room <= 0:
                 continue
             self._claims += 1

@@ -99,7 +99,11 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     store = await open_store(store_url_in(tmp_path))
     runner, live = Runner(), Live()
     made: list[Bench] = []
-    worker = Worker("w", store, runner, lambda model: made[0].room, live, SystemClock(), lambda: 0.5, RULES)
+
+    async def room(model: str) -> int:
+        return made[0].room
+
+    worker = Worker("w", store, runner, room, live, SystemClock(), lambda: 0.5, RULES)
     made.append(Bench(store, runner, worker, live))
     worker.start()
     yield made[0]
@@ -118,7 +122,7 @@ async def test_a_task_is_claimed_answered_and_kept(bench: Bench) -> None:
     found = await task_result(bench.store, "a")
     assert found is not None
     assert (found.text, found.result, found.status) == ("text", b'{"whole":1}', 200)
-    assert (bench.worker.completed, bench.worker.unsaved, len(bench.live)) == (1, 0, 0)
+    assert (bench.worker.completed, bench.worker.unsaved, bench.live.size) == (1, 0, 0)
 
 
 async def test_no_more_at_once_than_it_may(bench: Bench) -> None:

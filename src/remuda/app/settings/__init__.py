@@ -17,6 +17,7 @@ from remuda.app.settings.model import (
     RoutingSettings,
     ServerSettings,
     Settings,
+    TaskSettings,
     UpstreamSettings,
 )
 from remuda.app.settings.origins import Origin, Problem, SettingsError
@@ -36,6 +37,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "TaskSettings",
     "UpstreamSettings",
     "leaves",
     "load",

@@ -324,7 +324,7 @@ class TaskSettings(Section):
     """Work that is accepted now and done later: `POST /generate`."""
 
     workers: Annotated[Whole, Field(ge=0, le=10_000)] = 16
-    """Tasks that this process has answered at once. 0: none; they wait."""
+    """Tasks that this process has answered at once. 0: none; `remuda worker` does the work."""
     model: Name | None = None
     """The model for prompts that name none. Default: the first that chats. The variable `OLLAMA_MODEL` sets it too (with `MODEL_BACKEND=ollama`), and so does `MODEL_NAME` (with `MODEL_BACKEND=transformers`)."""  # noqa: E501
     max_tokens: Annotated[Whole, Field(ge=1, le=2048)] = 512
@@ -335,6 +335,8 @@ class TaskSettings(Section):
     """How long one try may take. The variable `TASK_TIME_LIMIT` sets it too."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
     """How often a task is tried whose worker died or whose engine failed; then it is dead, and says why."""
+    lease_s: Annotated[Seconds, Field(ge=2, le=3600)] = 30
+    """How long a task stays with a worker that is not heard of. Workers are heard of each second."""
     retention_s: Annotated[Seconds, Field(ge=1, le=31_536_000)] = 3600
     """How long a task and its result are kept after its end."""
     free_slots: CountOrNone = 0
@@ -343,6 +345,10 @@ class TaskSettings(Section):
     """Tasks that may wait in all; more are answered 503."""
     max_waiting_per_key: Count = 10_000
     """Tasks that may wait of one key; more are answered 429."""
+    gateway: WebOrigin = "http://127.0.0.1:7368"
+    """The gateway that `remuda worker` has its tasks answered by."""
+    gateway_key: Secret | None = None
+    """A key of that gateway with the scope admin: a worker asks in the names of those who submitted."""
     requests_per_minute: Annotated[Whole, Field(ge=0, le=1_000_000)] = 60
     """How many requests a key may make of these routes in a minute; more are answered 429. 0: any number. Callers without a key, who are on this machine, are not counted."""  # noqa: E501
     burst: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10
