@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check lint types imports docs accept bench bench-peers bench-herd soak chaos requirements clean
+.PHONY: help run test check lint types imports docs accept bench bench-peers bench-herd bench-tasks soak chaos requirements clean
 
 help: ## what there is (the default)
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -42,6 +42,9 @@ bench-peers: $(VENV)/.dev ## measure beside other gateways too (installs them)
 
 bench-herd: $(VENV)/.dev ## measure policies, affinity, failover and a herd of 50 nodes
 	$(BIN)/python -m bench.herd $(ARGS)
+
+bench-tasks: $(VENV)/.dev ## measure durable tasks beside procrastinate
+	$(BIN)/python -m bench.tasks $(ARGS)
 
 soak: $(VENV)/.dev ## look for leaks, then fail servers at random
 	$(BIN)/python -m bench.soak $(ARGS)
