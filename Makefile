@@ -4,7 +4,7 @@ TORCH ?= torch
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test transformers check lint types imports docs accept bench bench-peers bench-herd bench-tasks soak requirements clean
+.PHONY: help run test transformers check lint types imports docs accept bench bench-peers bench-herd bench-tasks soak chaos requirements clean
 
 help: ## what there is (the default)
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -51,9 +51,13 @@ bench-herd: $(VENV)/.dev ## measure policies, affinity, failover and a herd of 5
 bench-tasks: $(VENV)/.dev ## measure durable tasks beside procrastinate
 	$(BIN)/python -m bench.tasks $(ARGS)
 
-soak: $(VENV)/.dev ## look for leaks
+soak: $(VENV)/.dev ## look for leaks, then fail servers at random
 	$(BIN)/python -m bench.soak $(ARGS)
+	$(BIN)/python -m bench.chaos
 	$(BIN)/python -m bench.crashes
+
+chaos: $(VENV)/.dev ## fail servers at random alone
+	$(BIN)/python -m bench.chaos $(ARGS)
 
 requirements: ## renew the exact sets of packages (needs uv)
 	requirements/compile.sh

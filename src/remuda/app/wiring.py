@@ -225,6 +225,12 @@ class Remuda:
             except Fault as fault:
                 log.warning("%s", fault)
 
+    def drain(self) -> None:
+        """Take no new requests; those in progress go on."""
+        self.is_draining = True
+        self.lane.is_draining = True
+        self.gateway.drain()
+
     async def _close(self) -> None:
         await self.durable.close()
         await self.gateway.close()

@@ -18,6 +18,7 @@ from remuda.core.faults import (
     InvalidJson,
     InvalidRequest,
     NotOffered,
+    RateLimited,
     UpstreamFailed,
     UpstreamRefused,
 )
@@ -160,6 +161,8 @@ def error(status: int, message: str, type_: str = "server_error", **fields: Any)
         (501, error(501, "not supported", "not_supported_error"), NotOffered),
         (400, b"", InvalidRequest),
         (413, b"", UpstreamRefused),
+        (403, b"", UpstreamFailed),
+        (429, b"<html>", RateLimited),
     ],
 )
 def test_errors_by_status(status: int, body: bytes, fault: type) -> None:
