@@ -228,6 +228,7 @@ class Remuda:
     def drain(self) -> None:
         """Take no new requests; those in progress go on."""
         self.is_draining = True
+        self.durable.worker.drain()
         self.lane.is_draining = True
         self.gateway.drain()
 

@@ -106,6 +106,7 @@ class Worker:
         self._tasks = Tasks("worker")
         self._claims = 0
         self._pace: dict[str, _Pace] = {}
+        self._is_draining = False
         self._is_stopping = False
         self.completed = 0
         self.failed = 0
@@ -147,9 +148,13 @@ class Worker:
             run.is_unwanted = True
             run.running.stop()
 
+    def drain(self) -> None:
+        """Take nothing new; what runs goes on."""
+        self._is_draining = True
+
     async def close(self) -> None:
         """Stop what runs, let other workers have it at once, and keep what has ended."""
-        self._is_stopping = True
+        self._is_draining = self._is_stopping = True
         for run in list(self._runs.values()):
             run.running.stop()
         waiting = [run.task for run in self._runs.values() if run.task is not None]
@@ -189,7 +194,7 @@ class Worker:
             woken.clear()
 
     async def _claim(self) -> None:
-        if self._is_stopping or len(self._runs) >= self.rules.concurrency:
+        if self._is_draining or len(self._runs) >= self.rules.concurrency:
             return
         for model in await waiting_models(self._store):
             room = min(await self._room(model), self.rules.concurrency - len(self._runs))

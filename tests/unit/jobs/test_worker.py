@@ -213,6 +213,19 @@ async def test_what_runs_when_it_ends_is_somebody_elses_at_once(bench: Bench) ->
     assert (task.state, task.attempts) == (TaskState.QUEUED, 0)
 
 
+async def test_who_is_about_to_end_takes_nothing_new(bench: Bench) -> None:
+    await bench.submit("a")
+    run = await bench.runner.started(1)
+    bench.worker.drain()
+    await bench.submit("b")
+    run.end(good("a"))
+    await bench.becomes("a", TaskState.COMPLETED)
+    await bench.worker.close()
+    task = await find_task(bench.store, "b")
+    assert task is not None
+    assert (task.state, task.claims) == (TaskState.QUEUED, 0)
+
+
 async def test_the_store_may_be_away_for_a_while(bench: Bench) -> None:
     """An end that the store does not take is offered until it does."""
     await bench.submit("a")
