@@ -198,6 +198,8 @@ def _kind(made: dict[str, Any], field: dict[str, Any]) -> str:
     match field:
         case {"anyOf": [{"type": "integer"}, {"type": "string"}]}:
             return "size"
+        case {"anyOf": [{"type": "boolean"}, {"type": "array"} as listed]}:
+            return f"true or false, or {_kind(made, listed)}"
         case {"anyOf": [inner, {"type": "null"}]}:
             return _kind(made, inner)
         case {"enum": words}:

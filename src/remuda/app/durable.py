@@ -3,7 +3,10 @@
 import os
 import socket
 from collections.abc import Sequence
+from typing import Final
 
+from remuda import __version__
+from remuda.app.sealing import Sealer
 from remuda.app.settings import Settings
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
@@ -13,14 +16,19 @@ from remuda.dialects.console.first_model import model_to_try
 from remuda.dialects.tasks.asks import Defaults
 from remuda.dialects.tasks.rate import RateLimit
 from remuda.dialects.tasks.routes import TaskRoutes
+from remuda.dialects.tasks.webhooks import message_of
 from remuda.fleet.registry import Fleet, Model
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.inside import Inside
 from remuda.jobs.inside import InsideRunner
 from remuda.jobs.live import Live
 from remuda.jobs.queue import TaskBounds, TaskQueue
+from remuda.jobs.webhooks import WebhookRules, Webhooks
 from remuda.jobs.worker import Worker, WorkerRules
+from remuda.outbound.webhooks import Reach, Sender, key_in
 from remuda.store.database import Store
+
+WEBHOOK_PURPOSE: Final = b"remuda webhooks"
 
 
 class Durable:
@@ -34,6 +42,7 @@ class Durable:
         inside: Inside,
         lane_routes: Sequence[LaneRoute],
         fleet: Fleet,
+        sealer: Sealer,
     ) -> None:
         tasks = settings.tasks
         ids = random_ids()
@@ -43,8 +52,25 @@ class Durable:
         self._is_working = tasks.workers > 0
         self.inside = inside
         live = Live()
+        name = f"{socket.gethostname()[:64]} {os.getpid()} {ids()}"
+        reach = Reach(tasks.webhook_allow_private)
+        self.webhooks = Webhooks(
+            name,
+            store,
+            Sender(reach, timeout_s=tasks.webhook_timeout_s, agent=f"remuda/{__version__}"),
+            message_of,
+            lambda: webhook_key(settings, sealer),
+            clock,
+            system_chance,
+            WebhookRules(
+                max_attempts=tasks.webhook_max_attempts,
+                timeout_s=tasks.webhook_timeout_s,
+                backoff_s=tasks.webhook_backoff_s,
+                retention_s=tasks.retention_s,
+            ),
+        )
         self.worker = Worker(
-            f"{socket.gethostname()[:64]} {os.getpid()} {ids()}",
+            name,
             store,
             InsideRunner(inside, {route.path: route for route in lane_routes}),
             self.room,
@@ -69,12 +95,14 @@ class Durable:
             first_model=lambda: model_to_try(fleet.models()),
             is_known=lambda name: fleet.is_asking or fleet.look_up(name) is not None,
             eta_s=self.eta_s,
+            check_webhook=reach.check,
         )
 
     def start(self) -> None:
         """Begin to work."""
         if self._is_working:
             self.worker.start()
+        self.webhooks.start()
         self._tasks.start(self.queue.keep_watch(), "watch")
 
     async def close(self) -> None:
@@ -82,6 +110,7 @@ class Durable:
         await self._tasks.close()
         await self.queue.close()
         await self.worker.close()
+        await self.webhooks.close()
 
     def room(self, name: str) -> int:
         """How many tasks of a model may begin now: its free slots, but for those that are left to others; none while
@@ -101,6 +130,12 @@ class Durable:
     def eta_s(self, model: str, position: int) -> float | None:
         """About how long until the task at this place of the model's queue begins, as it went lately."""
         return self.worker.eta_s(model, position)
+
+
+def webhook_key(settings: Settings, sealer: Sealer) -> bytes:
+    """What webhooks are signed with; raises CredentialError."""
+    secret = settings.tasks.webhook_secret
+    return sealer.derived(WEBHOOK_PURPOSE) if secret is None else key_in(secret.get_secret_value())
 
 
 def _meant(model: Model) -> Model:

@@ -57,6 +57,8 @@ def _secrets(settings: Settings) -> list[str]:
     """What must never stand in a log line, in whatever form."""
     found = [upstream.api_key.get_secret_value() for upstream in settings.upstreams if upstream.api_key is not None]
     found += [secret.get_secret_value() for secret in settings.auth.api_keys]
+    if settings.tasks.webhook_secret is not None:
+        found.append(settings.tasks.webhook_secret.get_secret_value())
     if settings.auth.sealing_secret is not None:
         found.append(settings.auth.sealing_secret)
     if settings.database_url is not None and (password := urlsplit(settings.store_url).password):

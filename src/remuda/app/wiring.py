@@ -150,7 +150,7 @@ class Remuda:
         way = self._way()
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
-        self.durable = Durable(settings, store, clock, way.inside, self._lane_routes, self.fleet)
+        self.durable = Durable(settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer)
         attach_readings(
             self.metrics,
             self.fleet,

@@ -13,6 +13,7 @@ from remuda.core.priority import Priority
 from remuda.core.record import RequestRecord
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.store.database import Store
+from remuda.store.deliveries import add_delivery
 from remuda.store.journal_batch import add_record
 from remuda.store.leases import store_now
 from remuda.store.schema import tasks
@@ -248,6 +249,7 @@ def _take_back(
     for row in rows:
         if row.state == TaskState.DEAD.value:
             add_record(connection, _record_of_lost(row.id, row.dialect, row.model, row.key_id, row.attempts, moment))
+            add_delivery(connection, row.id, moment)
     return [(row.id, TaskState(row.state)) for row in rows]
 
 
@@ -298,9 +300,14 @@ def _finish(connection: Connection, claim: Claim, ending: Ending, now: float, re
             error_message=ending.error_message,
             **used,
         )
+        .returning(tasks.c.webhook)
     )
     state: TaskState | None = ending.state
-    if connection.execute(finishing).rowcount == 0:
+    finished = connection.execute(finishing).one_or_none()
+    if finished is not None:
+        if finished.webhook is not None:
+            add_delivery(connection, claim.id, moment)
+    else:
         # Cancelled meanwhile: what it used is kept all the same, once.
         letting_go = update(tasks).where(mine, tasks.c.state == TaskState.CANCELLED.value).values(worker=None, **used)
         state = TaskState.CANCELLED if connection.execute(letting_go).rowcount else None

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or
 from remuda.core.priority import Priority
 from remuda.core.task import NewTask, Task, TaskResult, TaskState
 from remuda.store.database import Store
+from remuda.store.deliveries import add_delivery
 from remuda.store.errors import StoreRefused
 from remuda.store.leases import store_now
 from remuda.store.schema import tasks
@@ -180,11 +181,13 @@ async def cancel_task(store: Store, id_: str, now: float, retention_s: float) ->
 
     def work(connection: Connection) -> Task | None:
         moment = store_now(connection, now)
-        connection.execute(
+        cancelling = (
             update(tasks)
             .where(tasks.c.id == id_, tasks.c.state.in_(UNDER_WAY))
             .values(state=TaskState.CANCELLED.value, finished_at=moment, due_at=moment + retention_s)
         )
+        if connection.execute(cancelling).rowcount:
+            add_delivery(connection, id_, moment)
         row = connection.execute(select(*FIELDS).where(tasks.c.id == id_)).one_or_none()
         return None if row is None else task_from(row)
 

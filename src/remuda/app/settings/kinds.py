@@ -145,6 +145,14 @@ def _network(value: Any) -> Any:
         raise ValueError(f"needs an address or a network such as 10.0.0.0/8, not {_shown(value)}") from None
 
 
+def _networks(value: Any) -> Any:
+    if isinstance(value, bool):
+        return ("0.0.0.0/0", "::/0") if value else ()
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"needs a list of networks, or true for all, not {_shown(value)}")
+    return value
+
+
 def _bind(value: str) -> str:
     return str(parse_bind(value))
 
@@ -223,6 +231,12 @@ Network = Annotated[
     IPv4Network | IPv6Network, BeforeValidator(_network), _schema(type="string", examples=["10.0.0.0/8", "::1"])
 ]
 """An address or CIDR."""
+Networks = Annotated[
+    tuple[Network, ...],
+    BeforeValidator(_networks),
+    _schema(anyOf=[{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]),
+]
+"""Networks; true for all, false for none."""
 WebOrigin = Annotated[str, BeforeValidator(_text), AfterValidator(_origin)]
 """Origin of a web page, or `*`."""
 UpstreamUrl = Annotated[str, BeforeValidator(_text), AfterValidator(_url)]

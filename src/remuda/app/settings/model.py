@@ -20,6 +20,7 @@ from remuda.app.settings.kinds import (
     Location,
     Name,
     Network,
+    Networks,
     Port,
     Program,
     Seconds,
@@ -347,6 +348,16 @@ class TaskSettings(Section):
     """How many requests a key may make of these routes in a minute; more are answered 429. 0: any number. Callers without a key, who are on this machine, are not counted."""  # noqa: E501
     burst: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10
     """How many of them at once."""
+    webhook_secret: Secret | None = None
+    """What webhooks are signed with; `whsec_` and base64, or any text. Several gateways on one store need the same. Default: one that is made of `auth.secret_key`, or of the file `node.key`; `remuda tasks secret` shows it."""  # noqa: E501
+    webhook_allow_private: Networks = ()
+    """Private networks that webhooks may go to, as `[10.0.0.0/8]`; `true` for all of them, this machine included. Default: none; they go to public addresses only."""  # noqa: E501
+    webhook_max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 8
+    """How often a webhook is tried until somebody answers with a status from 200 to 299."""
+    webhook_timeout_s: Annotated[Seconds, Field(gt=0, le=300)] = 10
+    """How long one try may take."""
+    webhook_backoff_s: Annotated[Seconds, Field(gt=0, le=86_400)] = 5
+    """How long until the second try; twice as long until each further one, at most an hour, and up to half of it less at random."""  # noqa: E501
 
 
 class LogSettings(Section):
