@@ -65,6 +65,17 @@ def _seconds(value: Any) -> Any:
     return value
 
 
+def _number(value: Any) -> Any:
+    if _is_untyped(value):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if type(value) not in (int, float):
+        raise ValueError(f"needs a number, not {_shown(value)}")
+    return value
+
+
 def _flag(value: Any) -> Any:
     if _is_untyped(value) and value.lower() in ("true", "false", "1", "0"):
         return value.lower() in ("true", "1")
@@ -198,6 +209,8 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 """A whole number."""
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=31_536_000, allow_inf_nan=False)]
 """A time in seconds, at most a year."""
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+"""Any number."""
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """true or false."""
 Size = Annotated[

@@ -21,6 +21,7 @@ from remuda.app.settings.kinds import (
     Name,
     Network,
     Networks,
+    Number,
     Port,
     Program,
     Seconds,
@@ -330,7 +331,7 @@ class TaskSettings(Section):
     """The model for prompts that name none. Default: the first that chats. The variable `OLLAMA_MODEL` sets it too (with `MODEL_BACKEND=ollama`), and so does `MODEL_NAME` (with `MODEL_BACKEND=transformers`)."""  # noqa: E501
     max_tokens: Annotated[Whole, Field(ge=1, le=2048)] = 512
     """How long an answer may become, in tokens, where the prompt does not say it. The variable `MAX_NEW_TOKENS` sets it too."""  # noqa: E501
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    temperature: Annotated[Number, Field(ge=0, le=2)] = 0.7
     """Sampling temperature, where the prompt does not say it. The variable `TEMPERATURE` sets it too."""
     time_limit_s: Annotated[Seconds, Field(gt=0, le=86_400)] = 120
     """How long one try may take. The variable `TASK_TIME_LIMIT` sets it too."""
