@@ -368,6 +368,12 @@ class LogSettings(Section):
     """The least serious message that is shown."""
     format: Literal["auto", "pretty", "json"] = "auto"
     """`pretty` for people, `json` for machines; `auto` is pretty on a terminal and JSON elsewhere."""
+    folder: Location | None = None
+    """A folder for log files beside that: `app.log` (the same lines), `errors.log` (errors with their tracebacks) and `llm_requests.log` (a line for each request to a model). Default: none are written."""  # noqa: E501
+    file_max_bytes: Annotated[Size, Field(ge=4 * KIB)] = 10 * MIB
+    """How long one of these files becomes; then it is put aside, and a new one begun."""
+    files_kept: Annotated[Whole, Field(ge=1, le=1000)] = 7
+    """How many of each that were put aside are kept."""
 
 
 class Settings(Section):
