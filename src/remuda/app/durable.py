@@ -2,12 +2,13 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from remuda import __version__
 from remuda.app.sealing import Sealer
 from remuda.app.settings import Settings
+from remuda.app.task_readings import StandingKept, attach_task_readings, completed_in
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
 from remuda.core.ids import random_ids
@@ -27,6 +28,7 @@ from remuda.jobs.webhooks import WebhookRules, Webhooks
 from remuda.jobs.worker import Worker, WorkerRules
 from remuda.outbound.webhooks import Reach, Sender, key_in
 from remuda.store.database import Store
+from remuda.telemetry.metrics import Metrics
 
 WEBHOOK_PURPOSE: Final = b"remuda webhooks"
 
@@ -43,6 +45,8 @@ class Durable:
         lane_routes: Sequence[LaneRoute],
         fleet: Fleet,
         sealer: Sealer,
+        metrics: Metrics,
+        is_store_up: Callable[[], bool],
     ) -> None:
         tasks = settings.tasks
         ids = random_ids()
@@ -78,6 +82,7 @@ class Durable:
             clock,
             system_chance,
             WorkerRules(concurrency=tasks.workers, max_attempts=tasks.max_attempts, retention_s=tasks.retention_s),
+            completed_in(metrics, clock),
         )
         self.queue = TaskQueue(
             store,
@@ -86,6 +91,10 @@ class Durable:
             TaskBounds(tasks.max_waiting_per_key, tasks.max_waiting, tasks.retention_s),
             wake=self.worker.wake,
             cancelled=self.worker.cancelled,
+        )
+        self._standing = StandingKept(store, clock)
+        attach_task_readings(
+            metrics, self.queue, self.worker, self.webhooks, self._standing, is_store_up, self._is_loaded
         )
         self.routes = TaskRoutes(
             self.queue,
@@ -104,6 +113,7 @@ class Durable:
             self.worker.start()
         self.webhooks.start()
         self._tasks.start(self.queue.keep_watch(), "watch")
+        self._tasks.start(self._standing.keep(), "standing")
 
     async def close(self) -> None:
         """Give back what is under way: another worker, or this one when it is started again, goes on with it."""
@@ -126,6 +136,9 @@ class Durable:
             return 1 if self.worker.running.get(name, 0) == 0 else 0  # it is loaded, or waited for, by being asked for
         total, used = sum(each.total for each in slots), sum(each.in_use for each in slots)
         return max(0, total - used - min(self._free_slots, total - 1))
+
+    def _is_loaded(self) -> bool:
+        return any(replica.is_routable for replica in self._fleet.replicas())
 
     def eta_s(self, model: str, position: int) -> float | None:
         """About how long until the task at this place of the model's queue begins, as it went lately."""

@@ -77,6 +77,7 @@ class TaskQueue:
         self._tasks = Tasks("tasks")
         self.live = live
         self.submitted = 0
+        self.cancelled = 0
 
     async def submit(self, new: NewTask) -> Submitted:
         """Accept a task: it is on disk when this returns. Raises RateLimited where the key has as many waiting as it
@@ -119,9 +120,10 @@ class TaskQueue:
     async def cancel(self, id_: str, key_id: str | None) -> Task:
         """Cancel it, where it is under way; the task as it stands then. Raises UnknownTask, Unavailable."""
         with _translated():
-            _seen(await find_task(self._store, id_), key_id)
+            before = _seen(await find_task(self._store, id_), key_id)
             task = await cancel_task(self._store, id_, self._clock.wall(), self._bounds.retention_s)
         if task is not None and task.state is TaskState.CANCELLED:
+            self.cancelled += not before.state.is_over
             self._cancelled(id_)
             self.live.changed(id_)
         return _seen(task, key_id)

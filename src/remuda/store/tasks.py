@@ -81,6 +81,13 @@ class Backlog(NamedTuple):
         return sum(self.by_key.values())
 
 
+class Standing(NamedTuple):
+    """How far behind the work is."""
+
+    waiting: dict[Priority, int]
+    lag_s: float
+
+
 async def submit_tasks(store: Store, new: Sequence[NewTask], now: float) -> list[Submitted]:
     """Keep these tasks: they are on disk when this returns. Raises StoreRefused, StoreUnavailable."""
     for each in new:
@@ -169,6 +176,20 @@ async def backlog(store: Store) -> Backlog:
             by_key[key_id] = by_key.get(key_id, 0) + count
             by_model[model] = by_model.get(model, 0) + count
         return Backlog(by_key, by_model)
+
+    return await store.read(work)
+
+
+async def standing(store: Store, now: float) -> Standing:
+    """How many tasks of each class wait, and for how long the first of those that may begin has waited."""
+    counting = select(tasks.c.urgency, func.count()).where(tasks.c.state.in_(WAITING)).group_by(tasks.c.urgency)
+    oldest = select(func.min(tasks.c.due_at)).where(tasks.c.state == TaskState.QUEUED.value)
+
+    def work(connection: Connection) -> Standing:
+        counts = {Priority(urgency): count for urgency, count in connection.execute(counting)}
+        since = connection.execute(oldest).scalar_one()
+        lag_s = 0.0 if since is None else max(0.0, store_now(connection, now) - since)
+        return Standing({priority: counts.get(priority, 0) for priority in Priority}, lag_s)
 
     return await store.read(work)
 

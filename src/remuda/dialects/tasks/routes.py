@@ -84,6 +84,10 @@ class TaskRoutes:
         self._eta_s = eta_s
         self._check_webhook = check_webhook
 
+    def default_model(self) -> str | None:
+        """The model that a prompt which names none is for; None where there is none at present."""
+        return self._defaults.model or self._first_model()
+
     def router(self) -> APIRouter:
         """All of them."""
         routes = APIRouter(tags=[NAME], default_response_class=Response)
