@@ -18,7 +18,7 @@ from remuda.core.tasks import Tasks
 from remuda.outbound.http import OutboundError
 from remuda.outbound.webhooks import Sender, shown_url, signed_headers
 from remuda.store.database import Store
-from remuda.store.deliveries import claim_deliveries, due_deliveries, forget_deliveries, settle_delivery
+from remuda.store.deliveries import claim_deliveries, forget_deliveries, has_due_deliveries, settle_delivery
 from remuda.store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ CONCURRENCY: Final = 32
 """Deliveries under way at once."""
 POLL_S: Final = 0.5
 FORGET_S: Final = 60.0
-LEASE_BEYOND_S: Final = 20.0
+LEASE_BEYOND_S: Final = 10.0
 """How much longer than an attempt a claim lasts."""
 STORE_RETRY_S: Final = 1.0
 
@@ -115,7 +115,7 @@ class Webhooks:
 
     async def _begin(self) -> None:
         room = CONCURRENCY - len(self._under_way)
-        if room <= 0 or not await due_deliveries(self._store, self._clock.wall()):
+        if room <= 0 or not await has_due_deliveries(self._store, self._clock.wall()):
             return
         lease_s = self._rules.timeout_s + LEASE_BEYOND_S
         for claim in await claim_deliveries(self._store, self._name, room, self._clock.wall(), lease_s):

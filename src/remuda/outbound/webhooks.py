@@ -4,11 +4,13 @@ Signed as Standard Webhooks says (github.com/standard-webhooks/standard-webhooks
 `id.timestamp.body`, with HMAC-SHA256, in the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`.
 """
 
+import asyncio
 import base64
 import binascii
 import hmac
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,6 +25,8 @@ from remuda.outbound.question import read_bounded
 MAX_URL_CHARS: Final = 2048
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """Of an answer; nothing of it but the status is of interest."""
+LOOK_UP_S: Final = 2.0
+"""How long whoever names a URL waits for what its name stands for."""
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]+")
 _PREFIX: Final = "whsec_"
 
@@ -59,12 +63,9 @@ class Reach:
         """As `check_url`, for what its host stands for now as well. A name that stands for nothing at the moment is let
         pass: it is looked at again whenever it is called."""
         self.check_url(url)
-        try:
-            await self.resolve(_host_in(url), 0)
-        except AddressRefused:
-            raise
-        except OSError:
-            return
+        with suppress(OSError):  # a timeout is one
+            async with asyncio.timeout(LOOK_UP_S):
+                await self.resolve(_host_in(url), 0)
 
     def _check(self, host: str, address: IPv4Address | IPv6Address) -> None:
         inner = meant(address)
