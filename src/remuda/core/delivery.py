@@ -28,6 +28,8 @@ class ClaimedDelivery(NamedTuple):
     attempt: int
     """From 1 on."""
     url: str
+    origin: str
+    """Its scheme, host and port."""
     task: Task
     """As it ended."""
     text: str | None

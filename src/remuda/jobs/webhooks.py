@@ -6,6 +6,7 @@ what came of it kept. Sent at least once: whoever is told twice knows it by the 
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 CONCURRENCY: Final = 32
 """Deliveries under way at once."""
+PER_ORIGIN: Final = 4
+"""From so many to one origin on no more are begun there, and at most so many are begun in one turn: a receiver that is
+slow or gone shall not keep others from being told."""
 POLL_S: Final = 0.5
 FORGET_S: Final = 60.0
 LEASE_BEYOND_S: Final = 10.0
@@ -114,13 +118,16 @@ class Webhooks:
             self._woken.clear()
 
     async def _begin(self) -> None:
-        room = CONCURRENCY - len(self._under_way)
-        if room <= 0 or not await has_due_deliveries(self._store, self._clock.wall()):
-            return
         lease_s = self._rules.timeout_s + LEASE_BEYOND_S
-        for claim in await claim_deliveries(self._store, self._name, room, self._clock.wall(), lease_s):
-            self._under_way[claim.seq] = claim
-            self._tasks.start(self._see_through(claim), claim.message_id)
+        while (room := min(PER_ORIGIN, CONCURRENCY - len(self._under_way))) > 0:
+            counts = Counter(claim.origin for claim in self._under_way.values())
+            busy = [origin for origin, count in counts.items() if count >= PER_ORIGIN]
+            now = self._clock.wall()
+            if not await has_due_deliveries(self._store, now, busy):
+                return
+            for claim in await claim_deliveries(self._store, self._name, room, now, lease_s, busy):
+                self._under_way[claim.seq] = claim
+                self._tasks.start(self._see_through(claim), claim.message_id)
 
     async def _see_through(self, claim: ClaimedDelivery) -> None:
         try:

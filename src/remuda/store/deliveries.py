@@ -4,10 +4,10 @@ A delivery is written in the transaction that ends its task, with all of the tas
 task later (tried again, forgotten) changes nothing of what is told. Senders claim deliveries as workers claim tasks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, delete, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, literal, or_, select, update
 
 from remuda.core.delivery import ClaimedDelivery, DeliveryEntry, DeliveryState, Sent
 from remuda.core.priority import Priority
@@ -52,12 +52,16 @@ _ENTRY: Final = (
 _OPEN: Final = (DeliveryState.DUE.value, DeliveryState.SENDING.value)
 
 
-def add_delivery(connection: Connection, task_id: str, moment: float) -> None:
-    """Within the transaction that ended the task: where it names somebody to be told, that is due from now on."""
+def add_delivery(connection: Connection, task_id: str, url: str | None, moment: float) -> None:
+    """Within the transaction that ended the task: that its webhook (`url`, where it names one) is told is due from now
+    on."""
+    if url is None:
+        return
     t = tasks.c
     copied: dict[str, Any] = {
         "task_id": t.id,
         "url": t.webhook,
+        "origin": literal(origin_of(url)),
         "state": literal(DeliveryState.DUE.value),
         "due_at": literal(moment),
         "created_at": literal(moment),
@@ -71,31 +75,31 @@ def add_delivery(connection: Connection, task_id: str, moment: float) -> None:
         "text": t.text,
         **{name: t["attempts" if name == "task_attempts" else name] for name in _OF_TASK},
     }
-    source = select(*(value.label(name) for name, value in copied.items())).where(
-        t.id == task_id, t.webhook.is_not(None)
-    )
+    source = select(*(value.label(name) for name, value in copied.items())).where(t.id == task_id)
     connection.execute(insert(deliveries).from_select(list(copied), source))
 
 
-async def has_due_deliveries(store: Store, now: float) -> bool:
+async def has_due_deliveries(store: Store, now: float, but_to: Collection[str] = ()) -> bool:
     """Whether any may be claimed: asked often, and cheaper than to claim."""
 
     def work(connection: Connection) -> bool:
-        first = select(deliveries.c.seq).where(_is_due(store_now(connection, now))).limit(1)
+        first = select(deliveries.c.seq).where(_is_due(store_now(connection, now), but_to)).limit(1)
         return connection.execute(first).first() is not None
 
     return await store.read(work)
 
 
-async def claim_deliveries(store: Store, sender: str, limit: int, now: float, lease_s: float) -> list[ClaimedDelivery]:
+async def claim_deliveries(
+    store: Store, sender: str, limit: int, now: float, lease_s: float, but_to: Collection[str] = ()
+) -> list[ClaimedDelivery]:
     """Up to `limit` deliveries for `sender`, those that have been due for longest; it must say within `lease_s` what
-    came of each, or another sender gets it."""
+    came of each, or another sender gets it. `but_to`: origins for which it has enough already."""
 
     def work(connection: Connection) -> list[ClaimedDelivery]:
         moment = store_now(connection, now)
         turn = (
             select(deliveries.c.seq)
-            .where(_is_due(moment))
+            .where(_is_due(moment, but_to))
             .order_by(deliveries.c.due_at, deliveries.c.seq)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -176,9 +180,15 @@ async def forget_deliveries(store: Store, now: float) -> int:
     return await store.write(work)
 
 
-def _is_due(moment: float) -> Any:
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a webhook's URL, in small letters."""
+    return "/".join(url.lower().split("?")[0].split("/", 3)[:3])
+
+
+def _is_due(moment: float, but_to: Collection[str]) -> ColumnElement[bool]:
     is_time = or_(deliveries.c.due_at <= moment, deliveries.c.due_at > moment + MAX_AHEAD_S)
-    return and_(deliveries.c.state.in_(_OPEN), is_time)
+    is_due = and_(deliveries.c.state.in_(_OPEN), is_time)
+    return and_(is_due, deliveries.c.origin.not_in(but_to)) if but_to else is_due
 
 
 def _entry_from(row: Sequence[Any]) -> DeliveryEntry:
@@ -212,4 +222,4 @@ def _claim_from(row: Row[Any]) -> ClaimedDelivery:
         error_type=row.error_type,
         error_message=row.error_message,
     )
-    return ClaimedDelivery(row.seq, row.claims, row.sender, row.attempts, row.url, task, row.text)
+    return ClaimedDelivery(row.seq, row.claims, row.sender, row.attempts, row.url, row.origin, task, row.text)

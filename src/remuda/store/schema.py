@@ -234,6 +234,7 @@ deliveries = Table(
     Column("seq", row_id, primary_key=True),
     Column("task_id", Text, nullable=False),
     Column("url", Text, nullable=False),
+    Column("origin", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("due_at", Double, nullable=False),
     Column("created_at", Double, nullable=False),

@@ -243,13 +243,14 @@ def _take_back(
             tasks.c.key_id,
             tasks.c.attempts,
             tasks.c.created_at,
+            tasks.c.webhook,
         )
     )
     rows = connection.execute(taking).all()
     for row in rows:
         if row.state == TaskState.DEAD.value:
             add_record(connection, _record_of_lost(row.id, row.dialect, row.model, row.key_id, row.attempts, moment))
-            add_delivery(connection, row.id, moment)
+            add_delivery(connection, row.id, row.webhook, moment)
     return [(row.id, TaskState(row.state)) for row in rows]
 
 
@@ -305,8 +306,7 @@ def _finish(connection: Connection, claim: Claim, ending: Ending, now: float, re
     state: TaskState | None = ending.state
     finished = connection.execute(finishing).one_or_none()
     if finished is not None:
-        if finished.webhook is not None:
-            add_delivery(connection, claim.id, moment)
+        add_delivery(connection, claim.id, finished.webhook, moment)
     else:
         # Cancelled meanwhile: what it used is kept all the same, once.
         letting_go = update(tasks).where(mine, tasks.c.state == TaskState.CANCELLED.value).values(worker=None, **used)

@@ -206,9 +206,11 @@ async def cancel_task(store: Store, id_: str, now: float, retention_s: float) ->
             update(tasks)
             .where(tasks.c.id == id_, tasks.c.state.in_(UNDER_WAY))
             .values(state=TaskState.CANCELLED.value, finished_at=moment, due_at=moment + retention_s)
+            .returning(tasks.c.webhook)
         )
-        if connection.execute(cancelling).rowcount:
-            add_delivery(connection, id_, moment)
+        cancelled = connection.execute(cancelling).one_or_none()
+        if cancelled is not None:
+            add_delivery(connection, id_, cancelled.webhook, moment)
         row = connection.execute(select(*FIELDS).where(tasks.c.id == id_)).one_or_none()
         return None if row is None else task_from(row)
 

@@ -101,6 +101,18 @@ async def test_each_delivery_goes_to_one_of_many_senders(store: Store):
     assert len(everything) == len(set(everything)) == 20
 
 
+async def test_origins_that_have_enough_are_passed_over(store: Store):
+    await submit(store, new("a", webhook="http://One/x?y"), new("b", webhook="http://two"))
+    for id_ in "ab":
+        await cancel_task(store, id_, NOON, LONG)
+    assert not await has_due_deliveries(store, NOON, ["http://one", "http://two"])
+    assert await has_due_deliveries(store, NOON, ["http://one"])
+    [got] = await claim_deliveries(store, "s", 9, NOON, LONG, ["http://one"])
+    assert (got.task.id, got.origin) == ("b", "http://two")
+    [got] = await claim_deliveries(store, "s", 9, NOON, LONG)
+    assert (got.task.id, got.origin) == ("a", "http://one")
+
+
 async def test_what_came_of_it_is_kept(store: Store):
     await ended(store, "a")
     [first] = await taken(store)

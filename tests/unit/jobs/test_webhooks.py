@@ -1,5 +1,6 @@
 """Deliveries on a real store, to a real receiver."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -10,7 +11,7 @@ from aiohttp import web
 from remuda.core.clock import SystemClock
 from remuda.core.delivery import ClaimedDelivery, DeliveryState
 from remuda.core.task import NewTask
-from remuda.jobs.webhooks import WebhookRules, Webhooks, backoff_s
+from remuda.jobs.webhooks import CONCURRENCY, PER_ORIGIN, WebhookRules, Webhooks, backoff_s
 from remuda.outbound.webhooks import Reach, Sender
 from remuda.store import Store, open_store, store_url_in
 from remuda.store.deliveries import claim_deliveries, deliveries_of
@@ -116,6 +117,16 @@ async def test_one_that_fails_is_tried_again(store: Store, receiver: Receiver):
         await until_settled(store, webhooks, "delivered")
         assert webhooks.counts == {"delivered": 1, "failed": 1, "given_up": 0}
     assert await state_of(store) == (DeliveryState.DELIVERED, 2)
+
+
+async def test_a_receiver_that_hangs_keeps_no_other_from_being_told(store: Store, receiver: Receiver):
+    receiver.gate = asyncio.Event()
+    for number in range(CONCURRENCY + 1):
+        await ended(store, receiver.url, f"slow {number}")
+    async with Receiver() as other, sending(store):
+        await ended(store, other.url)
+        assert (await other.got(1)).body == b"a"
+        assert PER_ORIGIN <= len(receiver.seen) < CONCURRENCY
 
 
 async def test_without_a_key_nothing_is_sent(store: Store, receiver: Receiver):

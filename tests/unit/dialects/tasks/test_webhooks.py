@@ -11,7 +11,7 @@ from tests.unit.dialects.tasks.test_views import DONE
 
 
 def said(state: TaskState, text: str | None = None, **values: Any) -> Any:
-    delivery = ClaimedDelivery(3, 1, "s", 1, "http://h/", DONE._replace(state=state, **values), text)
+    delivery = ClaimedDelivery(3, 1, "s", 1, "http://h/", "http://h", DONE._replace(state=state, **values), text)
     return msgspec.json.decode(message_of(delivery, 10.0))
 
 

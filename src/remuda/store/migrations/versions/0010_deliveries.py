@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("seq", _ROW_ID, nullable=False, autoincrement=True),
         sa.Column("task_id", sa.Text, nullable=False),
         sa.Column("url", sa.Text, nullable=False),
+        sa.Column("origin", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("due_at", sa.Double, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
