@@ -26,7 +26,7 @@ from remuda.dialects.control.health import MachineUse, ReadVitals, Vitals
 from remuda.dialects.control.routes import Exposition, Readiness
 from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
-from remuda.dialects.kit.front import Front
+from remuda.dialects.kit.front import Front, OnAnswered
 from remuda.dialects.kit.owners import Guest, Owners
 from remuda.dialects.nodes import account
 from remuda.dialects.nodes import errors as nodes_errors
@@ -85,6 +85,10 @@ class Parts:
     """Longest body of an ordinary request; the lane has its own bound."""
     on_key_used: Callable[[str], None] = lambda key_id: None
     """Takes the id of a key that an ordinary request was made with."""
+    is_store_up: Callable[[], bool] = lambda: True
+    """What keeps the tasks."""
+    on_answered: OnAnswered = lambda method, template, status, seconds: None
+    """Takes what was answered by an ordinary route."""
     lifespan: Lifespan | None = None
     """Entered before the first request, left after the last."""
 
@@ -106,6 +110,8 @@ def build_app(parts: Parts) -> Front:
         max_body_bytes=parts.max_body_bytes,
         on_key_used=parts.on_key_used,
         is_route=is_route,
+        on_answered=parts.on_answered,
+        monotonic=parts.monotonic,
     )
 
 
@@ -124,7 +130,15 @@ def inner_app(parts: Parts) -> FastAPI:
     )
     own_routes = (
         console.router(parts.fleet, lambda: not parts.gatekeeper.is_open, parts.version),
-        control.router(parts.fleet, parts.readiness, parts.vitals, parts.metrics, parts.version),
+        control.router(
+            parts.fleet,
+            parts.readiness,
+            parts.vitals,
+            parts.metrics,
+            parts.version,
+            parts.tasks.default_model,
+            parts.is_store_up,
+        ),
         anthropic.router(),  # before OpenAI's, which has a word for whatever else is under /v1
         openai.router(parts.fleet, parts.lane_routes, models_answer),
         ollama.router(parts.fleet, parts.lane_routes, parts.keepers),

@@ -2,10 +2,14 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
+from remuda import __version__
+from remuda.app.sealing import Sealer
 from remuda.app.settings import Settings, TaskSettings
+from remuda.app.task_readings import StandingKept, attach_task_readings, completed_in
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
 from remuda.core.ids import random_ids
@@ -14,6 +18,7 @@ from remuda.dialects.console.first_model import model_to_try
 from remuda.dialects.tasks.asks import Defaults
 from remuda.dialects.tasks.rate import RateLimit
 from remuda.dialects.tasks.routes import TaskRoutes
+from remuda.dialects.tasks.webhooks import message_of
 from remuda.dialects.tasks.working import WorkRoutes
 from remuda.fleet.registry import Fleet, Model
 from remuda.gateway.face import LaneRoute
@@ -21,8 +26,13 @@ from remuda.gateway.inside import Inside
 from remuda.jobs.inside import InsideRunner
 from remuda.jobs.live import Live
 from remuda.jobs.queue import TaskBounds, TaskQueue
+from remuda.jobs.webhooks import WebhookRules, Webhooks
 from remuda.jobs.worker import Worker, WorkerRules
+from remuda.outbound.webhooks import Reach, Sender, key_in
 from remuda.store.database import Store
+from remuda.telemetry.metrics import Metrics
+
+WEBHOOK_PURPOSE: Final = b"remuda webhooks"
 
 
 class Durable:
@@ -36,6 +46,9 @@ class Durable:
         inside: Inside,
         lane_routes: Sequence[LaneRoute],
         fleet: Fleet,
+        sealer: Sealer,
+        metrics: Metrics,
+        is_store_up: Callable[[], bool],
     ) -> None:
         tasks = settings.tasks
         ids = random_ids()
@@ -47,8 +60,33 @@ class Durable:
         live = Live()
         routes = {route.path: route for route in lane_routes}
         runner = InsideRunner(inside, routes)
+        name = worker_name()
+        reach = Reach(tasks.webhook_allow_private)
+        self.webhooks = Webhooks(
+            name,
+            store,
+            Sender(reach, timeout_s=tasks.webhook_timeout_s, agent=f"remuda/{__version__}"),
+            message_of,
+            lambda: webhook_key(settings, sealer),
+            clock,
+            system_chance,
+            WebhookRules(
+                max_attempts=tasks.webhook_max_attempts,
+                timeout_s=tasks.webhook_timeout_s,
+                backoff_s=tasks.webhook_backoff_s,
+                retention_s=tasks.retention_s,
+            ),
+        )
         self.worker = Worker(
-            worker_name(), store, runner, self._room_now, live, clock, system_chance, worker_rules(tasks)
+            name,
+            store,
+            runner,
+            self._room_now,
+            live,
+            clock,
+            system_chance,
+            worker_rules(tasks),
+            completed_in(metrics, clock),
         )
         self.queue = TaskQueue(
             store,
@@ -58,6 +96,10 @@ class Durable:
             wake=self.worker.wake,
             cancelled=self.worker.cancelled,
         )
+        self._standing = StandingKept(store, clock)
+        attach_task_readings(
+            metrics, self.queue, self.worker, self.webhooks, self._standing, is_store_up, self._is_loaded
+        )
         self.routes = TaskRoutes(
             self.queue,
             limit=RateLimit(tasks.requests_per_minute, tasks.burst, clock) if tasks.requests_per_minute else None,
@@ -66,6 +108,7 @@ class Durable:
             first_model=lambda: model_to_try(fleet.models()),
             is_known=lambda name: fleet.is_asking or fleet.look_up(name) is not None,
             eta_s=self.eta_s,
+            check_webhook=reach.check,
         )
 
         if tasks.make_room:
@@ -76,13 +119,16 @@ class Durable:
         """Begin to work."""
         if self._is_working:
             self.worker.start()
+        self.webhooks.start()
         self._tasks.start(self.queue.keep_watch(), "watch")
+        self._tasks.start(self._standing.keep(), "standing")
 
     async def close(self) -> None:
         """Give back what is under way: another worker, or this one when it is started again, goes on with it."""
         await self._tasks.close()
         await self.queue.close()
         await self.worker.close()
+        await self.webhooks.close()
 
     def room(self, name: str) -> int:
         """How many tasks of a model may begin now: its free slots, but for those that are left to others; none while
@@ -110,6 +156,9 @@ class Durable:
     async def _room_now(self, name: str) -> int:
         return self.room(name)
 
+    def _is_loaded(self) -> bool:
+        return any(replica.is_routable for replica in self._fleet.replicas())
+
     def eta_s(self, model: str, position: int) -> float | None:
         """About how long until the task at this place of the model's queue begins, as it went lately."""
         return self.worker.eta_s(model, position)
@@ -128,6 +177,12 @@ def worker_rules(tasks: TaskSettings) -> WorkerRules:
         lease_s=tasks.lease_s,
         retention_s=tasks.retention_s,
     )
+
+
+def webhook_key(settings: Settings, sealer: Sealer) -> bytes:
+    """What webhooks are signed with; raises CredentialError."""
+    secret = settings.tasks.webhook_secret
+    return sealer.derived(WEBHOOK_PURPOSE) if secret is None else key_in(secret.get_secret_value())
 
 
 def _meant(model: Model) -> Model:

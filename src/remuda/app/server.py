@@ -20,7 +20,7 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from remuda.app.exits import CommandError, Exit
 from remuda.app.greeting import LoadBars, base_url, greet
-from remuda.app.settings import Settings
+from remuda.app.settings import LogSettings, Settings
 from remuda.app.wiring import Remuda
 from remuda.core.hosts import Bind
 from remuda.dialects.console.first_model import model_to_try, names_chat
@@ -28,6 +28,7 @@ from remuda.engines.files import ModelFileError, read_header
 from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.plan import plan_for
 from remuda.engines.transformers.folder import FolderError, embeds_text
+from remuda.telemetry.log_files import log_files
 from remuda.telemetry.logs import configure_logging
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,13 @@ def run(settings: Settings) -> int:
     """Serve until a signal ends it. Returns the exit code; raises CommandError where it cannot even start."""
     with (
         _closing(listening_sockets(settings)) as sockets,
-        configure_logging(settings.log.level, settings.log.format, sys.stderr, secrets=_secrets(settings)),
+        configure_logging(
+            settings.log.level,
+            settings.log.format,
+            sys.stderr,
+            secrets=_secrets(settings),
+            files=_log_files(settings.log),
+        ),
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
         is_interrupted = runner.run(_serve(settings, sockets))
@@ -57,10 +64,26 @@ def _closing(sockets: list[socket.socket]) -> Iterator[list[socket.socket]]:
             listener.close()
 
 
+def _log_files(settings: LogSettings) -> Sequence[logging.Handler]:
+    """Those that are set; raises CommandError where they cannot be written."""
+    if settings.folder is None:
+        return ()
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    try:
+        return log_files(settings.folder, level, max_bytes=settings.file_max_bytes, kept=settings.files_kept)
+    except OSError as error:
+        raise CommandError(
+            f"log.folder: no log files can be written to {settings.folder}: {error.strerror or error}",
+            Exit.CONFIGURATION,
+        ) from error
+
+
 def _secrets(settings: Settings) -> list[str]:
     """What must never stand in a log line, in whatever form."""
     found = [upstream.api_key.get_secret_value() for upstream in settings.upstreams if upstream.api_key is not None]
     found += [secret.get_secret_value() for secret in settings.auth.api_keys]
+    if settings.tasks.webhook_secret is not None:
+        found.append(settings.tasks.webhook_secret.get_secret_value())
     if settings.auth.sealing_secret is not None:
         found.append(settings.auth.sealing_secret)
     if settings.database_url is not None and (password := urlsplit(settings.store_url).password):

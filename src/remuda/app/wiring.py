@@ -153,7 +153,9 @@ class Remuda:
         way = self._way()
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
-        self.durable = Durable(settings, store, clock, way.inside, self._lane_routes, self.fleet)
+        self.durable = Durable(
+            settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
+        )
         attach_readings(
             self.metrics,
             self.fleet,
@@ -314,6 +316,8 @@ class Remuda:
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
             on_key_used=self._key_use.note,
+            is_store_up=self.is_store_up,
+            on_answered=self.metrics.observe_http,
         )
 
     def _metrics_page(self) -> tuple[bytes, str]:
@@ -342,6 +346,10 @@ class Remuda:
             has_working_engine=self._has_working_engine(),
             machine=self._machine.read(),
         )
+
+    def is_store_up(self) -> bool:
+        """Whether the store answered when it was looked at last."""
+        return self._is_store_up
 
     def _has_working_engine(self) -> bool:
         """Whether somebody can answer, perhaps after a load."""

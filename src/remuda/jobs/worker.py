@@ -88,8 +88,10 @@ class Worker:
         clock: Clock,
         chance: Chance,
         rules: WorkerRules | None = None,
+        on_completed: Callable[[Claim, Ending], None] = lambda claim, ending: None,
     ) -> None:
-        """`name` is never used again by another worker; `room` says how many asks of a model may begin now."""
+        """`name` is never used again by another worker; `room` says how many asks of a model may begin now;
+        `on_completed` is told of each task that completed, when the store has its end."""
         self.name = name
         self.rules = rules or WorkerRules()
         self._store = store
@@ -108,8 +110,11 @@ class Worker:
         self._pace: dict[str, _Pace] = {}
         self._is_draining = False
         self._is_stopping = False
-        self.completed = 0
-        self.failed = 0
+        self._on_completed = on_completed
+        self.claimed = 0
+        self.retried = 0
+        self.ended = {state: 0 for state in TaskState if state.is_over}
+        """How many this worker saw end, by how."""
 
     @property
     def running(self) -> Mapping[str, int]:
@@ -210,6 +215,7 @@ class Worker:
                 self.rules.lease_s,
                 last_class_first=self._claims % LAST_CLASS_EVERY == 0,
             )
+            self.claimed += len(claims)
             for claim in claims:
                 self._begin(claim)
 
@@ -258,6 +264,7 @@ class Worker:
         elif claim.attempt >= rules.max_attempts:
             self._end(claim, _ending(TaskState.DEAD, outcome))
         else:
+            self.retried += 1
             delay_s = backoff_s(rules, claim.attempt, self._chance())
             await self._put_back(claim, delay_s, outcome.error_type, outcome.error_message, counts=True)
 
@@ -293,9 +300,11 @@ class Worker:
             raise
         finally:
             self._committing = 0
-        for (claim, _), state in zip(ends, states, strict=True):
-            self.completed += state is TaskState.COMPLETED
-            self.failed += state in (TaskState.FAILED, TaskState.DEAD)
+        for (claim, ending), state in zip(ends, states, strict=True):
+            if state is not None and state is not TaskState.CANCELLED:  # that was counted by whoever cancelled it
+                self.ended[state] += 1
+            if state is TaskState.COMPLETED:
+                self._on_completed(claim, ending)
             self._live.ended(claim.id)
 
     async def _beat(self) -> None:
@@ -321,6 +330,8 @@ class Worker:
         )
         for id_, state in tidied.lost:
             log.warning("the worker of task %s was not heard of: it is %s now", id_, state.value)
+            if state.is_over:
+                self.ended[state] += 1
             self._live.changed(id_)
         if tidied.readied:
             self.wake()

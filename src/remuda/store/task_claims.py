@@ -13,6 +13,7 @@ from remuda.core.priority import Priority
 from remuda.core.record import RequestRecord
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.store.database import Store
+from remuda.store.deliveries import add_delivery
 from remuda.store.journal_batch import add_records
 from remuda.store.leases import store_now
 from remuda.store.schema import tasks
@@ -255,16 +256,16 @@ def _take_back(
             tasks.c.key_id,
             tasks.c.attempts,
             tasks.c.created_at,
+            tasks.c.webhook,
         )
     )
     rows = connection.execute(taking).all()
+    dead = [row for row in rows if row.state == TaskState.DEAD.value]
+    for row in dead:
+        add_delivery(connection, row.id, row.webhook, moment)
     add_records(
         connection,
-        [
-            _record_of_lost(row.id, row.dialect, row.model, row.key_id, row.attempts, moment)
-            for row in rows
-            if row.state == TaskState.DEAD.value
-        ],
+        [_record_of_lost(row.id, row.dialect, row.model, row.key_id, row.attempts, moment) for row in dead],
     )
     return [(row.id, TaskState(row.state)) for row in rows]
 
@@ -317,9 +318,13 @@ def _finish(
             error_message=ending.error_message,
             **used,
         )
+        .returning(tasks.c.webhook)
     )
     state: TaskState | None = ending.state
-    if connection.execute(finishing).rowcount == 0:
+    finished = connection.execute(finishing).one_or_none()
+    if finished is not None:
+        add_delivery(connection, claim.id, finished.webhook, moment)
+    else:
         # Cancelled meanwhile: what it used is kept all the same, once.
         letting_go = update(tasks).where(mine, tasks.c.state == TaskState.CANCELLED.value).values(worker=None, **used)
         state = TaskState.CANCELLED if connection.execute(letting_go).rowcount else None

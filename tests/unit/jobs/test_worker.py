@@ -122,7 +122,7 @@ async def test_a_task_is_claimed_answered_and_kept(bench: Bench) -> None:
     found = await task_result(bench.store, "a")
     assert found is not None
     assert (found.text, found.result, found.status) == ("text", b'{"whole":1}', 200)
-    assert (bench.worker.completed, bench.worker.unsaved, bench.live.size) == (1, 0, 0)
+    assert (bench.worker.ended[TaskState.COMPLETED], bench.worker.unsaved, bench.live.size) == (1, 0, 0)
 
 
 async def test_no_more_at_once_than_it_may(bench: Bench) -> None:
@@ -152,7 +152,7 @@ async def test_what_fails_is_tried_again_and_dies_in_the_end(bench: Bench) -> No
     task = await find_task(bench.store, "a")
     assert task is not None
     assert (task.error_type, task.error_message, task.attempts) == ("upstream_failed", "it broke", 3)
-    assert bench.worker.failed == 1
+    assert (bench.worker.ended[TaskState.DEAD], bench.worker.retried, bench.worker.claimed) == (1, 2, 3)
 
 
 async def test_what_cannot_be_answered_is_not_tried_again(bench: Bench) -> None:

@@ -22,6 +22,7 @@ from remuda.app.cli.nodes import nodes
 from remuda.app.cli.output import leave_stdout
 from remuda.app.cli.routes import routes
 from remuda.app.cli.serve import serve
+from remuda.app.cli.tasks import tasks
 from remuda.app.cli.users import users
 from remuda.app.cli.version import version
 from remuda.app.cli.worker import worker
@@ -59,6 +60,7 @@ for command in (serve, worker, models, explain, check, doctor, routes, backup, r
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(nodes, name="nodes")
+app.add_typer(tasks, name="tasks")
 app.add_typer(users, name="users")
 
 

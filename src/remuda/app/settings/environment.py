@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from remuda.app.settings.documents import read_documents
 from remuda.app.settings.kinds import Text
 from remuda.app.settings.model import Section, Settings
 from remuda.app.settings.origins import Loc, Problem
@@ -56,16 +57,12 @@ def read_environment(environ: Mapping[str, str], folder: Path) -> tuple[list[tup
     An empty variable counts as not set: that is how compose files leave one out.
     """
     known = {leaf.variable: leaf for leaf in leaves()}
-    found: list[tuple[Loc, str, Any]] = []
-    problems: list[Problem] = []
+    found, problems = read_documents(environ, folder)
     if csv := environ.get("API_KEYS", "").strip():
         keys = dict.fromkeys(part.strip() for part in csv.split(",") if part.strip())
         found.append((("auth", "api_keys"), "API_KEYS", list(keys)))
     if url := environ.get("DATABASE_URL", "").strip():
         found.append((("database_url",), "DATABASE_URL", Text(url, folder)))
-    name = environ.get("MODEL_NAME", "").strip()
-    if name and environ.get("MODEL_BACKEND", "").strip().lower() == "transformers":
-        found.append((("transformers", "models"), "MODEL_NAME", [Text(name, folder)]))
     for variable in sorted(environ):
         value = environ[variable]
         if not variable.startswith(PREFIX) or not value or variable in _OTHERS:

@@ -66,6 +66,17 @@ def _seconds(value: Any) -> Any:
     return value
 
 
+def _number(value: Any) -> Any:
+    if _is_untyped(value):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if type(value) not in (int, float):
+        raise ValueError(f"needs a number, not {_shown(value)}")
+    return value
+
+
 def _flag(value: Any) -> Any:
     if _is_untyped(value) and value.lower() in ("true", "false", "1", "0"):
         return value.lower() in ("true", "1")
@@ -158,6 +169,14 @@ def _network(value: Any) -> Any:
         raise ValueError(f"needs an address or a network such as 10.0.0.0/8, not {_shown(value)}") from None
 
 
+def _networks(value: Any) -> Any:
+    if isinstance(value, bool):
+        return ("0.0.0.0/0", "::/0") if value else ()
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"needs a list of networks, or true for all, not {_shown(value)}")
+    return value
+
+
 def _bind(value: str) -> str:
     return str(parse_bind(value))
 
@@ -203,6 +222,8 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 """A whole number."""
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=31_536_000, allow_inf_nan=False)]
 """A time in seconds, at most a year."""
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+"""Any number."""
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """true or false."""
 Size = Annotated[
@@ -238,6 +259,12 @@ Network = Annotated[
     IPv4Network | IPv6Network, BeforeValidator(_network), _schema(type="string", examples=["10.0.0.0/8", "::1"])
 ]
 """An address or CIDR."""
+Networks = Annotated[
+    tuple[Network, ...],
+    BeforeValidator(_networks),
+    _schema(anyOf=[{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]),
+]
+"""Networks; true for all, false for none."""
 WebOrigin = Annotated[str, BeforeValidator(_text), AfterValidator(_origin)]
 """Origin of a web page, or `*`."""
 UpstreamUrl = Annotated[str, BeforeValidator(_text), AfterValidator(_url)]

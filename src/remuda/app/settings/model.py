@@ -21,6 +21,8 @@ from remuda.app.settings.kinds import (
     ModelPlace,
     Name,
     Network,
+    Networks,
+    Number,
     Port,
     Program,
     Seconds,
@@ -345,7 +347,7 @@ class TaskSettings(Section):
     """The model for prompts that name none. Default: the first that chats. The variable `OLLAMA_MODEL` sets it too (with `MODEL_BACKEND=ollama`), and so does `MODEL_NAME` (with `MODEL_BACKEND=transformers`)."""  # noqa: E501
     max_tokens: Annotated[Whole, Field(ge=1, le=2048)] = 512
     """How long an answer may become, in tokens, where the prompt does not say it. The variable `MAX_NEW_TOKENS` sets it too."""  # noqa: E501
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    temperature: Annotated[Number, Field(ge=0, le=2)] = 0.7
     """Sampling temperature, where the prompt does not say it. The variable `TEMPERATURE` sets it too."""
     time_limit_s: Annotated[Seconds, Field(gt=0, le=86_400)] = 120
     """How long one try may take. The variable `TASK_TIME_LIMIT` sets it too."""
@@ -371,6 +373,16 @@ class TaskSettings(Section):
     """How many requests a key may make of these routes in a minute; more are answered 429. 0: any number. Callers without a key, who are on this machine, are not counted."""  # noqa: E501
     burst: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10
     """How many of them at once."""
+    webhook_secret: Secret | None = None
+    """What webhooks are signed with; `whsec_` and base64, or any text. Several gateways on one store need the same. Default: one that is made of `auth.secret_key`, or of the file `node.key`; `remuda tasks secret` shows it."""  # noqa: E501
+    webhook_allow_private: Networks = ()
+    """Private networks that webhooks may go to, as `[10.0.0.0/8]`; `true` for all of them, this machine included. Default: none; they go to public addresses only."""  # noqa: E501
+    webhook_max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 8
+    """How often a webhook is tried until somebody answers with a status from 200 to 299."""
+    webhook_timeout_s: Annotated[Seconds, Field(gt=0, le=300)] = 10
+    """How long one try may take."""
+    webhook_backoff_s: Annotated[Seconds, Field(gt=0, le=86_400)] = 5
+    """How long until the second try; twice as long until each further one, at most an hour, and up to half of it less at random."""  # noqa: E501
 
 
 class LogSettings(Section):
@@ -380,6 +392,12 @@ class LogSettings(Section):
     """The least serious message that is shown."""
     format: Literal["auto", "pretty", "json"] = "auto"
     """`pretty` for people, `json` for machines; `auto` is pretty on a terminal and JSON elsewhere."""
+    folder: Location | None = None
+    """A folder for log files beside that: `app.log` (the same lines), `errors.log` (errors with their tracebacks) and `llm_requests.log` (a line for each request to a model). Default: none are written."""  # noqa: E501
+    file_max_bytes: Annotated[Size, Field(ge=4 * KIB)] = 10 * MIB
+    """How long one of these files becomes; then it is put aside, and a new one begun."""
+    files_kept: Annotated[Whole, Field(ge=1, le=1000)] = 7
+    """How many of each that were put aside are kept."""
 
 
 class Settings(Section):
