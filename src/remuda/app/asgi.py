@@ -37,7 +37,9 @@ from remuda.dialects.ollama import face as ollama_face
 from remuda.dialects.ollama import routes as ollama
 from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.openai import errors as openai_errors
+from remuda.dialects.openai import face as openai_face
 from remuda.dialects.openai import routes as openai
+from remuda.dialects.openai.batches import BatchRoutes
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.dialects.tasks import errors as tasks_errors
 from remuda.dialects.tasks import routes as tasks
@@ -69,6 +71,7 @@ class Parts:
     keepers: Keepers
     strategy: Strategy
     tasks: TaskRoutes
+    batches: BatchRoutes
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
     cors: Cors
@@ -103,6 +106,7 @@ def build_app(parts: Parts) -> Front:
         max_body_bytes=parts.max_body_bytes,
         on_key_used=parts.on_key_used,
         is_route=is_route,
+        body_bounds=parts.batches.body_bounds,
     )
 
 
@@ -123,7 +127,7 @@ def inner_app(parts: Parts) -> FastAPI:
         console.router(parts.fleet, lambda: not parts.gatekeeper.is_open, parts.version),
         control.router(parts.fleet, parts.readiness, parts.vitals, parts.metrics, parts.version),
         anthropic.router(),  # before OpenAI's, which has a word for whatever else is under /v1
-        openai.router(parts.fleet, parts.lane_routes, models_answer),
+        openai.router(parts.fleet, parts.lane_routes, parts.batches, models_answer),
         ollama.router(parts.fleet, parts.lane_routes, parts.keepers),
         nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
         parts.tasks.router(),
@@ -159,12 +163,12 @@ def owners() -> Owners:
 
     What nobody has below /api is Ollama's to refuse: most clients that look for something there are its own (C12).
     """
-    by_prefix = dict.fromkeys(openai.VERSIONS, openai_errors.refusal)
+    by_prefix = dict.fromkeys(openai_face.VERSIONS, openai_errors.refusal)
     by_prefix |= dict.fromkeys(anthropic.PATHS, anthropic_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
     by_prefix |= dict.fromkeys(tasks.PATHS, tasks_errors.refusal)
-    anthropics = Guest(HEADER.encode(), openai.VERSIONS[0], anthropic_errors.refusal)
+    anthropics = Guest(HEADER.encode(), openai_face.VERSIONS[0], anthropic_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix, guests=[anthropics])
 
 
@@ -179,6 +183,7 @@ def bare_parts(version: str) -> Parts:
         keepers=NOBODY,
         strategy=EMPTY,
         tasks=TaskRoutes(),
+        batches=BatchRoutes(),
         lane_routes=[
             *lane_routes(OpenAIFace()),
             *ollama_face.lane_routes(SystemClock()),

@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from remuda.app.settings import Settings
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
+from remuda.core.faults import Unavailable
 from remuda.core.ids import random_ids
 from remuda.core.tasks import Tasks
 from remuda.dialects.console.first_model import model_to_try
+from remuda.dialects.openai.batches import BatchRoutes
 from remuda.dialects.tasks.asks import Defaults
 from remuda.dialects.tasks.rate import RateLimit
 from remuda.dialects.tasks.routes import TaskRoutes
 from remuda.fleet.registry import Fleet, Model
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.inside import Inside
+from remuda.jobs.batch_driver import BatchDriver
+from remuda.jobs.batch_turns import BatchRules, BatchTurns
+from remuda.jobs.batches import Batches
+from remuda.jobs.files import FileBounds, Files
 from remuda.jobs.inside import InsideRunner
 from remuda.jobs.live import Live
 from remuda.jobs.queue import TaskBounds, TaskQueue
@@ -43,8 +49,9 @@ class Durable:
         self._is_working = tasks.workers > 0
         self.inside = inside
         live = Live()
+        name = f"{socket.gethostname()[:64]} {os.getpid()} {ids()}"
         self.worker = Worker(
-            f"{socket.gethostname()[:64]} {os.getpid()} {ids()}",
+            name,
             store,
             InsideRunner(inside, {route.path: route for route in lane_routes}),
             self.room,
@@ -70,16 +77,41 @@ class Durable:
             is_known=lambda name: fleet.is_asking or fleet.look_up(name) is not None,
             eta_s=self.eta_s,
         )
+        self.files = Files(
+            store,
+            settings.data_dir / "files",
+            clock,
+            ids,
+            FileBounds(tasks.max_file_bytes, tasks.max_files_bytes, tasks.file_retention_s),
+        )
+        self._max_waiting = tasks.max_waiting
+        turns = BatchTurns(
+            store,
+            self.files,
+            clock,
+            ids,
+            # A batch leaves most of its key's room to what is submitted singly.
+            BatchRules(min(BatchRules().window, 1 + tasks.max_waiting_per_key // 4), time_limit_s=tasks.time_limit_s),
+            fed=self.worker.wake,
+            cancelled=self.worker.cancelled,
+            has_room=self._has_room,
+        )
+        self.batches = BatchDriver(store, self.files, turns, clock, name, keep_s=tasks.file_retention_s)
+        self.batch_routes = BatchRoutes(self.files, Batches(store, self.files, clock, ids, wake=self.batches.wake))
 
     def start(self) -> None:
         """Begin to work."""
         if self._is_working:
             self.worker.start()
         self._tasks.start(self.queue.keep_watch(), "watch")
+        self.files.open()
+        self._tasks.start(self.files.keep_tidy(), "files")
+        self.batches.start()
 
     async def close(self) -> None:
         """Give back what is under way: another worker, or this one when it is started again, goes on with it."""
         await self._tasks.close()
+        await self.batches.close()
         await self.queue.close()
         await self.worker.close()
 
@@ -97,6 +129,13 @@ class Durable:
             return 1 if self.worker.running.get(name, 0) == 0 else 0  # it is loaded, or waited for, by being asked for
         total, used = sum(each.total for each in slots), sum(each.in_use for each in slots)
         return max(0, total - used - min(self._free_slots, total - 1))
+
+    async def _has_room(self) -> bool:
+        """Whether more tasks may wait."""
+        try:
+            return (await self.queue.waiting()).total < self._max_waiting
+        except Unavailable:
+            return False
 
     def eta_s(self, model: str, position: int) -> float | None:
         """About how long until the task at this place of the model's queue begins, as it went lately."""

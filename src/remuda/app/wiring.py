@@ -296,6 +296,7 @@ class Remuda:
             keepers=keeping,
             strategy=self.strategy,
             tasks=self.durable.routes,
+            batches=self.durable.batch_routes,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.unready,

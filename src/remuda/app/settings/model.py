@@ -321,7 +321,7 @@ class JournalSettings(Section):
 
 
 class TaskSettings(Section):
-    """Work that is accepted now and done later: `POST /generate`."""
+    """Work that is accepted now and done later: `POST /generate`, and batches."""
 
     workers: Annotated[Whole, Field(ge=0, le=10_000)] = 16
     """Tasks that this process has answered at once. 0: none; they wait."""
@@ -347,6 +347,12 @@ class TaskSettings(Section):
     """How many requests a key may make of these routes in a minute; more are answered 429. 0: any number. Callers without a key, who are on this machine, are not counted."""  # noqa: E501
     burst: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10
     """How many of them at once."""
+    max_file_bytes: Annotated[Size, Field(ge=KIB)] = 512 * MIB
+    """Longest file that is taken in at `/v1/files`; `server.max_body_bytes` does not hold there."""
+    max_files_bytes: Annotated[Size, Field(ge=KIB)] = 16 * 1024 * MIB
+    """How much all files together may take of the data folder; more are answered 503."""
+    file_retention_s: Annotated[Seconds, Field(ge=3600, le=31_536_000)] = 30 * 86_400
+    """How long a file is kept, where its owner does not say it, and a batch that is over."""
 
 
 class LogSettings(Section):
