@@ -20,8 +20,9 @@ from remuda.store.leases import drop_lease, take_lease
 
 log = logging.getLogger(__name__)
 
-LEASE_S: Final = 30.0
-RENEW_S: Final = 5.0
+LEASE_S: Final = 15.0
+"""How long a batch stands still whose gateway was killed."""
+RENEW_S: Final = 4.0
 LOOK_S: Final = 2.0
 """How often it is looked whether there are batches that nobody drives."""
 MAX_DRIVEN: Final = 16
