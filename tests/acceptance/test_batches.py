@@ -316,6 +316,30 @@ def test_a_gateway_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> N
             assert len({each["response"]["request_id"] for each in answers}) == lines
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_a_long_file_is_taken_in_looked_through_and_fed_in_little_memory(tmp_path: Path) -> None:
+    lines = 30_000
+    content = jsonl(line(n, body={"model": "fake", "pad": "x" * 1000}) for n in range(lines))
+    values = {"REMUDA_UPSTREAMS": json.dumps([{"url": "http://127.0.0.1:9"}]), "REMUDA_TASKS__WORKERS": "0"}
+    with remuda_serve(tmp_path, **values) as process, Outside(process) as outside:
+        for _ in range(20):
+            outside.http.get("/health")
+        before = _peak_kib(process)
+        id_ = outside.create(content)
+        batch = until(lambda: (said := outside.batch(id_))["status"] != "validating" and said, "it is looked through")
+        assert (batch["status"], batch["request_counts"]["total"]) == ("in_progress", lines)
+        until(lambda: len(outside.http.get("/tasks?limit=200").json()["tasks"]) == 200, "lines are fed")
+        outside.http.post(f"/v1/batches/{id_}/cancel")
+        until(lambda: outside.batch(id_)["status"] == "cancelled", "it is over")
+        assert (_peak_kib(process) - before) * 1024 < len(content) / 2
+
+
+def _peak_kib(process: RemudaProcess) -> int:
+    """The most memory that the process ever had."""
+    status = Path(f"/proc/{process.process.pid}/status").read_text().splitlines()
+    return next(int(each.split()[1]) for each in status if each.startswith("VmHWM"))
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     with private_postgres() as running:

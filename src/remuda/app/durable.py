@@ -1,5 +1,6 @@
 """Durable tasks, put together: the queue, the worker of this process, and the routes."""
 
+import logging
 import os
 import socket
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ from remuda.jobs.live import Live
 from remuda.jobs.queue import TaskBounds, TaskQueue
 from remuda.jobs.worker import Worker, WorkerRules
 from remuda.store.database import Store
+
+log = logging.getLogger(__name__)
 
 
 class Durable:
@@ -84,13 +87,12 @@ class Durable:
             ids,
             FileBounds(tasks.max_file_bytes, tasks.max_files_bytes, tasks.file_retention_s),
         )
-        self._max_waiting = tasks.max_waiting
+        self._max_waiting, self._max_waiting_per_key = tasks.max_waiting, tasks.max_waiting_per_key
         turns = BatchTurns(
             store,
             self.files,
             clock,
             ids,
-            # A batch leaves most of its key's room to what is submitted singly.
             BatchRules(min(BatchRules().window, 1 + tasks.max_waiting_per_key // 4), time_limit_s=tasks.time_limit_s),
             fed=self.worker.wake,
             cancelled=self.worker.cancelled,
@@ -104,7 +106,11 @@ class Durable:
         if self._is_working:
             self.worker.start()
         self._tasks.start(self.queue.keep_watch(), "watch")
-        self.files.open()
+        try:
+            self.files.open()
+        except OSError as error:
+            log.warning("no files are taken in, and no batches driven: %s", error)
+            return
         self._tasks.start(self.files.keep_tidy(), "files")
         self.batches.start()
 
@@ -130,12 +136,13 @@ class Durable:
         total, used = sum(each.total for each in slots), sum(each.in_use for each in slots)
         return max(0, total - used - min(self._free_slots, total - 1))
 
-    async def _has_room(self) -> bool:
-        """Whether more tasks may wait."""
+    async def _has_room(self, key_id: str) -> bool:
+        """Whether more lines of the key's batches may wait: what it submits singly finds room beside them."""
         try:
-            return (await self.queue.waiting()).total < self._max_waiting
+            waiting = await self.queue.waiting()
         except Unavailable:
             return False
+        return waiting.total < self._max_waiting and waiting.by_key.get(key_id, 0) <= self._max_waiting_per_key // 2
 
     def eta_s(self, model: str, position: int) -> float | None:
         """About how long until the task at this place of the model's queue begins, as it went lately."""

@@ -6,9 +6,9 @@ from collections import Counter
 from contextlib import suppress
 from typing import IO, Final
 
+from remuda.core.batch import Batch
 from remuda.core.clock import Clock
 from remuda.core.tasks import Tasks
-from remuda.jobs.batch_content import LostContent
 from remuda.jobs.batch_turns import BatchTurns
 from remuda.jobs.files import Files
 from remuda.jobs.threads import in_thread
@@ -25,7 +25,7 @@ LEASE_S: Final = 15.0
 RENEW_S: Final = 4.0
 LOOK_S: Final = 2.0
 """How often it is looked whether there are batches that nobody drives."""
-MAX_DRIVEN: Final = 16
+MAX_DRIVEN: Final = 32
 """Batches that a process drives at once; others wait for their turn."""
 AFTER_ERROR_S: Final = 2.0
 MAX_IDLE_S: Final = 2.0
@@ -109,19 +109,26 @@ class BatchDriver:
             self._woken.clear()
 
     async def _look(self) -> None:
-        if len(self._drives) >= MAX_DRIVEN:
-            return
-        waiting = [
-            batch for batch in await open_batches(self._store, self._files.place) if batch.id not in self._drives
-        ]
+        found = await open_batches(self._store, self._files.place)
+        now = self._clock.wall()
+        waiting = [batch for batch in found if batch.id not in self._drives]
+        # What only has to be ended is soon over, and does not wait for others.
+        ending = [batch for batch in waiting if batch.ending is not None or batch.expires_at <= now]
+        for batch in ending[:MAX_DRIVEN]:
+            waiting.remove(batch)
+            await self._take(batch)
         while waiting and len(self._drives) < MAX_DRIVEN:
             driven = Counter(drive.key_id for drive in self._drives.values())
             # Keys take turns, however many batches each has.
             batch = min(waiting, key=lambda each: (driven[each.key_id], each.seq))
             waiting.remove(batch)
-            if await self._has_lease(batch.id):
-                self._drives[batch.id] = drive = _Drive(batch.key_id)
-                self._tasks.start(self._drive(batch.id, batch.output_file_id, drive), batch.id)
+            await self._take(batch)
+
+    async def _take(self, batch: Batch) -> None:
+        """Drive the batch, unless somebody else does."""
+        if await self._has_lease(batch.id):
+            self._drives[batch.id] = drive = _Drive(batch.key_id)
+            self._tasks.start(self._drive(batch.id, batch.output_file_id, drive), batch.id)
 
     async def _renew_for_ever(self) -> None:
         while True:
@@ -151,6 +158,7 @@ class BatchDriver:
             lock = await in_thread(locked_file, self._files.path_of(output_file_id))
             if lock is not None:
                 await self._drive_on(id_, drive)
+                self._woken.set()  # there is room for another
         except OSError as error:
             log.warning("batch %s cannot be driven: %s", id_, error)
         finally:
@@ -167,7 +175,7 @@ class BatchDriver:
             drive.woken.clear()
             try:
                 wait_s = await self._turns.turn(id_, goes_on)
-            except (StoreError, OSError, LostContent) as error:
+            except (StoreError, OSError) as error:
                 log.warning("batch %s: %s; it is tried again", id_, error)
                 wait_s = AFTER_ERROR_S
             except Exception:
@@ -190,7 +198,6 @@ class BatchDriver:
             log.debug("the lease of %s was not given up, and will expire: %s", id_, error)
         finally:
             self._drives.pop(id_, None)
-            self._woken.set()
             self._ended.set()
 
 

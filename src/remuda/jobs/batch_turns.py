@@ -16,7 +16,7 @@ from remuda.core.batch import Batch, BatchState, FinishedLine, LineError, LineTa
 from remuda.core.clock import Clock
 from remuda.core.ids import Ids
 from remuda.core.task import TaskState
-from remuda.jobs.batch_content import RawLine, read_lines, write_at
+from remuda.jobs.batch_content import LostContent, RawLine, read_lines, write_at
 from remuda.jobs.batch_lines import (
     MAX_LINE_BYTES,
     Asked,
@@ -33,6 +33,7 @@ from remuda.store.batch_lines import (
     MAX_LINES,
     Fed,
     Written,
+    abandon_batch,
     cancel_lines,
     conclude_batch,
     feed_batch,
@@ -84,10 +85,10 @@ class BatchTurns:
         *,
         fed: Callable[[], None],
         cancelled: Callable[[str], None],
-        has_room: Callable[[], Awaitable[bool]],
+        has_room: Callable[[str], Awaitable[bool]],
     ) -> None:
-        """`fed`: there is something to claim; `cancelled`: that task was called off; `has_room`: more tasks may
-        wait."""
+        """`fed`: there is something to claim; `cancelled`: that task was called off; `has_room`: more tasks of that key
+        may wait."""
         self._store = store
         self._files = files
         self._clock = clock
@@ -99,28 +100,33 @@ class BatchTurns:
 
     async def turn(self, id_: str, goes_on: Callable[[], bool]) -> float | None:
         """Move the batch on; after how many seconds it is worth another turn, None where it is over. What takes long
-        is broken off where it no longer `goes_on`. Raises StoreError, OSError, LostContent."""
+        is broken off where it no longer `goes_on`. Raises StoreError, OSError."""
         batch = await find_batch(self._store, id_)
         if batch is None or batch.state.is_over:
             return None
-        if batch.state is BatchState.VALIDATING:
-            await self._look_through(batch, goes_on)
-            return 0.0
-        if batch.state is BatchState.IN_PROGRESS:
-            return await self._go_on(batch)
-        return await self._wind_up(batch)
+        try:
+            if batch.state is BatchState.VALIDATING:
+                await self._look_through(batch, goes_on)
+                return 0.0
+            if batch.state is BatchState.IN_PROGRESS:
+                return await self._go_on(batch)
+            return await self._wind_up(batch)
+        except (LostContent, FileNotFoundError) as error:
+            if not await in_thread(self._files.is_there):
+                raise OSError(f"the data folder is gone: {error}") from error
+            log.error("the files of batch %s are lost: %s", id_, error)
+            lost = LineError("content_lost", "The content of the batch's files is gone from the gateway's data folder.")
+            await abandon_batch(self._store, id_, lost, self._clock.wall())
+            return None
 
     # Validating
 
     async def _look_through(self, batch: Batch, goes_on: Callable[[], bool]) -> None:
         path = self._files.path_of(batch.input_file_id)
         check = _Check(path, batch.endpoint, self._rules.max_lines)
-        try:
-            while await in_thread(check.more):
-                if not goes_on():
-                    return
-        except FileNotFoundError:
-            check.errors = [LineError("file_not_found", "The content of the batch's file is gone.")]
+        while await in_thread(check.more):
+            if not goes_on():
+                return
         if not check.errors and not check.total:
             check.errors = [LineError("empty_file", "The batch's file holds no request.")]
         if check.errors:
@@ -141,7 +147,7 @@ class BatchTurns:
             if left == 0:
                 await end_batch(self._store, batch.id, BatchState.COMPLETED, now)
                 return 0.0
-        elif left <= self._rules.window * 3 // 4 and await self._has_room():
+        elif left <= self._rules.window * 3 // 4 and await self._has_room(batch.key_id):
             await self._feed(batch, self._rules.window - left)
             return 0.0 if left < self._rules.window // 4 and collected else POLL_S
         return 0.0 if collected >= MAX_LINES else POLL_S
@@ -190,24 +196,21 @@ class BatchTurns:
                 self._cancelled(id_)
         if await self._collect(batch):
             return 0.0
-        if batch.ending is BatchState.EXPIRED and batch.fed_bytes < batch.input_bytes and await self._skip(batch):
+        if batch.ending is BatchState.EXPIRED and batch.fed_bytes < batch.input_bytes:
+            await self._skip(batch)
             return 0.0
         if await lines_left(self._store, batch.id):
             return POLL_S
         await self._conclude(batch)
         return None
 
-    async def _skip(self, batch: Batch) -> bool:
-        """Say of the next lines of the file that their time is over; False where they are gone."""
+    async def _skip(self, batch: Batch) -> None:
+        """Say of the next lines of the file that their time is over."""
         path = self._files.path_of(batch.input_file_id)
-        try:
-            raw = await in_thread(read_lines, path, batch.fed_bytes, batch.fed_lines, CHECKED_LINES, CHECKED_BYTES)
-        except FileNotFoundError:
-            return False
+        raw = await in_thread(read_lines, path, batch.fed_bytes, batch.fed_lines, CHECKED_LINES, CHECKED_BYTES)
         late = [expired_line(self._task_id(), asked.custom_id) for _, asked in _asked_in(raw, batch.endpoint)]
         written = await self._write(batch, b"", b"".join(late), 0, len(late))
         await skip_lines(self._store, batch, _fed_by(batch, raw), written)
-        return True
 
     async def _conclude(self, batch: Batch) -> None:
         now = self._clock.wall()

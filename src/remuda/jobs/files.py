@@ -72,15 +72,24 @@ class Files:
     def open(self) -> None:
         """Make the folder, where it is missing; raises OSError."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        note = self._folder / PLACE
-        try:
-            with note.open("x") as file:
+        note, new = self._folder / PLACE, self._folder / f"{PLACE}.{self._ids()}"
+        if not note.exists():
+            with new.open("x") as file:
                 file.write(self._ids())
                 file.flush()
                 os.fsync(file.fileno())
-        except FileExistsError:
-            pass
+            with suppress(FileExistsError):  # another gateway on the same folder was first
+                os.link(new, note)
+            new.unlink()
+            sync_folder(self._folder)
         self.place = note.read_text().strip()
+
+    def is_there(self) -> bool:
+        """Whether the folder is the one that was opened: one that lies elsewhere may not be there for a while."""
+        try:
+            return (self._folder / PLACE).read_text().strip() == self.place
+        except OSError:
+            return False
 
     def new_id(self) -> str:
         """The id of a file that will be."""

@@ -19,5 +19,5 @@ def translated() -> Iterator[None]:
 def fault_of(error: StoreError) -> Fault:
     """The fault that an error of the store is to whoever asked."""
     if isinstance(error, StoreRefused):
-        return InvalidRequest("the task holds something that cannot be kept")
-    return Unavailable("the store does not answer: no task is taken in or told of for the moment", retry_after_s=1)
+        return InvalidRequest("the request holds something that cannot be kept")
+    return Unavailable("the store does not answer: nothing is taken in or told of for the moment", retry_after_s=1)

@@ -8,9 +8,10 @@ their turn.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from remuda.core.batch import Batch, BatchState, FinishedLine, LineTask, StoredFile
+from remuda.core.batch import OPEN, Batch, BatchState, FinishedLine, LineError, LineTask, StoredFile
 from remuda.core.priority import Priority
 from remuda.core.task import NewTask, TaskState
 from remuda.store.database import Store
@@ -194,6 +195,27 @@ async def conclude_batch(store: Store, batch: Batch, files: Sequence[StoredFile]
         return True
 
     return await store.write(work)
+
+
+async def abandon_batch(store: Store, batch_id: str, error: LineError, now: float) -> None:
+    """The batch's files are lost: it has failed, whatever it was about to become, and its tasks are forgotten."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(batches)
+            .where(batches.c.id == batch_id, batches.c.state.in_(sorted(state.value for state in OPEN)))
+            .values(
+                state=BatchState.FAILED.value,
+                ending=BatchState.FAILED.value,
+                errors=msgspec.json.encode([error]).decode(),
+                ended_at=store_now(connection, now),
+                output_bytes=0,
+                error_bytes=0,
+            )
+        )
+        connection.execute(delete(tasks).where(tasks.c.batch_id == batch_id))
+
+    await store.write(work)
 
 
 def _note_written(connection: Connection, batch: Batch, written: Written, fed: Fed | None = None) -> bool:

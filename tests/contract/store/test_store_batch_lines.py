@@ -6,7 +6,7 @@ from tests.contract.store.samples import NOON
 from tests.contract.store.test_store_batches import a_file, batch_in
 from tests.contract.store.test_store_tasks import new
 
-from remuda.core.batch import Batch, BatchState, LineTask
+from remuda.core.batch import Batch, BatchState, LineError, LineTask
 from remuda.core.priority import Priority
 from remuda.core.task import Claim, Ending, TaskState
 from remuda.store import Store
@@ -14,6 +14,7 @@ from remuda.store.batch_lines import (
     LET_GO_S,
     Fed,
     Written,
+    abandon_batch,
     cancel_lines,
     conclude_batch,
     feed_batch,
@@ -164,3 +165,18 @@ async def test_a_cancelled_batch_keeps_what_was_done(store: Store):
     ended = await now_of(store)
     assert (ended.state, ended.completed) == (BatchState.CANCELLED, 1)
     assert await forget_batches(store, NOON, -1.0) == 0, "its lines are not taken out yet"
+
+
+async def test_a_batch_whose_files_are_lost(store: Store):
+    await fed_batch(store)
+    [claim] = await claim_tasks(store, "w", "m", 1, NOON, 60.0)
+    error = LineError("content_lost", "gone")
+    await abandon_batch(store, "batch_1", error, NOON)
+    batch = await now_of(store)
+    assert (batch.state, batch.errors, batch.output_bytes) == (BatchState.FAILED, [error], 0)
+    assert await lines_left(store, "batch_1") == 0
+    assert await finish_tasks(store, [(claim, Ending(TaskState.COMPLETED))], NOON, 0.0) == [None]
+    ended_at = batch.ended_at
+    await abandon_batch(store, "batch_1", LineError("other", "x"), NOON)
+    assert (await now_of(store)).ended_at == ended_at
+    assert (await now_of(store)).errors == [error]

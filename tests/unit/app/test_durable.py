@@ -31,8 +31,9 @@ async def test_room(slots: int, in_use: int, free: int, room: int, tmp_path: Pat
 
 
 async def test_batches_are_fed_while_more_tasks_may_wait(tmp_path: Path) -> None:
-    async with running_gateway(tmp_path, tasks={"max_waiting": 1, "workers": 0}) as gateway:
+    async with running_gateway(tmp_path, tasks={"max_waiting_per_key": 1, "workers": 0}) as gateway:
         durable = gateway.remuda.durable
-        assert await durable._has_room()
+        assert await durable._has_room("")
         await durable.queue.submit(NewTask("t", "", "tasks", "/v1/chat/completions", "m", b"{}"))
-        assert not await durable._has_room()
+        assert not await durable._has_room("")
+        assert await durable._has_room("another key")

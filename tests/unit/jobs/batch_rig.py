@@ -49,7 +49,7 @@ class Rig:
             has_room=self._has_room,
         )
 
-    async def _has_room(self) -> bool:
+    async def _has_room(self, key_id: str) -> bool:
         return self.has_room
 
     async def create(self, content: bytes, key_id: str = "k") -> str:

@@ -69,7 +69,7 @@ async def test_whoever_comes_next_goes_on(rig: Rig) -> None:
 
 async def test_what_somebody_else_drives_is_left_alone(rig: Rig) -> None:
     held = await rig.create(jsonl([a_line(1)]))
-    assert await take_lease(rig.store, f"batch/{held}", "other", rig.clock.wall(), 200.0)
+    assert await take_lease(rig.store, f"batch/{held}", "other", rig.clock.wall(), 100.0)
     free = await rig.create(jsonl([a_line(1)]))
     driver = driver_of(rig)
     driver.start()
@@ -117,16 +117,32 @@ async def test_a_cancelled_batch_is_seen_to_at_once(rig: Rig) -> None:
     await driver.close()
 
 
-async def test_one_that_cannot_go_on_keeps_no_other_waiting(rig: Rig) -> None:
+async def test_one_that_is_cancelled_waits_for_no_other(rig: Rig) -> None:
     rig.has_room = False
-    stuck = await rig.create(jsonl([a_line(1)]))
+    ids = [await rig.create(jsonl([a_line(1)])) for _ in range(MAX_DRIVEN + 1)]
     driver = driver_of(rig)
     driver.start()
-    await state_of(rig, stuck, BatchState.IN_PROGRESS)
-    rig.has_room = True
-    rig.files.path_of((await rig.batch(stuck)).input_file_id).unlink()
+    async with asyncio.timeout(30):
+        while [(await rig.batch(id_)).state for id_ in ids].count(BatchState.IN_PROGRESS) < MAX_DRIVEN:
+            pass
+    await rig.batches.cancel(ids[-1], "k")
+    driver.wake(ids[-1])
+    await state_of(rig, ids[-1], BatchState.CANCELLED)
+    assert len(driver) >= MAX_DRIVEN
+    await driver.close()
+
+
+async def test_one_that_cannot_go_on_keeps_no_other_waiting(rig: Rig) -> None:
+    stuck = await rig.create(jsonl([a_line(1)]))
+    output = rig.files.path_of((await rig.batch(stuck)).output_file_id)
+    output.mkdir()  # so that it cannot be written
+    driver = driver_of(rig)
+    driver.start()
     other = await rig.create(jsonl([a_line(1)]))
     driver.wake(other)
     await state_of(rig, other, BatchState.COMPLETED)
-    assert (await rig.batch(stuck)).state is BatchState.IN_PROGRESS
+    assert (await rig.batch(stuck)).state is BatchState.VALIDATING
+    output.rmdir()
+    driver.wake(stuck)
+    await state_of(rig, stuck, BatchState.COMPLETED)
     await driver.close()

@@ -10,7 +10,7 @@ import pytest
 
 from remuda.core.batch import BatchState
 from remuda.core.task import TaskState
-from remuda.jobs.batch_content import LostContent, write_at
+from remuda.jobs.batch_content import write_at
 from remuda.store import Store, open_store, store_url_in
 from remuda.store.batch_lines import finished_lines, lines_left
 from remuda.store.tasks import cancel_task
@@ -106,11 +106,26 @@ async def test_too_many_lines(store: Store, tmp_path: Path) -> None:
     assert (error.code, error.line) == ("too_many_requests", 4)
 
 
-async def test_content_that_is_gone(rig: Rig) -> None:
-    id_ = await rig.create(jsonl([a_line(1)]))
+@pytest.mark.parametrize("turns", [0, 2])
+async def test_an_input_that_is_gone(rig: Rig, turns: int) -> None:
+    id_ = await rig.create(jsonl(a_line(n) for n in range(30)))
+    await rig.turn(id_, turns)
     rig.files.path_of((await rig.batch(id_)).input_file_id).unlink()
-    await rig.turn(id_)
-    assert [error.code for error in (await rig.batch(id_)).errors] == ["file_not_found"]
+    await rig.answer(await rig.claim())
+    await rig.to_the_end(id_)
+    batch = await rig.batch(id_)
+    assert (batch.state, [error.code for error in batch.errors]) == (BatchState.FAILED, ["content_lost"])
+    assert await lines_left(rig.store, id_) == 0
+
+
+async def test_a_folder_that_is_gone_is_waited_for(rig: Rig, tmp_path: Path) -> None:
+    id_ = await rig.create(jsonl([a_line(1)]))
+    (tmp_path / "files").rename(tmp_path / "unmounted")
+    with pytest.raises(OSError, match="folder is gone"):
+        await rig.turn(id_)
+    (tmp_path / "unmounted").rename(tmp_path / "files")
+    await rig.to_the_end(id_)
+    assert (await rig.batch(id_)).state is BatchState.COMPLETED
 
 
 async def test_whoever_stops_while_looking_through_leaves_it_to_the_next(rig: Rig) -> None:
@@ -141,8 +156,10 @@ async def test_results_that_were_counted_and_are_gone_are_not_made_up(rig: Rig) 
     batch = await rig.batch(id_)
     rig.files.path_of(batch.output_file_id).write_bytes(b"")
     await rig.answer(await rig.claim(1))
-    with pytest.raises(LostContent):
-        await rig.turn(id_)
+    assert await rig.turn(id_) is None
+    batch = await rig.batch(id_)
+    assert (batch.state, [error.code for error in batch.errors]) == (BatchState.FAILED, ["content_lost"])
+    assert (batch.output_bytes, await lines_left(rig.store, id_)) == (0, 0)
 
 
 async def test_two_that_drive_at_once_double_nothing(store: Store, tmp_path: Path) -> None:

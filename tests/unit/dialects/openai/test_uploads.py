@@ -104,3 +104,18 @@ async def test_what_is_refused(caller: httpx.AsyncClient, files: Files, sent: An
     assert (answer.status_code, error["param"]) == (status, param), error
     assert left_in(files) == []
     assert files.coming_bytes == 0
+
+
+async def test_a_body_that_does_not_say_how_long_it_is(caller: httpx.AsyncClient, files: Files):
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="other"\r\n\r\n'
+        for _ in range(30):
+            yield b"x" * 100_000
+
+    answer = await caller.post(
+        "/v1/files", content=pieces(), headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "body_too_large")
+    assert left_in(files) == []
+    other = await caller.post("/v1/batches", content=b"x" * 1001)
+    assert other.status_code == 413
