@@ -122,9 +122,7 @@ NOT_OFFERED: list[Any] = [
     lambda client: client.audio.speech.create(model=TINY, voice="alloy", input="hello"),
     lambda client: client.audio.transcriptions.create(model=TINY, file=("a.wav", b"RIFF")),
     lambda client: client.moderations.create(input="hello"),
-    lambda client: client.files.list(),
     lambda client: client.fine_tuning.jobs.list(),
-    lambda client: client.batches.list(),
     lambda client: client.responses.retrieve("resp_1"),
 ]
 

@@ -37,7 +37,9 @@ from remuda.dialects.ollama import face as ollama_face
 from remuda.dialects.ollama import routes as ollama
 from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.openai import errors as openai_errors
+from remuda.dialects.openai import face as openai_face
 from remuda.dialects.openai import routes as openai
+from remuda.dialects.openai.batches import BatchRoutes
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.dialects.tasks import errors as tasks_errors
 from remuda.dialects.tasks import routes as tasks
@@ -72,6 +74,7 @@ class Parts:
     strategy: Strategy
     tasks: TaskRoutes
     work: WorkRoutes
+    batches: BatchRoutes
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
     cors: Cors
@@ -112,6 +115,7 @@ def build_app(parts: Parts) -> Front:
         is_route=is_route,
         on_answered=parts.on_answered,
         monotonic=parts.monotonic,
+        body_bounds=parts.batches.body_bounds,
     )
 
 
@@ -140,7 +144,7 @@ def inner_app(parts: Parts) -> FastAPI:
             parts.is_store_up,
         ),
         anthropic.router(),  # before OpenAI's, which has a word for whatever else is under /v1
-        openai.router(parts.fleet, parts.lane_routes, models_answer),
+        openai.router(parts.fleet, parts.lane_routes, parts.batches, models_answer),
         ollama.router(parts.fleet, parts.lane_routes, parts.keepers),
         nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
         parts.tasks.router(),
@@ -178,12 +182,12 @@ def owners() -> Owners:
 
     What nobody has below /api is Ollama's to refuse: most clients that look for something there are its own (C12).
     """
-    by_prefix = dict.fromkeys(openai.VERSIONS, openai_errors.refusal)
+    by_prefix = dict.fromkeys(openai_face.VERSIONS, openai_errors.refusal)
     by_prefix |= dict.fromkeys(anthropic.PATHS, anthropic_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
     by_prefix |= dict.fromkeys((*tasks.PATHS, *working.PATHS), tasks_errors.refusal)
-    anthropics = Guest(HEADER.encode(), openai.VERSIONS[0], anthropic_errors.refusal)
+    anthropics = Guest(HEADER.encode(), openai_face.VERSIONS[0], anthropic_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix, guests=[anthropics])
 
 
@@ -199,6 +203,7 @@ def bare_parts(version: str) -> Parts:
         strategy=EMPTY,
         tasks=TaskRoutes(),
         work=WorkRoutes(),
+        batches=BatchRoutes(),
         lane_routes=[
             *lane_routes(OpenAIFace()),
             *ollama_face.lane_routes(SystemClock()),

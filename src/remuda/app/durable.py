@@ -1,5 +1,6 @@
 """Durable tasks, put together: the queue, the worker of this process, and the routes."""
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -12,9 +13,11 @@ from remuda.app.settings import Settings, TaskSettings
 from remuda.app.task_readings import StandingKept, attach_task_readings, completed_in
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
+from remuda.core.faults import Unavailable
 from remuda.core.ids import random_ids
 from remuda.core.tasks import Tasks
 from remuda.dialects.console.first_model import model_to_try
+from remuda.dialects.openai.batches import BatchRoutes
 from remuda.dialects.tasks.asks import Defaults
 from remuda.dialects.tasks.rate import RateLimit
 from remuda.dialects.tasks.routes import TaskRoutes
@@ -23,6 +26,10 @@ from remuda.dialects.tasks.working import WorkRoutes
 from remuda.fleet.registry import Fleet, Model
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.inside import Inside
+from remuda.jobs.batch_driver import BatchDriver
+from remuda.jobs.batch_turns import BatchRules, BatchTurns
+from remuda.jobs.batches import Batches
+from remuda.jobs.files import FileBounds, Files
 from remuda.jobs.inside import InsideRunner
 from remuda.jobs.live import Live
 from remuda.jobs.queue import TaskBounds, TaskQueue
@@ -33,6 +40,8 @@ from remuda.store.database import Store
 from remuda.telemetry.metrics import Metrics
 
 WEBHOOK_PURPOSE: Final = b"remuda webhooks"
+
+log = logging.getLogger(__name__)
 
 
 class Durable:
@@ -110,6 +119,26 @@ class Durable:
             eta_s=self.eta_s,
             check_webhook=reach.check,
         )
+        self.files = Files(
+            store,
+            settings.data_dir / "files",
+            clock,
+            ids,
+            FileBounds(tasks.max_file_bytes, tasks.max_files_bytes, tasks.file_retention_s),
+        )
+        self._max_waiting, self._max_waiting_per_key = tasks.max_waiting, tasks.max_waiting_per_key
+        turns = BatchTurns(
+            store,
+            self.files,
+            clock,
+            ids,
+            BatchRules(min(BatchRules().window, 1 + tasks.max_waiting_per_key // 4), time_limit_s=tasks.time_limit_s),
+            fed=self.worker.wake,
+            cancelled=self.worker.cancelled,
+            has_room=self._has_room,
+        )
+        self.batches = BatchDriver(store, self.files, turns, clock, name, keep_s=tasks.file_retention_s)
+        self.batch_routes = BatchRoutes(self.files, Batches(store, self.files, clock, ids, wake=self.batches.wake))
 
         if tasks.make_room:
             fleet.on_waiting(partial(self._make_room, runner))
@@ -122,10 +151,18 @@ class Durable:
         self.webhooks.start()
         self._tasks.start(self.queue.keep_watch(), "watch")
         self._tasks.start(self._standing.keep(), "standing")
+        try:
+            self.files.open()
+        except OSError as error:
+            log.warning("no files are taken in, and no batches driven: %s", error)
+            return
+        self._tasks.start(self.files.keep_tidy(), "files")
+        self.batches.start()
 
     async def close(self) -> None:
         """Give back what is under way: another worker, or this one when it is started again, goes on with it."""
         await self._tasks.close()
+        await self.batches.close()
         await self.queue.close()
         await self.worker.close()
         await self.webhooks.close()
@@ -158,6 +195,14 @@ class Durable:
 
     def _is_loaded(self) -> bool:
         return any(replica.is_routable for replica in self._fleet.replicas())
+
+    async def _has_room(self, key_id: str) -> bool:
+        """Whether more lines of the key's batches may wait: what it submits singly finds room beside them."""
+        try:
+            waiting = await self.queue.waiting()
+        except Unavailable:
+            return False
+        return waiting.total < self._max_waiting and waiting.by_key.get(key_id, 0) <= self._max_waiting_per_key // 2
 
     def eta_s(self, model: str, position: int) -> float | None:
         """About how long until the task at this place of the model's queue begins, as it went lately."""

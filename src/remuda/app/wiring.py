@@ -309,6 +309,7 @@ class Remuda:
             strategy=self.strategy,
             tasks=self.durable.routes,
             work=self.durable.work_routes,
+            batches=self.durable.batch_routes,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.unready,

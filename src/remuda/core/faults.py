@@ -116,6 +116,18 @@ class UnknownTask(Fault):
     code = "task_not_found"
 
 
+class UnknownFile(Fault):
+    """There is no such file here, or none any more."""
+
+    code = "file_not_found"
+
+
+class UnknownBatch(Fault):
+    """There is no such batch here, or none any more."""
+
+    code = "batch_not_found"
+
+
 class TaskTimeLimit(Fault):
     """The task took longer than it may."""
 

@@ -66,7 +66,7 @@ class InsideRun:
         self._text: list[str] = []
         self._error: bytes = b""
         self.tokens = 0
-        self._is_streamed = b'"stream":true' in claim.body
+        self._is_streamed = _is_streamed(claim.body)
         listen = self._heard if self._is_streamed else None
         self._asked = inside.ask(route, claim.body, claim.key_id, claim.id, listen=listen)
 
@@ -107,6 +107,21 @@ class InsideRun:
         # A stream's status says how it began.
         status = answer.status if answer.status >= HTTP_ERRORS else HTTPStatus.BAD_GATEWAY
         return Outcome(status, self._error or answer.body, None, record, record.fault or code, message)
+
+
+class _Streamed(msgspec.Struct):
+    stream: Any = None
+
+
+_decode_streamed: Final = msgspec.json.Decoder(_Streamed).decode
+
+
+def _is_streamed(body: bytes) -> bool:
+    """Whether `body` asks for an answer that comes piece by piece."""
+    try:
+        return _decode_streamed(body).stream is True
+    except (msgspec.DecodeError, RecursionError):
+        return False
 
 
 def _said(body: bytes) -> tuple[str, str]:

@@ -2,17 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from remuda.core.clock import Clock
 from remuda.core.delivery import DeliveryEntry
-from remuda.core.faults import Fault, InvalidRequest, QueueFull, RateLimited, Taken, Unavailable, UnknownTask
+from remuda.core.faults import QueueFull, RateLimited, Taken, Unavailable, UnknownTask
 from remuda.core.task import NewTask, Task, TaskResult, TaskState
 from remuda.core.tasks import Tasks
 from remuda.jobs.live import Live
+from remuda.jobs.translated import fault_of, translated
 from remuda.store.database import Store
 from remuda.store.deliveries import deliveries_of
 from remuda.store.errors import StoreError, StoreRefused
@@ -96,12 +96,12 @@ class TaskQueue:
 
     async def find(self, id_: str, key_id: str | None) -> Task:
         """The task, if it is that key's (None: whoever's); raises UnknownTask, Unavailable."""
-        with _translated():
+        with translated():
             return _seen(await find_task(self._store, id_), key_id)
 
     async def result(self, id_: str, key_id: str | None) -> TaskResult:
         """The task with what came of it; raises UnknownTask, Unavailable."""
-        with _translated():
+        with translated():
             found = await task_result(self._store, id_)
         _seen(None if found is None else found.task, key_id)
         assert found is not None
@@ -109,17 +109,17 @@ class TaskQueue:
 
     async def position(self, id_: str) -> int | None:
         """Its place among those that wait for the same model, 1 is next; None where it does not wait."""
-        with _translated():
+        with translated():
             return await position_of(self._store, id_)
 
     async def page(self, wanted: TaskFilter, limit: int, before: int | None) -> list[Task]:
         """Tasks, newest first; raises Unavailable."""
-        with _translated():
+        with translated():
             return await task_page(self._store, wanted, limit, before)
 
     async def cancel(self, id_: str, key_id: str | None) -> Task:
         """Cancel it, where it is under way; the task as it stands then. Raises UnknownTask, Unavailable."""
-        with _translated():
+        with translated():
             before = _seen(await find_task(self._store, id_), key_id)
             task = await cancel_task(self._store, id_, self._clock.wall(), self._bounds.retention_s)
         if task is not None and task.state is TaskState.CANCELLED:
@@ -130,7 +130,7 @@ class TaskQueue:
 
     async def retry(self, id_: str, key_id: str | None) -> Task:
         """Let a task that failed, died or was cancelled run again. Raises UnknownTask, Taken, Unavailable."""
-        with _translated():
+        with translated():
             before = _seen(await find_task(self._store, id_), key_id)
             if before.state is TaskState.COMPLETED or not before.state.is_over:
                 raise Taken(f"the task is {before.state.value}: only one that failed or was cancelled is retried")
@@ -141,7 +141,7 @@ class TaskQueue:
 
     async def deliveries(self, id_: str, key_id: str | None) -> list[DeliveryEntry]:
         """The log of how its webhook was told; raises UnknownTask, Unavailable."""
-        with _translated():
+        with translated():
             _seen(await find_task(self._store, id_), key_id)
             return await deliveries_of(self._store, id_)
 
@@ -150,7 +150,7 @@ class TaskQueue:
         now = self._clock.monotonic()
         if now - self._counted_at >= BACKLOG_S:
             self._counted_at = now
-            with _translated():
+            with translated():
                 self._counted = await backlog(self._store)
         return self._counted
 
@@ -215,25 +215,11 @@ class TaskQueue:
                 return
             for _, done in batch:
                 if not done.done():
-                    done.set_exception(_fault_of(error))
+                    done.set_exception(fault_of(error))
             return
         for (_, done), submitted in zip(batch, results, strict=True):
             if not done.done():
                 done.set_result(submitted)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except StoreError as error:
-        raise _fault_of(error) from error
-
-
-def _fault_of(error: StoreError) -> Fault:
-    if isinstance(error, StoreRefused):
-        return InvalidRequest("the task holds something that cannot be kept")
-    return Unavailable("the store does not answer: no task is taken in or told of for the moment", retry_after_s=1)
 
 
 def _seen(task: Task | None, key_id: str | None) -> Task:

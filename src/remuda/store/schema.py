@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -216,6 +217,9 @@ tasks = Table(
     Column("error_message", Text, nullable=False),
     Column("text", Text),
     Column("result", LargeBinary),
+    Column("batch_id", Text),
+    Column("custom_id", Text),
+    Column("line", BigInteger),
     UniqueConstraint("key_id", "idempotency_key"),
     # Whose turn it is, and the last one of a key.
     Index(None, "state", "model", "urgency", "rank", "seq"),
@@ -223,10 +227,76 @@ tasks = Table(
     Index(None, "state", "due_at"),
     Index(None, "key_id", "seq"),
     Index(None, "user_id", "seq"),
+    # Of what belongs to no batch there is nothing in it, and nothing that a claim changes stands in it.
+    Index(
+        None,
+        "batch_id",
+        "line",
+        sqlite_where=text("batch_id IS NOT NULL"),
+        postgresql_where=text("batch_id IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 """Asks that are answered later. `due_at`: when a delayed one may be tried again, when a running one's lease ends, when
-one that is over is forgotten."""
+one that is over is forgotten; a line of a batch is not forgotten before it stands in the batch's file. `custom_id`,
+`line`: of its line."""
+
+files = Table(
+    "files",
+    metadata,
+    Column("seq", row_id, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("key_id", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("place", Text, nullable=False),
+    Index(None, "key_id", "seq"),
+    Index(None, "expires_at"),
+    sqlite_autoincrement=True,
+)
+"""Files that clients have handed in, and those with the results of batches. `place`: the data folder in which the
+content lies, under the file's id."""
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("seq", row_id, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("key_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("ending", Text),
+    Column("endpoint", Text, nullable=False),
+    Column("input_file_id", Text, nullable=False),
+    Column("output_file_id", Text, nullable=False),
+    Column("error_file_id", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("errors", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("in_progress_at", Double),
+    Column("finalizing_at", Double),
+    Column("cancelling_at", Double),
+    Column("ended_at", Double),
+    Column("output_keep_s", Double),
+    Column("total", BigInteger, nullable=False),
+    Column("completed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("input_bytes", BigInteger, nullable=False),
+    Column("fed_bytes", BigInteger, nullable=False),
+    Column("fed_lines", BigInteger, nullable=False),
+    Column("output_bytes", BigInteger, nullable=False),
+    Column("error_bytes", BigInteger, nullable=False),
+    Index(None, "key_id", "seq"),
+    Index(None, "state", "seq"),
+    Index(None, "input_file_id"),
+    sqlite_autoincrement=True,
+)
+"""Files of asks, and how far each has come: `fed_bytes` of the input are tasks, `output_bytes` and `error_bytes` of the
+results count. `metadata`, `errors`: JSON."""
 
 deliveries = Table(
     "deliveries",

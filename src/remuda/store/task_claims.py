@@ -210,7 +210,9 @@ async def tidy_tasks(
             .values(state=TaskState.QUEUED.value, due_at=moment)
         ).rowcount
         over = [state.value for state in TaskState if state.is_over]
-        old = select(tasks.c.seq).where(tasks.c.state.in_(over), tasks.c.due_at <= moment).limit(MAX_EXPIRED)
+        # The driver of a batch forgets its lines, when they stand in its files.
+        is_old = and_(tasks.c.state.in_(over), tasks.c.due_at <= moment, tasks.c.batch_id.is_(None))
+        old = select(tasks.c.seq).where(is_old).limit(MAX_EXPIRED)
         forgotten = connection.execute(delete(tasks).where(tasks.c.seq.in_(old.scalar_subquery()))).rowcount
         return Tidied(readied, lost, forgotten)
 

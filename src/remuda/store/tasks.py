@@ -258,36 +258,40 @@ def _submit(connection: Connection, new: NewTask, now: float) -> Submitted:
         if id_ is not None:
             return Submitted(id_, is_new=False)
     moment = store_now(connection, now)
-    connection.execute(
-        insert(tasks).values(
-            id=new.id,
-            state=TaskState.QUEUED.value,
-            urgency=int(new.priority),
-            rank=_rank(connection, new),
-            model=new.model,
-            key_id=new.key_id,
-            user_id=new.user_id,
-            dialect=new.dialect,
-            path=new.path,
-            body=new.body,
-            idempotency_key=new.idempotency_key,
-            webhook=new.webhook,
-            time_limit_s=new.time_limit_s,
-            created_at=moment,
-            due_at=moment,
-            attempts=0,
-            claims=0,
-            progress=0,
-            prompt_tokens=0,
-            status=0,
-            error_type="",
-            error_message="",
-        )
-    )
+    connection.execute(insert(tasks).values(row_of(new, next_rank(connection, new), moment)))
     return Submitted(new.id, is_new=True)
 
 
-def _rank(connection: Connection, new: NewTask) -> float:
+def row_of(new: NewTask, rank: float, moment: float) -> dict[str, Any]:
+    """The row of a task that is submitted."""
+    return {
+        "id": new.id,
+        "state": TaskState.QUEUED.value,
+        "urgency": int(new.priority),
+        "rank": rank,
+        "model": new.model,
+        "key_id": new.key_id,
+        "user_id": new.user_id,
+        "dialect": new.dialect,
+        "path": new.path,
+        "body": new.body,
+        "idempotency_key": new.idempotency_key,
+        "webhook": new.webhook,
+        "time_limit_s": new.time_limit_s,
+        "created_at": moment,
+        "due_at": moment,
+        "attempts": 0,
+        "claims": 0,
+        "progress": 0,
+        "prompt_tokens": 0,
+        "status": 0,
+        "error_type": "",
+        "error_message": "",
+    }
+
+
+def next_rank(connection: Connection, new: NewTask) -> float:
+    """The rank that a task submitted now gets; one more for each that follows it of the same key, model and class."""
     beside = and_(
         tasks.c.state == TaskState.QUEUED.value, tasks.c.model == new.model, tasks.c.urgency == int(new.priority)
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from remuda.core.task import NewTask
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import running_gateway
 
@@ -27,3 +28,12 @@ async def test_room(slots: int, in_use: int, free: int, room: int, tmp_path: Pat
         assert remuda.durable.room("fake") == room
         replica.slots.in_use = 0
         assert remuda.durable.room("nobody knows it") == 1
+
+
+async def test_batches_are_fed_while_more_tasks_may_wait(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, tasks={"max_waiting_per_key": 1, "workers": 0}) as gateway:
+        durable = gateway.remuda.durable
+        assert await durable._has_room("")
+        await durable.queue.submit(NewTask("t", "", "tasks", "/v1/chat/completions", "m", b"{}"))
+        assert not await durable._has_room("")
+        assert await durable._has_room("another key")

@@ -72,3 +72,11 @@ async def test_a_body_that_is_wrong_is_refused_as_for_anybody(tmp_path: Path) ->
         outcome = await outcome_of(gateway, claim(n="many"))
         assert (outcome.status, outcome.error_type) == (400, "invalid_request")
         assert "n" in outcome.error_message
+
+
+async def test_what_only_looks_like_a_wish_for_a_stream_is_none(tmp_path: Path) -> None:
+    async with FakeUpstream() as fake, running_gateway(tmp_path, upstreams=[{"url": fake.url}]) as gateway:
+        outcome = await outcome_of(gateway, claim(metadata={"stream": True}))
+        assert msgspec.json.decode(outcome.body)["object"] == "chat.completion"
+        odd = await outcome_of(gateway, claim(stream="yes"))
+        assert odd.status == 400

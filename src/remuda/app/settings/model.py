@@ -339,7 +339,7 @@ class JournalSettings(Section):
 
 
 class TaskSettings(Section):
-    """Work that is accepted now and done later: `POST /generate`."""
+    """Work that is accepted now and done later: `POST /generate`, and batches."""
 
     workers: Annotated[Whole, Field(ge=0, le=10_000)] = 16
     """Tasks that this process has answered at once. 0: none; `remuda worker` does the work."""
@@ -383,6 +383,12 @@ class TaskSettings(Section):
     """How long one try may take."""
     webhook_backoff_s: Annotated[Seconds, Field(gt=0, le=86_400)] = 5
     """How long until the second try; twice as long until each further one, at most an hour, and up to half of it less at random."""  # noqa: E501
+    max_file_bytes: Annotated[Size, Field(ge=KIB)] = 512 * MIB
+    """Longest file that is taken in at `/v1/files`; `server.max_body_bytes` does not hold there."""
+    max_files_bytes: Annotated[Size, Field(ge=KIB)] = 16 * 1024 * MIB
+    """How much all files together may take of the data folder; more are answered 503."""
+    file_retention_s: Annotated[Seconds, Field(ge=3600, le=31_536_000)] = 30 * 86_400
+    """How long a file is kept, where its owner does not say it, and a batch that is over."""
 
 
 class LogSettings(Section):

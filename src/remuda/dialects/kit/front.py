@@ -6,7 +6,7 @@ answer, whatever made it, leaves without the standing headers, and nothing unexp
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -51,7 +51,9 @@ class Front:
         is_route: Callable[[Scope], bool],
         on_answered: OnAnswered = lambda method, template, status, seconds: None,
         monotonic: Callable[[], float] = lambda: 0.0,
+        body_bounds: Mapping[str, int] | None = None,
     ) -> None:
+        """`body_bounds`: paths to which bodies of other lengths than `max_body_bytes` may be posted."""
         self.app = app
         self._on_answered = on_answered
         self._monotonic = monotonic
@@ -63,6 +65,7 @@ class Front:
         self._max_body_bytes = max_body_bytes
         self._on_key_used = on_key_used
         self._is_route = is_route
+        self._body_bounds = body_bounds or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket; anything else (start and end of the application) passes through."""
@@ -87,11 +90,12 @@ class Front:
                 await answer.refuse(self._preflight(head.origin, head.asked_names))
                 return answer.status, ""
             self._admit(scope, head, self._policy.need(method, path))
-            if head.length > self._max_body_bytes:
-                raise _too_large(self._max_body_bytes)
+            limit = self._body_bounds.get(path, self._max_body_bytes) if method == "POST" else self._max_body_bytes
+            if head.length > limit:
+                raise _too_large(limit)
             # A GET without its body is what HEAD is, and so it holds for every route without a word there.
             inner = {**scope, "method": "GET"} if method == "HEAD" else scope
-            await self.app(inner, _bounded(receive, self._max_body_bytes), answer.send)
+            await self.app(inner, _bounded(receive, limit), answer.send)
         except Fault as fault:
             await answer.refuse(self._owners.refusal(path, fault, head.id, scope["headers"]))
         except Exception:

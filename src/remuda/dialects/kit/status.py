@@ -19,6 +19,8 @@ STATUS: Final[dict[type[Fault], int]] = {
     faults.UnknownModel: 404,
     faults.UnknownNode: 404,
     faults.UnknownTask: 404,
+    faults.UnknownFile: 404,
+    faults.UnknownBatch: 404,
     faults.UnknownRoute: 404,
     faults.MethodNotAllowed: 405,
     faults.Taken: 409,

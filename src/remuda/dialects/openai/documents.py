@@ -4,7 +4,7 @@ from typing import Final
 
 from remuda.core.ask import Operation
 from remuda.dialects.kit.documents import Described, event_stream
-from remuda.dialects.openai import schemas
+from remuda.dialects.openai import batch_schemas, schemas
 
 SCHEMAS: Final = (
     schemas.ChatBody,
@@ -14,6 +14,12 @@ SCHEMAS: Final = (
     schemas.RerankBody,
     schemas.ModelList,
     schemas.ErrorBody,
+    batch_schemas.FileObject,
+    batch_schemas.FileList,
+    batch_schemas.DeletedFile,
+    batch_schemas.NewBatchBody,
+    batch_schemas.BatchObject,
+    batch_schemas.BatchList,
 )
 
 

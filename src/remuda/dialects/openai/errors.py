@@ -24,6 +24,8 @@ STATUS: Final[dict[type[Fault], tuple[int, str]]] = {
     faults.UnknownModel: (404, "invalid_request_error"),
     faults.UnknownNode: (404, "invalid_request_error"),
     faults.UnknownTask: (404, "invalid_request_error"),
+    faults.UnknownFile: (404, "invalid_request_error"),
+    faults.UnknownBatch: (404, "invalid_request_error"),
     faults.UnknownRoute: (404, "invalid_request_error"),
     faults.MethodNotAllowed: (405, "invalid_request_error"),
     faults.Taken: (409, "invalid_request_error"),

@@ -14,6 +14,8 @@ from remuda.dialects.openai.schemas import ChatBody, CompletionBody, EmbeddingBo
 from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal
 
 NAME: Final = "openai"
+VERSIONS: Final = ("/v1", "/v2")
+"""`/v2` is the same as `/v1` (C16)."""
 
 MAX_CHOICES: Final = 128
 """OpenAI's own bound on `n`."""

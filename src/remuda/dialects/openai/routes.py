@@ -12,32 +12,32 @@ from remuda.dialects.kit.access import Access, Rule
 from remuda.dialects.kit.documents import json_of
 from remuda.dialects.kit.lane_routes import add_lane_route, operation_id
 from remuda.dialects.kit.plain import PlainRoute
+from remuda.dialects.openai import batches
 from remuda.dialects.openai.documents import OPERATIONS
-from remuda.dialects.openai.face import NAME
+from remuda.dialects.openai.face import NAME, VERSIONS
 from remuda.dialects.openai.models import listed, retrieved
 from remuda.dialects.openai.schemas import ModelList, ModelObject
 from remuda.fleet.registry import Fleet
 from remuda.gateway.face import LaneRoute
 
-VERSIONS: Final = ("/v1", "/v2")
-"""`/v2` is the same as `/v1` (C16)."""
 METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 """What OpenAI's own surface and document S1 (row 63) use."""
 
-RULES: Final = tuple(Rule(prefix + "/*", Access(Scope.INFERENCE, also=Scope.READ), methods=None) for prefix in VERSIONS)
+RULES: Final = (
+    *(Rule(prefix + "/*", Access(Scope.INFERENCE, also=Scope.READ), methods=None) for prefix in VERSIONS),
+    *batches.RULES,
+)
 """Nothing under these paths manages anything: a key for inference may list models, and hears what is not offered."""
 
 BELOW: Final = "/{rest:path}"
 _NOT_OFFERED: Final = {
     "assistants": "assistants: send the whole conversation to /v1/chat/completions instead",
     "audio": "audio, neither speech nor transcription: no engine here speaks or listens",
-    "batches": "OpenAI's batches: send the requests themselves, they are queued fairly",
     "chat/completions" + BELOW: "stored chat completions: it does not keep them for clients",
     "chatkit": "ChatKit sessions",
     "containers": "containers",
     "conversations": "kept conversations: send the whole conversation with each request",
     "evals": "evaluations",
-    "files": "file storage: send contents inside the request",
     "fine_tuning": "fine-tuning: models are trained elsewhere and brought here as files",
     "images": "images: no engine here draws",
     "moderations": "moderation: no model here is made for it",
@@ -65,11 +65,15 @@ OtherWords = Callable[[Fleet, Request, str | None], Response | None]
 
 
 def router(
-    fleet: Fleet, lane_routes: Iterable[LaneRoute], other_words: OtherWords = lambda fleet, request, name: None
+    fleet: Fleet,
+    lane_routes: Iterable[LaneRoute],
+    batch_routes: batches.BatchRoutes,
+    other_words: OtherWords = lambda fleet, request, name: None,
 ) -> APIRouter:
     """All of OpenAI's paths but what the lane answers."""
     routes = APIRouter(tags=["openai"], default_response_class=Response)
     _add_models(routes, fleet, other_words)
+    batch_routes.add_to(routes)
     for route in lane_routes:
         if route.operation is not None and route.face.name == NAME:
             add_lane_route(routes, route.path, OPERATIONS[route.operation])
