@@ -41,7 +41,9 @@ from remuda.dialects.openai import routes as openai
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.dialects.tasks import errors as tasks_errors
 from remuda.dialects.tasks import routes as tasks
+from remuda.dialects.tasks import working
 from remuda.dialects.tasks.routes import TaskRoutes
+from remuda.dialects.tasks.working import WorkRoutes
 from remuda.fleet.registry import Fleet
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.face import LaneRoute
@@ -69,6 +71,7 @@ class Parts:
     keepers: Keepers
     strategy: Strategy
     tasks: TaskRoutes
+    work: WorkRoutes
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
     cors: Cors
@@ -141,6 +144,7 @@ def inner_app(parts: Parts) -> FastAPI:
         ollama.router(parts.fleet, parts.lane_routes, parts.keepers),
         nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
         parts.tasks.router(),
+        parts.work.router(),
         account.router(parts.log_in, parts.gatekeeper.client_of),
     )
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
@@ -164,6 +168,7 @@ def policy() -> Policy:
         nodes.RULES,
         account.RULES,
         tasks.RULES,
+        working.RULES,
     )
     return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
@@ -177,7 +182,7 @@ def owners() -> Owners:
     by_prefix |= dict.fromkeys(anthropic.PATHS, anthropic_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
-    by_prefix |= dict.fromkeys(tasks.PATHS, tasks_errors.refusal)
+    by_prefix |= dict.fromkeys((*tasks.PATHS, *working.PATHS), tasks_errors.refusal)
     anthropics = Guest(HEADER.encode(), openai.VERSIONS[0], anthropic_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix, guests=[anthropics])
 
@@ -193,6 +198,7 @@ def bare_parts(version: str) -> Parts:
         keepers=NOBODY,
         strategy=EMPTY,
         tasks=TaskRoutes(),
+        work=WorkRoutes(),
         lane_routes=[
             *lane_routes(OpenAIFace()),
             *ollama_face.lane_routes(SystemClock()),

@@ -3,11 +3,12 @@
 import os
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from remuda import __version__
 from remuda.app.sealing import Sealer
-from remuda.app.settings import Settings
+from remuda.app.settings import Settings, TaskSettings
 from remuda.app.task_readings import StandingKept, attach_task_readings, completed_in
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
@@ -18,6 +19,7 @@ from remuda.dialects.tasks.asks import Defaults
 from remuda.dialects.tasks.rate import RateLimit
 from remuda.dialects.tasks.routes import TaskRoutes
 from remuda.dialects.tasks.webhooks import message_of
+from remuda.dialects.tasks.working import WorkRoutes
 from remuda.fleet.registry import Fleet, Model
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.inside import Inside
@@ -56,10 +58,9 @@ class Durable:
         self._is_working = tasks.workers > 0
         self.inside = inside
         live = Live()
-        name = f"{socket.gethostname()[:64]} {os.getpid()} {ids()}"
         reach = Reach(tasks.webhook_allow_private)
         self.webhooks = Webhooks(
-            name,
+            worker_name(),
             store,
             Sender(reach, timeout_s=tasks.webhook_timeout_s, agent=f"remuda/{__version__}"),
             message_of,
@@ -73,15 +74,17 @@ class Durable:
                 retention_s=tasks.retention_s,
             ),
         )
+        routes = {route.path: route for route in lane_routes}
+        runner = InsideRunner(inside, routes)
         self.worker = Worker(
-            name,
+            worker_name(),
             store,
-            InsideRunner(inside, {route.path: route for route in lane_routes}),
-            self.room,
+            runner,
+            self._room_now,
             live,
             clock,
             system_chance,
-            WorkerRules(concurrency=tasks.workers, max_attempts=tasks.max_attempts, retention_s=tasks.retention_s),
+            worker_rules(tasks),
             completed_in(metrics, clock),
         )
         self.queue = TaskQueue(
@@ -106,6 +109,10 @@ class Durable:
             eta_s=self.eta_s,
             check_webhook=reach.check,
         )
+
+        if tasks.make_room:
+            fleet.on_waiting(partial(self._make_room, runner))
+        self.work_routes = WorkRoutes(runner, live=live, room=self.room, takes=routes.__contains__)
 
     def start(self) -> None:
         """Begin to work."""
@@ -140,6 +147,17 @@ class Durable:
     def _is_loaded(self) -> bool:
         return any(replica.is_routable for replica in self._fleet.replicas())
 
+    def _make_room(self, runner: InsideRunner, model: Model) -> None:
+        runner.make_room(lambda name: self._is_served_by(name, model))
+
+    def _is_served_by(self, name: str, model: Model) -> bool:
+        """Whether a task for `name` takes the slots of `model`."""
+        found = self._fleet.look_up(name)
+        return found is not None and (_meant(found) is _meant(model))
+
+    async def _room_now(self, name: str) -> int:
+        return self.room(name)
+
     def eta_s(self, model: str, position: int) -> float | None:
         """About how long until the task at this place of the model's queue begins, as it went lately."""
         return self.worker.eta_s(model, position)
@@ -149,6 +167,21 @@ def webhook_key(settings: Settings, sealer: Sealer) -> bytes:
     """What webhooks are signed with; raises CredentialError."""
     secret = settings.tasks.webhook_secret
     return sealer.derived(WEBHOOK_PURPOSE) if secret is None else key_in(secret.get_secret_value())
+
+
+def worker_name() -> str:
+    """A name that no worker has had before."""
+    return f"{socket.gethostname()[:64]} {os.getpid()} {random_ids()()}"
+
+
+def worker_rules(tasks: TaskSettings) -> WorkerRules:
+    """How workers go about it."""
+    return WorkerRules(
+        concurrency=tasks.workers,
+        max_attempts=tasks.max_attempts,
+        lease_s=tasks.lease_s,
+        retention_s=tasks.retention_s,
+    )
 
 
 def _meant(model: Model) -> Model:

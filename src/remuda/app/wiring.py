@@ -42,8 +42,11 @@ from remuda.dialects.control.health import Vitals
 from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
+from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
+from remuda.engines.protocol import Engine
+from remuda.engines.transformers.adapter import Transformers
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Aliased, Asked, Asking, Fleet, FleetChange
@@ -224,6 +227,13 @@ class Remuda:
             except Fault as fault:
                 log.warning("%s", fault)
 
+    def drain(self) -> None:
+        """Take no new requests; those in progress go on."""
+        self.is_draining = True
+        self.durable.worker.drain()
+        self.lane.is_draining = True
+        self.gateway.drain()
+
     async def _close(self) -> None:
         await self.durable.close()
         await self.gateway.close()
@@ -298,6 +308,7 @@ class Remuda:
             keepers=keeping,
             strategy=self.strategy,
             tasks=self.durable.routes,
+            work=self.durable.work_routes,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.unready,
@@ -374,8 +385,11 @@ class Remuda:
     def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
-        engine = LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings))
-        source = LocalSource(engine, self.fleet.apply, deadlines)
+        engines: dict[EngineKind, Engine] = {
+            EngineKind.LLAMA_CPP: LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings)),
+            EngineKind.TRANSFORMERS: Transformers(),
+        }
+        source = LocalSource(engines, self.fleet.apply, deadlines)
 
         def changed(state: LocalModelState) -> None:
             source.changed(state)

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 LAST_CLASS_EVERY: Final = 8
 """One claim in so many is for the least urgent class that waits, so that the others cannot starve it."""
 CALLED_OFF: Final = 499
+AWAY: Final = 503
+MADE_ROOM: Final = "made_room"
 RETRIED: Final = frozenset({408, 425, 429})
 """Statuses below 500 that another try may not bring."""
 OURS: Final = 500
@@ -70,7 +72,6 @@ class _Run:
     running: Running
     is_unwanted: bool = False
     """Cancelled, or somebody else's by now."""
-    makes_room: bool = False
     task: "asyncio.Task[None] | None" = field(default=None)
 
 
@@ -82,7 +83,7 @@ class Worker:
         name: str,
         store: Store,
         runner: Runner,
-        room: Callable[[str], int],
+        room: Callable[[str], Awaitable[int]],
         live: Live,
         clock: Clock,
         chance: Chance,
@@ -107,6 +108,7 @@ class Worker:
         self._tasks = Tasks("worker")
         self._claims = 0
         self._pace: dict[str, _Pace] = {}
+        self._is_draining = False
         self._is_stopping = False
         self._on_completed = on_completed
         self.claimed = 0
@@ -151,22 +153,14 @@ class Worker:
             run.is_unwanted = True
             run.running.stop()
 
-    def make_room(self, model: str) -> bool:
-        """Others wait for a slot of `model`: give up the task that was begun last; False where there is none that may
-        be. A task that has made room before as often as it may be tried is left in peace."""
-        for run in reversed(self._runs.values()):
-            claim = run.claim
-            if claim.model == model and not run.makes_room and claim.number - claim.attempt < self.rules.max_attempts:
-                run.makes_room = True
-                run.running.stop()
-                return True
-        return False
+    def drain(self) -> None:
+        """Take nothing new; what runs goes on."""
+        self._is_draining = True
 
     async def close(self) -> None:
         """Stop what runs, let other workers have it at once, and keep what has ended."""
-        self._is_stopping = True
+        self._is_draining = self._is_stopping = True
         for run in list(self._runs.values()):
-            run.makes_room = True
             run.running.stop()
         waiting = [run.task for run in self._runs.values() if run.task is not None]
         if waiting:
@@ -205,10 +199,10 @@ class Worker:
             woken.clear()
 
     async def _claim(self) -> None:
-        if self._is_stopping or len(self._runs) >= self.rules.concurrency:
+        if self._is_draining or len(self._runs) >= self.rules.concurrency:
             return
         for model in await waiting_models(self._store):
-            room = min(self._room(model), self.rules.concurrency - len(self._runs))
+            room = min(await self._room(model), self.rules.concurrency - len(self._runs))
             if room <= 0:
                 continue
             self._claims += 1
@@ -259,7 +253,7 @@ class Worker:
 
     async def _conclude(self, run: _Run, outcome: Outcome) -> None:
         claim, rules = run.claim, self.rules
-        if run.makes_room and outcome.status == CALLED_OFF:
+        if outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
             await self._put_back(claim, 0.0, "", "", counts=False)
         elif run.is_unwanted:
             self._end(claim, _ending(TaskState.CANCELLED, outcome))

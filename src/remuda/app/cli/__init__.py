@@ -25,6 +25,7 @@ from remuda.app.cli.serve import serve
 from remuda.app.cli.tasks import tasks
 from remuda.app.cli.users import users
 from remuda.app.cli.version import version
+from remuda.app.cli.worker import worker
 from remuda.app.exits import CommandError, Exit
 
 app = typer.Typer(
@@ -55,7 +56,7 @@ def root(
         typer.echo(context.get_help())
 
 
-for command in (serve, models, explain, check, doctor, routes, backup, restore, version):
+for command in (serve, worker, models, explain, check, doctor, routes, backup, restore, version):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(nodes, name="nodes")

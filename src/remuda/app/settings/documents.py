@@ -33,6 +33,9 @@ def read_documents(environ: Mapping[str, str], folder: Path) -> tuple[list[tuple
         if named_by is None:
             problems.append(Problem(ENGINE, "", f"needs one of {', '.join(MODEL_OF)}, not {engine[:40]!r}"))
         elif model := environ.get(named_by, "").strip():
+            if engine == "transformers":
+                found.append((("transformers", "models"), named_by, [Text(model, folder)]))
+                model = (folder / model).name if (folder / model).is_dir() else model  # what it is offered as
             found.append((("tasks", "model"), named_by, Text(model, folder)))
     return found, problems
 

@@ -19,6 +19,7 @@ from remuda.core.node import NodeKind
 
 _SIZE = re.compile(r"(\d{1,15}) ?(B|KiB|MiB|GiB)?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 _UNITS = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
@@ -105,6 +106,18 @@ def _path(value: Any) -> Any:
         raise ValueError("a path holds no null character")
     path = Path(value).expanduser()
     return value.folder / path if isinstance(value, Text) else path
+
+
+def _model_place(value: Any) -> Any:
+    """A folder, made absolute, or a name of the hub as it is: a folder that is there, or that is written as one."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"needs a folder or a model's name, not {_shown(value)}")
+    path = _path(value).absolute()
+    if value.startswith(("/", ".", "~", "\\")) or path.is_dir() or path.anchor == Path(value).anchor:
+        return str(path)
+    if not _HUB_NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is neither a folder nor a name of the hub, such as gpt2 or org/name")
+    return str(value)
 
 
 def _program(value: Any) -> Any:
@@ -220,6 +233,8 @@ Size = Annotated[
     _schema(anyOf=[{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d+ ?(B|KiB|MiB|GiB)$"}]),
 ]
 """Bytes: a whole number, or a text such as `32MiB`."""
+ModelPlace = Annotated[str, BeforeValidator(_model_place)]
+"""A model in transformers' format: its folder (absolute), or its name on the Hugging Face hub."""
 Location = Annotated[Path, BeforeValidator(_path)]
 """A file or folder. `~` is the home folder; relative to the file the value stands in, else to the working folder."""
 Program = Annotated[Path, BeforeValidator(_program)]

@@ -18,6 +18,7 @@ from remuda.app.settings.kinds import (
     Host,
     Listener,
     Location,
+    ModelPlace,
     Name,
     Network,
     Networks,
@@ -124,7 +125,7 @@ class ModelSettings(Section):
     """The models this machine serves itself."""
 
     paths: tuple[Location, ...] = ()
-    """GGUF files, or folders whose GGUF files are all offered. A model is loaded when it is first asked for."""
+    """GGUF files, folders whose GGUF files are all offered, or folders with one model in transformers' format (`config.json` and `*.safetensors`). A model is loaded when it is first asked for."""  # noqa: E501
     max_loaded: Count = 2
     """How many models are loaded at once; the one unused for longest makes room."""
     idle_unload_s: Seconds = 900
@@ -187,6 +188,21 @@ class LlamaCppSettings(Section):
     """Prompt tokens read in one step. Small, because a request that is given up ends only between two steps."""
     prefer_tcp: Flag = False
     """Speak to engines over loopback ports even where the system has unix sockets."""
+
+
+class TransformersSettings(Section):
+    """How models in transformers' format are served. Needs the extra: `pip install 'remuda[transformers]'`."""
+
+    models: tuple[ModelPlace, ...] = ()
+    """Such models, each by its folder or by its name on the Hugging Face hub (`gpt2`, `org/name`), from where it is downloaded when it is first loaded unless `HF_HUB_OFFLINE` is set. The variables `MODEL_BACKEND=transformers` and `MODEL_NAME` set one too."""  # noqa: E501
+    slots: Annotated[Whole, Field(ge=1, le=64)] = 1
+    """How many requests one model works on at once; each takes its turn on the same processor or GPU, so that more make all slower."""  # noqa: E501
+    context: Annotated[Whole, Field(ge=64, le=16_777_216)] | None = None
+    """Tokens that prompt and answer may have together. Default: what the model was trained for, at most 4096."""
+    threads: Annotated[Whole, Field(ge=1, le=4096)] | None = None
+    """Processor threads of one model; default: one for each core."""
+    device: Name | None = None
+    """Where it computes, in torch's words: `cpu`, `cuda`, `cuda:1`, `mps`. Default: a GPU where there is one."""
 
 
 class UpstreamSettings(Section):
@@ -326,7 +342,7 @@ class TaskSettings(Section):
     """Work that is accepted now and done later: `POST /generate`."""
 
     workers: Annotated[Whole, Field(ge=0, le=10_000)] = 16
-    """Tasks that this process has answered at once. 0: none; they wait."""
+    """Tasks that this process has answered at once. 0: none; `remuda worker` does the work."""
     model: Name | None = None
     """The model for prompts that name none. Default: the first that chats. The variable `OLLAMA_MODEL` sets it too (with `MODEL_BACKEND=ollama`), and so does `MODEL_NAME` (with `MODEL_BACKEND=transformers`)."""  # noqa: E501
     max_tokens: Annotated[Whole, Field(ge=1, le=2048)] = 512
@@ -337,14 +353,22 @@ class TaskSettings(Section):
     """How long one try may take. The variable `TASK_TIME_LIMIT` sets it too."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
     """How often a task is tried whose worker died or whose engine failed; then it is dead, and says why."""
+    lease_s: Annotated[Seconds, Field(ge=2, le=3600)] = 30
+    """How long a task stays with a worker that is not heard of. Workers are heard of each second."""
     retention_s: Annotated[Seconds, Field(ge=1, le=31_536_000)] = 3600
     """How long a task and its result are kept after its end."""
     free_slots: CountOrNone = 0
     """Slots of each model that tasks leave free, for requests that somebody waits for. A model that has no more than this gets a task when it has nothing else to do."""  # noqa: E501
+    make_room: Flag = True
+    """Whether a task that is being answered gives its slot to somebody who waits for one, and begins again later: the one that was begun last, and each at most three times."""  # noqa: E501
     max_waiting: Count = 100_000
     """Tasks that may wait in all; more are answered 503."""
     max_waiting_per_key: Count = 10_000
     """Tasks that may wait of one key; more are answered 429."""
+    gateway: WebOrigin = "http://127.0.0.1:7368"
+    """The gateway that `remuda worker` has its tasks answered by."""
+    gateway_key: Secret | None = None
+    """A key of that gateway with the scope admin: a worker asks in the names of those who submitted."""
     requests_per_minute: Annotated[Whole, Field(ge=0, le=1_000_000)] = 60
     """How many requests a key may make of these routes in a minute; more are answered 429. 0: any number. Callers without a key, who are on this machine, are not counted."""  # noqa: E501
     burst: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10
@@ -389,8 +413,9 @@ class Settings(Section):
     server: ServerSettings = Field(default_factory=ServerSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
+    transformers: TransformersSettings = Field(default_factory=TransformersSettings)
     upstreams: tuple[UpstreamSettings, ...] = ()
-    """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths`, the tiny models are not offered."""  # noqa: E501
+    """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths` or `transformers.models`, the tiny models are not offered."""  # noqa: E501
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
@@ -431,7 +456,7 @@ class Settings(Section):
     @property
     def offers_tiny_models(self) -> bool:
         """Whether the models that ship inside the package are offered: only while nothing else is."""
-        return not self.models.paths and not self.upstreams
+        return not self.models.paths and not self.transformers.models and not self.upstreams
 
     @property
     def file(self) -> Path | None:
