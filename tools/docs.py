@@ -78,7 +78,7 @@ So have those of the task system whose API `POST /generate` is, and here too the
 |---|---|
 | `MODEL_BACKEND` | which engine the next two are about: `ollama` or `transformers` |
 | `OLLAMA_MODEL` | `tasks.model`, with `MODEL_BACKEND=ollama` |
-| `MODEL_NAME` | `transformers.models`, this one model, and `tasks.model`, with `MODEL_BACKEND=transformers` |
+| `MODEL_NAME` | `tasks.model`, and `transformers.models` to this one model, with `MODEL_BACKEND=transformers` |
 | `OLLAMA_BASE_URL`, else `OLLAMA_HOST` | the one entry of `upstreams`, with `MODEL_BACKEND=ollama` and where none is configured; default `http://127.0.0.1:11434` |
 | `MAX_NEW_TOKENS` | `tasks.max_tokens` |
 | `TEMPERATURE` | `tasks.temperature` |

@@ -58,9 +58,12 @@ class Durable:
         self._is_working = tasks.workers > 0
         self.inside = inside
         live = Live()
+        routes = {route.path: route for route in lane_routes}
+        runner = InsideRunner(inside, routes)
+        name = worker_name()
         reach = Reach(tasks.webhook_allow_private)
         self.webhooks = Webhooks(
-            worker_name(),
+            name,
             store,
             Sender(reach, timeout_s=tasks.webhook_timeout_s, agent=f"remuda/{__version__}"),
             message_of,
@@ -74,10 +77,8 @@ class Durable:
                 retention_s=tasks.retention_s,
             ),
         )
-        routes = {route.path: route for route in lane_routes}
-        runner = InsideRunner(inside, routes)
         self.worker = Worker(
-            worker_name(),
+            name,
             store,
             runner,
             self._room_now,
@@ -144,9 +145,6 @@ class Durable:
         total, used = sum(each.total for each in slots), sum(each.in_use for each in slots)
         return max(0, total - used - min(self._free_slots, total - 1))
 
-    def _is_loaded(self) -> bool:
-        return any(replica.is_routable for replica in self._fleet.replicas())
-
     def _make_room(self, runner: InsideRunner, model: Model) -> None:
         runner.make_room(lambda name: self._is_served_by(name, model))
 
@@ -158,15 +156,12 @@ class Durable:
     async def _room_now(self, name: str) -> int:
         return self.room(name)
 
+    def _is_loaded(self) -> bool:
+        return any(replica.is_routable for replica in self._fleet.replicas())
+
     def eta_s(self, model: str, position: int) -> float | None:
         """About how long until the task at this place of the model's queue begins, as it went lately."""
         return self.worker.eta_s(model, position)
-
-
-def webhook_key(settings: Settings, sealer: Sealer) -> bytes:
-    """What webhooks are signed with; raises CredentialError."""
-    secret = settings.tasks.webhook_secret
-    return sealer.derived(WEBHOOK_PURPOSE) if secret is None else key_in(secret.get_secret_value())
 
 
 def worker_name() -> str:
@@ -182,6 +177,12 @@ def worker_rules(tasks: TaskSettings) -> WorkerRules:
         lease_s=tasks.lease_s,
         retention_s=tasks.retention_s,
     )
+
+
+def webhook_key(settings: Settings, sealer: Sealer) -> bytes:
+    """What webhooks are signed with; raises CredentialError."""
+    secret = settings.tasks.webhook_secret
+    return sealer.derived(WEBHOOK_PURPOSE) if secret is None else key_in(secret.get_secret_value())
 
 
 def _meant(model: Model) -> Model:

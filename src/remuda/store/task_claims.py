@@ -261,12 +261,12 @@ def _take_back(
     )
     rows = connection.execute(taking).all()
     dead = [row for row in rows if row.state == TaskState.DEAD.value]
+    for row in dead:
+        add_delivery(connection, row.id, row.webhook, moment)
     add_records(
         connection,
         [_record_of_lost(row.id, row.dialect, row.model, row.key_id, row.attempts, moment) for row in dead],
     )
-    for row in dead:
-        add_delivery(connection, row.id, row.webhook, moment)
     return [(row.id, TaskState(row.state)) for row in rows]
 
 

@@ -556,7 +556,7 @@ def test_wrong_settings_are_refused() -> None:
 
 def test_a_key_is_never_shown() -> None:
     model = LocalModel("a", Path("/a.gguf"))
-    assert "geheim" not in repr(LocalModelState(model, Phase.RUNNING, "fake", api_key="geheim"))
+    assert "geheim" not in repr(LocalModelState(model, Phase.RUNNING, api_key="geheim"))
 
 
 async def _caught(awaitable: Any) -> BaseException | None:

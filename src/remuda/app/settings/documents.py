@@ -9,7 +9,8 @@ from remuda.app.settings.origins import Loc, Problem
 
 ENGINE: Final = "MODEL_BACKEND"
 """Which engine answers, in the document's words; each names its model by a variable of its own."""
-MODEL_OF: Final = {"ollama": "OLLAMA_MODEL", "transformers": "MODEL_NAME"}
+TRANSFORMERS: Final = "transformers"
+MODEL_OF: Final = {"ollama": "OLLAMA_MODEL", TRANSFORMERS: "MODEL_NAME"}
 OLLAMA_PLACES: Final = ("OLLAMA_BASE_URL", "OLLAMA_HOST")
 """Where Ollama is; the first that is set counts."""
 OLLAMA_PORT: Final = 11434
@@ -33,9 +34,10 @@ def read_documents(environ: Mapping[str, str], folder: Path) -> tuple[list[tuple
         if named_by is None:
             problems.append(Problem(ENGINE, "", f"needs one of {', '.join(MODEL_OF)}, not {engine[:40]!r}"))
         elif model := environ.get(named_by, "").strip():
-            if engine == "transformers":
+            if engine == TRANSFORMERS:
                 found.append((("transformers", "models"), named_by, [Text(model, folder)]))
-                model = (folder / model).name if (folder / model).is_dir() else model  # what it is offered as
+                place = folder / model
+                model = place.name if place.is_dir() else model  # what it is offered as
             found.append((("tasks", "model"), named_by, Text(model, folder)))
     return found, problems
 

@@ -62,8 +62,9 @@ def test_a_model_of_transformers_by_the_names_of_the_field(tmp_path: Path) -> No
     assert settings.transformers.models == (str(tmp_path / "mine"),)
     assert str(settings.origin("transformers.models")) == "MODEL_NAME"
     assert not settings.offers_tiny_models
-    assert loaded(tmp_path, MODEL_BACKEND="ollama", MODEL_NAME="gpt2").transformers.models == ()
-    assert loaded(tmp_path, MODEL_NAME="gpt2") == Settings()
+    assert settings.tasks.model == "mine"
+    for backend in ("ollama", ""):
+        assert loaded(tmp_path, MODEL_BACKEND=backend, MODEL_NAME="gpt2").transformers.models == ()
     assert loaded(tmp_path, MODEL_BACKEND="transformers", MODEL_NAME="") == Settings()
     ours = loaded(tmp_path, MODEL_BACKEND="transformers", MODEL_NAME="a", REMUDA_TRANSFORMERS__MODELS='["b"]')
     assert ours.transformers.models == ("b",)
