@@ -110,6 +110,10 @@ class Webhooks:
             except StoreError as error:
                 log.warning("webhooks: %s", error)
                 await self._clock.sleep(STORE_RETRY_S)
+            except Exception:
+                # Whatever one turn met, what is due must go on being sent.
+                log.exception("webhooks: a turn failed; it goes on")
+                await self._clock.sleep(STORE_RETRY_S)
             try:
                 async with asyncio.timeout(POLL_S):
                     await self._woken.wait()

@@ -69,8 +69,11 @@ def test_where_ollama_is(tmp_path: Path) -> None:
 
 def test_the_other_engine_names_its_model_too(tmp_path: Path) -> None:
     settings = loaded(tmp_path, MODEL_BACKEND="transformers", MODEL_NAME="gpt2", OLLAMA_MODEL="llama2")
-    assert settings.tasks.model == "gpt2"
+    assert (settings.tasks.model, list(settings.transformers.models)) == ("gpt2", ["gpt2"])
     assert settings.upstreams == ()
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    settings = loaded(tmp_path, MODEL_BACKEND="transformers", MODEL_NAME="models/mine")
+    assert settings.tasks.model == "mine"
 
 
 @pytest.mark.parametrize(
