@@ -5,6 +5,10 @@ it keeps by *heartbeats*, and has each answered by a *runner*: the gateway in th
 over HTTP. How a task ended is committed together with its journal record, and only by the claim that still holds: asked
 of an engine at least once, it has effects exactly once.
 
-Called by `dialects/tasks` (submit, look up, watch) and `app` (wiring). It knows the gateway and the
-store, and no dialect: a task's row has the path of a route and the body for it.
+A *batch* is a file of asks. Its lines become tasks, some hundred at a time, and what comes of them is written into
+files of results; how far each of these has come is moved on in the transaction that does it. *Files* lie in the data
+folder.
+
+Called by `dialects/tasks` and `dialects/openai` (submit, look up, watch) and `app` (wiring). It knows the gateway and
+the store, and no dialect: a task's row has the path of a route and the body for it.
 """

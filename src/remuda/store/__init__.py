@@ -5,9 +5,9 @@ takes the open `Store` first. Nothing on a request's way waits for the store: ke
 journal keeps of a request is appended to a buffer that a writer task empties.
 
 Words: the *store* is one database and its version; the *revision* is a number that every change of keys raises, so
-that a running gateway sees what another process did; the *journal* is one record per request; a *batch* is what one
-transaction adds to it; the *spool* is a folder of append-only files that holds batches while the store cannot take
-them.
+that a running gateway sees what another process did; the *journal* is one record per request; a journal's *batch* is
+what one transaction adds to it (a batch of tasks is something else: see `jobs`); the *spool* is a folder of append-only
+files that holds batches while the store cannot take them.
 
 Called by `app` (opening, backup, the `keys` command), the gateway's last step (`Journal.append`), and later by
 `insight`, `jobs` and `fleet`. It must not know HTTP, dialects, engines or metrics: counters are plain attributes that

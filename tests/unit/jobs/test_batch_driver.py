@@ -8,9 +8,10 @@ import pytest
 
 from remuda.core.batch import BatchState
 from remuda.core.clock import SystemClock
-from remuda.jobs.batch_driver import MAX_DRIVEN, BatchDriver
+from remuda.jobs.batch_driver import LEASE_S, MAX_DRIVEN, RENEW_S, BatchDriver
 from remuda.store import Store, open_store, store_url_in
 from remuda.store.leases import lease_holder, take_lease
+from remuda.testing.clock import FakeClock
 from tests.unit.jobs.batch_rig import Rig, a_line, jsonl
 
 
@@ -77,6 +78,27 @@ async def test_what_somebody_else_drives_is_left_alone(rig: Rig) -> None:
     await driver.close()
     assert (await rig.batch(held)).state is BatchState.VALIDATING
     assert await lease_holder(rig.store, f"batch/{held}") == "other"
+
+
+async def test_whoever_loses_the_lease_lets_go(store: Store, tmp_path: Path) -> None:
+    clock = FakeClock()
+    rig = Rig(store, tmp_path / "files", clock)
+    rig.has_room = False
+    id_ = await rig.create(jsonl([a_line(1)]))
+    driver = driver_of(rig)
+    driver.start()
+    await state_of(rig, id_, BatchState.IN_PROGRESS)
+    await clock.advance(RENEW_S)
+    assert await lease_holder(store, f"batch/{id_}") == "me"
+    assert not await take_lease(store, f"batch/{id_}", "other", clock.wall(), LEASE_S)
+    # As if this process had stood still for longer than its lease lasts.
+    assert await take_lease(store, f"batch/{id_}", "other", clock.wall() + LEASE_S, LEASE_S)
+    await clock.advance(RENEW_S)
+    async with asyncio.timeout(30):
+        while len(driver):
+            await rig.batch(id_)
+    assert await lease_holder(store, f"batch/{id_}") == "other"
+    await driver.close()
 
 
 async def test_whose_files_lie_elsewhere_is_left_alone(rig: Rig, tmp_path: Path) -> None:

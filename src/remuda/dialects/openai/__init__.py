@@ -1,4 +1,4 @@
-"""The OpenAI-compatible face (document S1): chat, completions, embeddings, responses, rerank and models.
+"""The OpenAI-compatible face (document S1): inference, models, and files of requests (batches).
 
 Called by `app`. Must not know other dialects.
 """
