@@ -1,9 +1,10 @@
 # make run: the product. make test: all tests. Both create the environment in .venv first, with uv where it is installed.
 PYTHON ?= python3
+TORCH ?= torch
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check lint types imports docs accept bench bench-peers bench-herd soak requirements clean
+.PHONY: help run test transformers check lint types imports docs accept bench bench-peers bench-herd bench-tasks soak chaos requirements clean
 
 help: ## what there is (the default)
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -14,6 +15,10 @@ run: $(VENV)/.run ## start the gateway (ARGS: those of remuda serve)
 
 test: $(VENV)/.dev ## run all tests (ARGS: those of pytest)
 	@$(BIN)/pytest $(ARGS)
+
+transformers: $(VENV)/.dev ## add what the transformers engine takes, gigabytes with a GPU build (TORCH: which)
+	$(call pip) $(TORCH)
+	$(call pip) --require-hashes -r requirements/transformers.txt
 
 check: lint types imports ## format, lint, types, direction of imports
 
@@ -43,14 +48,26 @@ bench-peers: $(VENV)/.dev ## measure beside other gateways too (installs them)
 bench-herd: $(VENV)/.dev ## measure policies, affinity, failover and a herd of 50 nodes
 	$(BIN)/python -m bench.herd $(ARGS)
 
-soak: $(VENV)/.dev ## look for leaks
+bench-tasks: $(VENV)/.dev ## measure durable tasks beside procrastinate
+	$(BIN)/python -m bench.tasks $(ARGS)
+
+soak: $(VENV)/.dev ## look for leaks, then fail servers at random
 	$(BIN)/python -m bench.soak $(ARGS)
+	$(BIN)/python -m bench.chaos
+	$(BIN)/python -m bench.crashes
+
+chaos: $(VENV)/.dev ## fail servers at random alone
+	$(BIN)/python -m bench.chaos $(ARGS)
 
 requirements: ## renew the exact sets of packages (needs uv)
 	requirements/compile.sh
 
 clean: ## remove the environment and what benchmarks wrote
 	rm -rf $(VENV) bench/out bench/build
+
+# pip ARGUMENTS: install them into the environment that is there.
+pip = @if command -v uv >/dev/null 2>&1; then set -- uv pip install --quiet --python $(BIN)/python; \
+	else set -- $(BIN)/python -m pip install --quiet --disable-pip-version-check; fi; "$$@"
 
 # install FILE: the exact set of FILE with its hashes, then Remuda itself, editable, without asking an index again.
 define install

@@ -8,6 +8,9 @@ from bench.targets import PEERS, peer_python
 
 VERSIONS = {"vllm-router": "0.1.17", "sglang-router": "0.3.2"}
 """Those that the bars were set against."""
+BESIDE = {"procrastinate": "3.10.0"}
+"""Those that only some measures are taken beside."""
+EXTRAS = {"procrastinate": ("psycopg[binary,pool]==3.3.2",)}
 
 
 def install() -> list[str]:
@@ -15,7 +18,12 @@ def install() -> list[str]:
     return [fault for package, version in VERSIONS.items() if (fault := _install(package, version))]
 
 
-def _install(package: str, version: str) -> str | None:
+def install_one(package: str) -> str | None:
+    """Installs one that other measures are taken beside; what went wrong, or None."""
+    return _install(package, BESIDE[package], *EXTRAS.get(package, ()))
+
+
+def _install(package: str, version: str, *more: str) -> str | None:
     home = PEERS / package
     stamp = home / "installed"
     if stamp.exists() and stamp.read_text() == version:
@@ -24,11 +32,14 @@ def _install(package: str, version: str) -> str | None:
     print(f"installing {package} {version}")
     uv = machine.tool("uv")
     python, wanted = str(peer_python(package)), f"{package}=={version}"
-    steps = [[sys.executable, "-m", "venv", "--clear", str(home)], [python, "-m", "pip", "install", "--quiet", wanted]]
+    steps = [
+        [sys.executable, "-m", "venv", "--clear", str(home)],
+        [python, "-m", "pip", "install", "--quiet", wanted, *more],
+    ]
     if uv:
         steps = [
             [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
-            [uv, "pip", "install", "--quiet", "--python", python, wanted],
+            [uv, "pip", "install", "--quiet", "--python", python, wanted, *more],
         ]
     for step in steps:
         done = subprocess.run(step, capture_output=True, text=True, check=False)

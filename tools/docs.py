@@ -71,7 +71,19 @@ The variable of a setting is its name in capitals with `REMUDA_` before it and `
 mappings are written as JSON: `REMUDA_MODELS__PATHS='["/models"]'`. An empty variable counts as not set. Two variables
 have names of their own: `API_KEYS` (`auth.api_keys`, comma-separated) and `DATABASE_URL` (`database_url`); where both
 are set, the one that begins with `REMUDA_` holds.
-"""
+
+So have those of the task system whose API `POST /generate` is, and here too the one with `REMUDA_` comes first:
+
+| variable | sets |
+|---|---|
+| `MODEL_BACKEND` | which engine the next two are about: `ollama` or `transformers` |
+| `OLLAMA_MODEL` | `tasks.model`, with `MODEL_BACKEND=ollama` |
+| `MODEL_NAME` | `tasks.model`, and `transformers.models` to this one model, with `MODEL_BACKEND=transformers` |
+| `OLLAMA_BASE_URL`, else `OLLAMA_HOST` | the one entry of `upstreams`, with `MODEL_BACKEND=ollama` and where none is configured; default `http://127.0.0.1:11434` |
+| `MAX_NEW_TOKENS` | `tasks.max_tokens` |
+| `TEMPERATURE` | `tasks.temperature` |
+| `TASK_TIME_LIMIT` | `tasks.time_limit_s` |
+"""  # noqa: E501
 
 CLI_HEAD = """
 # The `remuda` command
@@ -185,7 +197,10 @@ def _table(made: dict[str, Any], section: dict[str, Any], rows: list[tuple[tuple
         field = section["properties"][loc[-1]]
         name = f"`{'.'.join(map(str, loc))}`" + (f"<br>`{variable}`" if variable else "")
         default = _default(field, is_required=loc[-1] in section.get("required", ()))
-        lines.append(f"| {name} | {_kind(made, field)} | {default} | {_cell(field['description'])} |\n")
+        kind = _kind(made, field)
+        if kind == "seconds" and not str(loc[-1]).endswith("_s"):
+            kind = "number"
+        lines.append(f"| {name} | {kind} | {default} | {_cell(field['description'])} |\n")
     return "".join(lines)
 
 
@@ -198,6 +213,8 @@ def _kind(made: dict[str, Any], field: dict[str, Any]) -> str:
     match field:
         case {"anyOf": [{"type": "integer"}, {"type": "string"}]}:
             return "size"
+        case {"anyOf": [{"type": "boolean"}, {"type": "array"} as listed]}:
+            return f"true or false, or {_kind(made, listed)}"
         case {"anyOf": [inner, {"type": "null"}]}:
             return _kind(made, inner)
         case {"enum": words}:

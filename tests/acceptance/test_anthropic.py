@@ -1,7 +1,6 @@
 """Anthropic's API through a whole gateway, in front of fakes that speak OpenAI's."""
 
 import asyncio
-import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import pytest
 from remuda.testing.behaviour import Fault, Packing, UsageMode
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
-from tests.fixtures.raw import RawClient, RawUpstream
-from tests.fixtures.raw import post as post_bytes
+from tests.fixtures.raw import RawUpstream
 
 MESSAGES = "/v1/messages"
 COUNT = "/v1/messages/count_tokens"
@@ -165,49 +163,6 @@ async def test_a_server_that_cannot_count_is_not_asked(gateway: RunningGateway, 
     assert not upstream.seen
     [record] = await gateway.records()
     assert (record.dialect, record.operation, record.status) == ("anthropic", "count_tokens", 501)
-
-
-PHASES = ["queued", "before the first byte", "mid-answer"]
-
-
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-async def test_a_client_that_leaves(upstream: FakeUpstream, tmp_path: Path, phase: str, stream: bool) -> None:
-    body = json.dumps({**ASK, "stream": stream}).encode()
-    one_slot = [{"url": upstream.url, "slots": 1, "name": "one"}]
-    async with running_gateway(tmp_path, upstreams=one_slot) as gateway, contextlib.AsyncExitStack() as stack:
-        fleet = gateway.remuda.fleet
-        await gateway.until(lambda: fleet.look_up("fake") is not None, "the model is known")
-        first = await stack.enter_async_context(RawClient(gateway.port))
-        client = await stack.enter_async_context(RawClient(gateway.port))
-        if phase == "queued":
-            upstream.gate.hold()
-            first.say(post_bytes(body, path=MESSAGES))
-            await upstream.gate.reached()
-        elif phase == "before the first byte":
-            upstream.gate.hold()
-        else:
-            upstream.behave(fault=Fault.STALL, body_bytes=1000)
-        client.say(post_bytes(body, "X-Request-ID: leaver", path=MESSAGES))
-        if phase == "queued":
-            await gateway.until(lambda: fleet.queued == 1, "queued")
-        elif phase == "before the first byte":
-            await upstream.gate.reached()
-        elif stream:
-            assert b"content_block_delta" in await client.events(4)
-        else:
-            live = gateway.remuda.gateway.live
-            await gateway.until(lambda: any(each.flow is not None for each in live), "half of it has come")
-        client.leave()
-        if phase == "queued":
-            await gateway.until(lambda: fleet.queued == 0, "out of the queue")
-            upstream.gate.release()
-            assert (await first.answer()).status == 200
-        else:
-            await upstream.aborted_count(1)
-        await gateway.at_rest()
-        record = next(each for each in await gateway.records() if each.id == "leaver")
-        assert (record.dialect, record.status, record.fault) == ("anthropic", 499, "client_gone")
 
 
 async def test_who_waits_for_a_slot_is_told_in_comments(upstream: FakeUpstream, tmp_path: Path) -> None:

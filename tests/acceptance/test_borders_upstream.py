@@ -14,6 +14,7 @@ import pytest_asyncio
 from remuda.core.record import RequestRecord
 from remuda.testing.behaviour import Fault, Framing, Packing, UsageMode
 from remuda.testing.upstream import FakeUpstream
+from tests.fixtures.chaos import CALM, WAYS, Ending, Way, expected, judged
 from tests.fixtures.gateway import RunningGateway
 from tests.fixtures.parts import missing
 from tests.fixtures.raw import ASK, STREAM, RawAnswer, RawClient, RawUpstream, certificate_in, chunked, post
@@ -483,11 +484,28 @@ async def test_what_comes_unasked_on_a_kept_connection_is_never_an_answer(r: Ran
         assert answer.body == WHOLE or answer.status == 502
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"null", b'{"choices":null}', b"<html>", b"\xff\xfe"])
-async def test_a_body_that_is_no_answer_passes_as_it_is(body: bytes, r: Range) -> None:
+@pytest.mark.parametrize("body", [b"null", b'{"choices":null}', b'{"choices":[{"message":7}]}'])
+async def test_a_body_of_an_odd_shape_passes_as_it_is(body: bytes, r: Range) -> None:
     r.raw.answers(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
     answer = await r.ask("raw")
     assert (answer.status, answer.body) == (200, body)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\xfe", b"<html>" + b" " * 2**21])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_no_json_is_no_answer(body: bytes, stream: bool, r: Range) -> None:
+    r.raw.answers(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert_error(await r.ask("raw", stream=stream), 502, "upstream_failed")
+    assert (await r.record()).ttft_s is None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_who_answers_with_a_page_for_people_is_passed_over(stream: bool, r: Range) -> None:
+    r.left.behave(fault=Fault.HTML)
+    answers = [await r.ask("pair", stream=stream) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200] * 4
+    assert not any(b"html" in answer.body for answer in answers)
+    assert r.left.seen
 
 
 @pytest.mark.parametrize(
@@ -498,6 +516,17 @@ async def test_odd_events_pass_as_they_are(data: bytes, r: Range) -> None:
     answer = await r.ask("raw", stream=True)
     assert b"data: " + data + b"\n\n" in answer.body
     assert answer.body.endswith(DONE)
+    assert (await r.record()).fault == ""
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way.piece is not None], ids=lambda way: way.path)
+async def test_once_a_stream_has_said_that_it_is_over_nothing_can_be_missing(way: Way, r: Range) -> None:
+    r.one.behave(**CALM, fault=Fault.LENGTH_TOO_LONG)
+    async with RawClient(r.gateway.port) as client:
+        body = json.dumps({**way.prompt("asked"), "model": "fake", "stream": True}).encode()
+        client.say(post(body, "X-Request-ID: asked", path=way.path))
+        answer = await client.answer()
+    assert judged(way, "asked", answer, expected(way, "asked"), is_streamed=True) is Ending.WHOLE
     assert (await r.record()).fault == ""
 
 

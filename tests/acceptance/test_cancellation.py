@@ -1,4 +1,4 @@
-"""Clients that leave, queues, and shutdown: the upstream sees the abort, the slot is free, the record tells."""
+"""Queues that clients leave, and shutdown. Where else a request may stand when its client leaves: `test_leaving`."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from remuda.fleet.replica import ReplicaState
 from remuda.gateway.route import QueueLimits
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway
@@ -18,34 +17,14 @@ from tests.fixtures.shared import gateway_before
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PHASES = ["queued", "connecting", "before the first byte", "mid-answer"]
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[RunningGateway, FakeUpstream]]:
-    async with FakeUpstream() as upstream, silent_listener() as nowhere:
-        upstreams = [
-            {"url": upstream.url, "slots": 1, "name": "one"},
-            {"url": nowhere, "slots": 1, "name": "nowhere", "models": ["far"], "connect_timeout_s": 60},
-        ]
+    async with FakeUpstream() as upstream:
+        upstreams = [{"url": upstream.url, "slots": 1, "name": "one"}]
         data_dir = tmp_path_factory.mktemp("gateway")
-        async with gateway_before(upstream, data_dir=data_dir, upstreams=upstreams, known_replicas=1) as gateway:
+        async with gateway_before(upstream, data_dir=data_dir, upstreams=upstreams) as gateway:
             yield gateway, upstream
-
-
-@contextlib.asynccontextmanager
-async def silent_listener() -> AsyncIterator[str]:
-    """A TLS server that never shakes hands: whoever connects keeps connecting."""
-    held: list[asyncio.StreamWriter] = []
-
-    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.append(writer)
-
-    server = await asyncio.start_server(hold, "127.0.0.1", 0)
-    async with server:
-        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    for writer in held:
-        writer.transport.abort()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -82,70 +61,6 @@ def queue(gateway: RunningGateway, waiting: int = 1024, wait_s: float = 60.0) ->
         yield
     finally:
         router._limits = usual
-
-
-def stop(upstream: FakeUpstream, phase: str, body: bytes) -> None:
-    """Have the upstream stop answering in this phase."""
-    if phase == "before the first byte":
-        upstream.gate.hold()
-    elif body is STREAM:
-        upstream.gate.hold(after_chunks=2)
-    else:
-        upstream.behave(fault="stall", body_bytes=1000)
-
-
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("body", [ASK, STREAM], ids=["unary", "stream"])
-@pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
-async def test_a_client_that_leaves(
-    phase: str, body: bytes, reset: bool, gateway: RunningGateway, upstream: FakeUpstream
-) -> None:
-    fleet, live = gateway.remuda.fleet, gateway.remuda.gateway.live
-    far = phase == "connecting"
-    if far:
-        [replica] = fleet.find("far").replicas  # type: ignore[union-attr]
-        replica.state = ReplicaState.ACTIVE  # its silence may have been noticed already
-    async with contextlib.AsyncExitStack() as stack:
-        if phase == "queued":
-            upstream.gate.hold()
-            first = await stack.enter_async_context(RawClient(gateway.port))
-            first.say(numbered(1))
-            await upstream.gate.reached()
-        else:
-            stop(upstream, phase, body)
-        client = await stack.enter_async_context(RawClient(gateway.port))
-        client.say(post(body.replace(b'"fake"', b'"far"') if far else body, "X-Request-ID: leaver"))
-        if phase == "queued":
-            await gateway.until(lambda: fleet.queued == 1, "queued")
-        elif far:
-            await gateway.until(lambda: gateway.slots_in_use == 1, "connecting")
-        elif phase == "before the first byte":
-            await upstream.gate.reached()
-        elif body is STREAM:
-            await client.events(2)
-        else:
-            await upstream.saw(1)
-            await gateway.until(lambda: any(each.flow is not None for each in live), "half of it has come")
-        client.leave(reset=reset)
-        if phase == "queued":
-            await gateway.until(lambda: fleet.queued == 0, "out of the queue")
-            assert gateway.slots_in_use == 1
-            upstream.gate.release()
-            assert (await first.answer()).status == 200
-        elif not far:
-            await upstream.aborted_count(1)
-        await gateway.at_rest()
-    assert len(upstream.seen) == (0 if far else 1)
-    record = next(each for each in await gateway.records() if each.id == "leaver")
-    assert (record.status, record.fault) == (499, "client_gone")
-    assert record.is_streamed is (phase == "mid-answer" and body is STREAM)
-    if phase == "queued":
-        assert record.attempts == 0
-        assert record.queue_wait_s > 0
-    else:
-        assert record.attempts == 1
-    if phase == "mid-answer" and body is STREAM:
-        assert record.completion_tokens >= 1
 
 
 async def test_256_claims_on_one_slot_are_served_one_at_a_time_and_in_order(

@@ -1,6 +1,5 @@
 """What the journal holds of a request: one record each, whatever became of it."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -124,18 +123,6 @@ async def test_a_client_that_leaves_in_mid_stream(gateway: RunningGateway, upstr
     assert record.ttft_s is not None
     assert record.tokens_estimated, "nobody has told the usage"
     assert record.completion_tokens > 0
-
-
-async def test_a_client_that_leaves_before_the_answer(gateway: RunningGateway, upstream: FakeUpstream) -> None:
-    upstream.gate.hold()
-    async with caller(gateway) as client:
-        task = asyncio.create_task(client.post(CHAT, json=BODY))
-        await upstream.gate.reached()
-        task.cancel()
-        await asyncio.wait([task])
-    await upstream.aborted_count(1)
-    record = await one(gateway)
-    assert (record.status, record.fault, record.ttft_s, record.completion_tokens) == (499, "client_gone", None, 0)
 
 
 async def test_a_server_that_fails(gateway: RunningGateway, upstream: FakeUpstream) -> None:

@@ -158,19 +158,6 @@ async def test_refusals_are_in_ollamas_shape(gateway: RunningGateway, path: str)
         assert (await client.get(path)).status_code == 405
 
 
-async def test_a_client_that_leaves_frees_its_slot(gateway: RunningGateway, upstream: FakeUpstream) -> None:
-    upstream.behave(fault=Fault.STALL)
-    async with (
-        httpx.AsyncClient(base_url=gateway.url, timeout=60, trust_env=False) as client,
-        client.stream("POST", "/api/chat", json=CHAT) as answer,
-    ):
-        async for line in answer.aiter_lines():
-            assert json.loads(line)["done"] is False
-            break
-    await gateway.at_rest()
-    assert (await gateway.records())[0].status == 499
-
-
 SOME = b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n'
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 CALL = b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"go","arguments":"[1]"}}]}}]}\n\n'

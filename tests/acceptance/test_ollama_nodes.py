@@ -1,6 +1,5 @@
 """An Ollama server as upstream: its own clients get its very bytes, all others OpenAI's API."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -68,6 +67,26 @@ async def test_asks_and_answers_pass_untouched(
     assert (passed.status_code, passed.headers["content-type"]) == (200, own.headers["content-type"])
     assert passed.content == own.content
     assert [(seen.path, seen.body) for seen in node.seen] == [(path, body)] * 2
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+async def test_a_page_for_people_is_no_answer(path: str, stream: bool, node: FakeUpstream, gateway: RunningGateway):
+    node.behave(fault=Fault.HTML)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        ask = {"model": MODEL, "messages": HELLO, "stream": stream}
+        answer = await client.post(f"{gateway.url}{path}", json=ask)
+    assert (answer.status_code, list(answer.json())) == (502, ["error"])
+
+
+async def test_once_a_stream_is_done_nothing_can_be_missing(node: FakeUpstream, gateway: RunningGateway):
+    node.behave(fault=Fault.LENGTH_TOO_LONG)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{gateway.url}/api/chat", json={"model": MODEL, "messages": HELLO})
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line.get("done") for line in lines] == [False] * (len(lines) - 1) + [True]
+    await gateway.at_rest()
+    assert [record.fault for record in await gateway.records()] == [""]
 
 
 async def test_only_the_name_is_replaced_where_the_server_has_another(node: FakeUpstream, gateway: RunningGateway):
@@ -146,18 +165,6 @@ async def test_its_errors_are_said_in_the_clients_dialect(node: FakeUpstream, ga
     assert (native.status_code, native.json()) == (404, {"error": f"model '{MODEL}' not found"})
     assert (other.status_code, other.json()["error"]["code"]) == (404, "model_not_found")
     assert rerank.status_code == 501
-
-
-async def test_a_client_that_leaves_has_its_ask_ended(node: FakeUpstream, gateway: RunningGateway):
-    node.gate.hold(after_chunks=1)
-    async with httpx.AsyncClient(trust_env=False) as client:
-        ask = {"model": MODEL, "messages": HELLO}
-        async with client.stream("POST", f"{gateway.url}/api/chat", json=ask) as answer:
-            first = await anext(answer.aiter_lines())
-            assert json.loads(first)["done"] is False
-    await node.aborted_count(1)
-    node.gate.release()
-    await asyncio.wait_for(gateway.at_rest(), 10)
 
 
 @pytest.mark.parametrize(("path", "is_native"), [("/api/chat", True), ("/v1/chat/completions", False)])

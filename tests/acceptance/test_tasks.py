@@ -411,3 +411,47 @@ async def test_tasks_leave_slots_to_those_who_wait(upstream: FakeUpstream, tmp_p
         ]
         upstream.gate.release()
         assert (await asked)[0] == 200
+
+
+async def test_a_task_gives_its_slot_to_who_waits_and_begins_again(
+    upstream: FakeUpstream, gateway: RunningGateway, client: Client
+) -> None:
+    upstream.gate.hold(after_chunks=1)
+    ids = [await client.submit(f"p{n}") for n in range(2)]
+    await upstream.gate.reached(2)
+    me = {"model": "fake", "messages": [{"role": "user", "content": "me"}]}
+    asked = asyncio.create_task(client.send("POST", "/v1/chat/completions", json=me))
+    await upstream.aborted_count(1)
+    upstream.gate.release()
+    assert (await asked)[0] == 200
+    for task_id in ids:
+        assert (await client.result(task_id))["status"] == "completed"
+        assert (await client.send("GET", f"/status/{task_id}"))[1]["attempts"] == 1
+    assert len(await gateway.records()) == 3
+
+
+async def test_a_task_that_gave_up_its_slot_three_times_is_left_in_peace(
+    upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    one_slot = [{"url": upstream.url, "slots": 1}]
+    async with (
+        running_gateway(tmp_path, upstreams=one_slot, auth={"api_keys": (KEY,)}) as gateway,
+        client_of(gateway) as client,
+    ):
+        upstream.gate.hold(after_chunks=1)
+        task_id = await client.submit("p")
+        me = {"model": "fake", "messages": [{"role": "user", "content": "me"}]}
+        for number in range(1, 4):
+            await upstream.gate.reached(1)
+            asked = asyncio.create_task(client.send("POST", "/v1/chat/completions", json=me))
+            await upstream.aborted_count(number)
+            upstream.gate.release()
+            assert (await asked)[0] == 200
+            upstream.gate.hold(after_chunks=1)
+        await upstream.gate.reached(1)
+        last = asyncio.create_task(client.send("POST", "/v1/chat/completions", json=me))
+        await gateway.until(lambda: gateway.remuda.fleet.queued == 1, "it waits")
+        upstream.gate.release()
+        assert (await last)[0] == 200
+        assert (await client.result(task_id))["status"] == "completed"
+        assert upstream.aborted == 3

@@ -26,7 +26,7 @@ from remuda.dialects.control.health import MachineUse, ReadVitals, Vitals
 from remuda.dialects.control.routes import Exposition, Readiness
 from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
-from remuda.dialects.kit.front import Front
+from remuda.dialects.kit.front import Front, OnAnswered
 from remuda.dialects.kit.owners import Guest, Owners
 from remuda.dialects.nodes import account
 from remuda.dialects.nodes import errors as nodes_errors
@@ -43,7 +43,9 @@ from remuda.dialects.openai.batches import BatchRoutes
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.dialects.tasks import errors as tasks_errors
 from remuda.dialects.tasks import routes as tasks
+from remuda.dialects.tasks import working
 from remuda.dialects.tasks.routes import TaskRoutes
+from remuda.dialects.tasks.working import WorkRoutes
 from remuda.fleet.registry import Fleet
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.face import LaneRoute
@@ -72,6 +74,7 @@ class Parts:
     strategy: Strategy
     tasks: TaskRoutes
     batches: BatchRoutes
+    work: WorkRoutes
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
     cors: Cors
@@ -85,6 +88,10 @@ class Parts:
     """Longest body of an ordinary request; the lane has its own bound."""
     on_key_used: Callable[[str], None] = lambda key_id: None
     """Takes the id of a key that an ordinary request was made with."""
+    is_store_up: Callable[[], bool] = lambda: True
+    """What keeps the tasks."""
+    on_answered: OnAnswered = lambda method, template, status, seconds: None
+    """Takes what was answered by an ordinary route."""
     lifespan: Lifespan | None = None
     """Entered before the first request, left after the last."""
 
@@ -107,6 +114,8 @@ def build_app(parts: Parts) -> Front:
         on_key_used=parts.on_key_used,
         is_route=is_route,
         body_bounds=parts.batches.body_bounds,
+        on_answered=parts.on_answered,
+        monotonic=parts.monotonic,
     )
 
 
@@ -125,12 +134,21 @@ def inner_app(parts: Parts) -> FastAPI:
     )
     own_routes = (
         console.router(parts.fleet, lambda: not parts.gatekeeper.is_open, parts.version),
-        control.router(parts.fleet, parts.readiness, parts.vitals, parts.metrics, parts.version),
+        control.router(
+            parts.fleet,
+            parts.readiness,
+            parts.vitals,
+            parts.metrics,
+            parts.version,
+            parts.tasks.default_model,
+            parts.is_store_up,
+        ),
         anthropic.router(),  # before OpenAI's, which has a word for whatever else is under /v1
         openai.router(parts.fleet, parts.lane_routes, parts.batches, models_answer),
         ollama.router(parts.fleet, parts.lane_routes, parts.keepers),
         nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
         parts.tasks.router(),
+        parts.work.router(),
         account.router(parts.log_in, parts.gatekeeper.client_of),
     )
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
@@ -154,6 +172,7 @@ def policy() -> Policy:
         nodes.RULES,
         account.RULES,
         tasks.RULES,
+        working.RULES,
     )
     return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
@@ -167,7 +186,7 @@ def owners() -> Owners:
     by_prefix |= dict.fromkeys(anthropic.PATHS, anthropic_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
-    by_prefix |= dict.fromkeys(tasks.PATHS, tasks_errors.refusal)
+    by_prefix |= dict.fromkeys((*tasks.PATHS, *working.PATHS), tasks_errors.refusal)
     anthropics = Guest(HEADER.encode(), openai_face.VERSIONS[0], anthropic_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix, guests=[anthropics])
 
@@ -184,6 +203,7 @@ def bare_parts(version: str) -> Parts:
         strategy=EMPTY,
         tasks=TaskRoutes(),
         batches=BatchRoutes(),
+        work=WorkRoutes(),
         lane_routes=[
             *lane_routes(OpenAIFace()),
             *ollama_face.lane_routes(SystemClock()),

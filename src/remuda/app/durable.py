@@ -3,9 +3,14 @@
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
 
-from remuda.app.settings import Settings
+from remuda import __version__
+from remuda.app.sealing import Sealer
+from remuda.app.settings import Settings, TaskSettings
+from remuda.app.task_readings import StandingKept, attach_task_readings, completed_in
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
 from remuda.core.faults import Unavailable
@@ -16,6 +21,8 @@ from remuda.dialects.openai.batches import BatchRoutes
 from remuda.dialects.tasks.asks import Defaults
 from remuda.dialects.tasks.rate import RateLimit
 from remuda.dialects.tasks.routes import TaskRoutes
+from remuda.dialects.tasks.webhooks import message_of
+from remuda.dialects.tasks.working import WorkRoutes
 from remuda.fleet.registry import Fleet, Model
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.inside import Inside
@@ -26,8 +33,13 @@ from remuda.jobs.files import FileBounds, Files
 from remuda.jobs.inside import InsideRunner
 from remuda.jobs.live import Live
 from remuda.jobs.queue import TaskBounds, TaskQueue
+from remuda.jobs.webhooks import WebhookRules, Webhooks
 from remuda.jobs.worker import Worker, WorkerRules
+from remuda.outbound.webhooks import Reach, Sender, key_in
 from remuda.store.database import Store
+from remuda.telemetry.metrics import Metrics
+
+WEBHOOK_PURPOSE: Final = b"remuda webhooks"
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +55,9 @@ class Durable:
         inside: Inside,
         lane_routes: Sequence[LaneRoute],
         fleet: Fleet,
+        sealer: Sealer,
+        metrics: Metrics,
+        is_store_up: Callable[[], bool],
     ) -> None:
         tasks = settings.tasks
         ids = random_ids()
@@ -52,16 +67,35 @@ class Durable:
         self._is_working = tasks.workers > 0
         self.inside = inside
         live = Live()
-        name = f"{socket.gethostname()[:64]} {os.getpid()} {ids()}"
+        routes = {route.path: route for route in lane_routes}
+        runner = InsideRunner(inside, routes)
+        name = worker_name()
+        reach = Reach(tasks.webhook_allow_private)
+        self.webhooks = Webhooks(
+            name,
+            store,
+            Sender(reach, timeout_s=tasks.webhook_timeout_s, agent=f"remuda/{__version__}"),
+            message_of,
+            lambda: webhook_key(settings, sealer),
+            clock,
+            system_chance,
+            WebhookRules(
+                max_attempts=tasks.webhook_max_attempts,
+                timeout_s=tasks.webhook_timeout_s,
+                backoff_s=tasks.webhook_backoff_s,
+                retention_s=tasks.retention_s,
+            ),
+        )
         self.worker = Worker(
             name,
             store,
-            InsideRunner(inside, {route.path: route for route in lane_routes}),
-            self.room,
+            runner,
+            self._room_now,
             live,
             clock,
             system_chance,
-            WorkerRules(concurrency=tasks.workers, max_attempts=tasks.max_attempts, retention_s=tasks.retention_s),
+            worker_rules(tasks),
+            completed_in(metrics, clock),
         )
         self.queue = TaskQueue(
             store,
@@ -71,6 +105,10 @@ class Durable:
             wake=self.worker.wake,
             cancelled=self.worker.cancelled,
         )
+        self._standing = StandingKept(store, clock)
+        attach_task_readings(
+            metrics, self.queue, self.worker, self.webhooks, self._standing, is_store_up, self._is_loaded
+        )
         self.routes = TaskRoutes(
             self.queue,
             limit=RateLimit(tasks.requests_per_minute, tasks.burst, clock) if tasks.requests_per_minute else None,
@@ -79,6 +117,7 @@ class Durable:
             first_model=lambda: model_to_try(fleet.models()),
             is_known=lambda name: fleet.is_asking or fleet.look_up(name) is not None,
             eta_s=self.eta_s,
+            check_webhook=reach.check,
         )
         self.files = Files(
             store,
@@ -101,11 +140,17 @@ class Durable:
         self.batches = BatchDriver(store, self.files, turns, clock, name, keep_s=tasks.file_retention_s)
         self.batch_routes = BatchRoutes(self.files, Batches(store, self.files, clock, ids, wake=self.batches.wake))
 
+        if tasks.make_room:
+            fleet.on_waiting(partial(self._make_room, runner))
+        self.work_routes = WorkRoutes(runner, live=live, room=self.room, takes=routes.__contains__)
+
     def start(self) -> None:
         """Begin to work."""
         if self._is_working:
             self.worker.start()
+        self.webhooks.start()
         self._tasks.start(self.queue.keep_watch(), "watch")
+        self._tasks.start(self._standing.keep(), "standing")
         try:
             self.files.open()
         except OSError as error:
@@ -120,6 +165,7 @@ class Durable:
         await self.batches.close()
         await self.queue.close()
         await self.worker.close()
+        await self.webhooks.close()
 
     def room(self, name: str) -> int:
         """How many tasks of a model may begin now: its free slots, but for those that are left to others; none while
@@ -144,9 +190,44 @@ class Durable:
             return False
         return waiting.total < self._max_waiting and waiting.by_key.get(key_id, 0) <= self._max_waiting_per_key // 2
 
+    def _make_room(self, runner: InsideRunner, model: Model) -> None:
+        runner.make_room(lambda name: self._is_served_by(name, model))
+
+    def _is_served_by(self, name: str, model: Model) -> bool:
+        """Whether a task for `name` takes the slots of `model`."""
+        found = self._fleet.look_up(name)
+        return found is not None and (_meant(found) is _meant(model))
+
+    async def _room_now(self, name: str) -> int:
+        return self.room(name)
+
+    def _is_loaded(self) -> bool:
+        return any(replica.is_routable for replica in self._fleet.replicas())
+
     def eta_s(self, model: str, position: int) -> float | None:
         """About how long until the task at this place of the model's queue begins, as it went lately."""
         return self.worker.eta_s(model, position)
+
+
+def worker_name() -> str:
+    """A name that no worker has had before."""
+    return f"{socket.gethostname()[:64]} {os.getpid()} {random_ids()()}"
+
+
+def worker_rules(tasks: TaskSettings) -> WorkerRules:
+    """How workers go about it."""
+    return WorkerRules(
+        concurrency=tasks.workers,
+        max_attempts=tasks.max_attempts,
+        lease_s=tasks.lease_s,
+        retention_s=tasks.retention_s,
+    )
+
+
+def webhook_key(settings: Settings, sealer: Sealer) -> bytes:
+    """What webhooks are signed with; raises CredentialError."""
+    secret = settings.tasks.webhook_secret
+    return sealer.derived(WEBHOOK_PURPOSE) if secret is None else key_in(secret.get_secret_value())
 
 
 def _meant(model: Model) -> Model:

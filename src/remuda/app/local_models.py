@@ -9,15 +9,18 @@ from remuda.app.exits import CommandError, Exit
 from remuda.app.settings import Settings
 from remuda.core.clock import Clock
 from remuda.engines import tiny
-from remuda.engines.files import ModelFileError, offered_models
-from remuda.engines.launch import EngineSettings, Launcher, LocalModel
+from remuda.engines.files import ModelFileError, add_model, folder_model, offered_models
+from remuda.engines.launch import EngineKind, EngineSettings, Launcher, Launchers, LocalModel
 from remuda.engines.llamacpp.process import LlamaServerLauncher, XllamaLauncher
+from remuda.engines.transformers.process import NOT_INSTALLED, TransformersLauncher, is_installed
 
 log = logging.getLogger(__name__)
 
 
 def local_models_of(settings: Settings) -> list[LocalModel]:
-    """The files to offer, with the names clients use; raises CommandError where a path offers none."""
+    """The models to offer, with the names clients use; raises CommandError where a path offers none, or the engine that
+    it takes is not installed.
+    """
     llamacpp = settings.llamacpp
     engine = EngineSettings(
         slots=llamacpp.n_parallel,
@@ -32,16 +35,55 @@ def local_models_of(settings: Settings) -> list[LocalModel]:
             LocalModel(tiny.EMBED_NAME, tiny.EMBED, replace(engine, embeds=True)),
         ]
     try:
-        offered = offered_models(settings.models.paths, engine)
+        offered = offered_models(settings.models.paths, engine, transformers_settings(settings))
+        found = {model.name: model for model in offered.models}
+        for model in transformers_models(settings):
+            add_model(found, model)
     except ModelFileError as error:
         raise CommandError(str(error), Exit.ENGINE) from error
     for line in offered.skipped:
         log.warning("%s", line)
-    return offered.models
+    models = list(found.values())
+    if any(model.engine is EngineKind.TRANSFORMERS for model in models) and not is_installed():
+        raise CommandError(NOT_INSTALLED, Exit.ENGINE)
+    return models
+
+
+def transformers_models(settings: Settings) -> list[LocalModel]:
+    """What `transformers.models` names: folders, called as these, and models of the hub, called as there.
+
+    Raises ModelFileError where a folder holds no such model.
+    """
+    engine = transformers_settings(settings)
+    return [
+        folder_model(Path(place), engine)
+        if Path(place).is_absolute()
+        else LocalModel(place, Path(place), engine, EngineKind.TRANSFORMERS, hub_name=place)
+        for place in settings.transformers.models
+    ]
+
+
+def transformers_settings(settings: Settings) -> EngineSettings:
+    """How models in transformers' format are run."""
+    wanted = settings.transformers
+    return EngineSettings(slots=wanted.slots, context=wanted.context, threads=wanted.threads, device=wanted.device)
 
 
 def launcher_of(settings: Settings, clock: Clock) -> Launcher:
-    """What starts engines: the built-in llama.cpp, or the user's own `llama-server` where the settings name one.
+    """What starts engines, of whichever kind a model needs. Raises CommandError as `llamacpp_launcher_of`."""
+    transformers = TransformersLauncher(
+        settings.data_dir / "run",
+        clock,
+        prefer_tcp=settings.llamacpp.prefer_tcp,
+        load_timeout_s=settings.models.load_timeout_s,
+    )
+    return Launchers(
+        {EngineKind.LLAMA_CPP: llamacpp_launcher_of(settings, clock), EngineKind.TRANSFORMERS: transformers}
+    )
+
+
+def llamacpp_launcher_of(settings: Settings, clock: Clock) -> Launcher:
+    """What starts llama.cpp: the built-in one, or the user's own `llama-server` where the settings name one.
 
     Raises CommandError where that one is no program: better at the start than at the first request.
     """

@@ -10,20 +10,25 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
+from types import FrameType
 from typing import Final
 from urllib.parse import urlsplit
 
 import uvicorn
 from rich.console import Console
+from uvicorn.server import HANDLED_SIGNALS
 
 from remuda.app.exits import CommandError, Exit
 from remuda.app.greeting import LoadBars, base_url, greet
-from remuda.app.settings import Settings
+from remuda.app.settings import LogSettings, Settings
 from remuda.app.wiring import Remuda
 from remuda.core.hosts import Bind
 from remuda.dialects.console.first_model import model_to_try, names_chat
 from remuda.engines.files import ModelFileError, read_header
+from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.plan import plan_for
+from remuda.engines.transformers.folder import FolderError, embeds_text
+from remuda.telemetry.log_files import log_files
 from remuda.telemetry.logs import configure_logging
 
 log = logging.getLogger(__name__)
@@ -36,7 +41,13 @@ def run(settings: Settings) -> int:
     """Serve until a signal ends it. Returns the exit code; raises CommandError where it cannot even start."""
     with (
         _closing(listening_sockets(settings)) as sockets,
-        configure_logging(settings.log.level, settings.log.format, sys.stderr, secrets=_secrets(settings)),
+        configure_logging(
+            settings.log.level,
+            settings.log.format,
+            sys.stderr,
+            secrets=_secrets(settings),
+            files=_log_files(settings.log),
+        ),
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
         is_interrupted = runner.run(_serve(settings, sockets))
@@ -53,10 +64,26 @@ def _closing(sockets: list[socket.socket]) -> Iterator[list[socket.socket]]:
             listener.close()
 
 
+def _log_files(settings: LogSettings) -> Sequence[logging.Handler]:
+    """Those that are set; raises CommandError where they cannot be written."""
+    if settings.folder is None:
+        return ()
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    try:
+        return log_files(settings.folder, level, max_bytes=settings.file_max_bytes, kept=settings.files_kept)
+    except OSError as error:
+        raise CommandError(
+            f"log.folder: no log files can be written to {settings.folder}: {error.strerror or error}",
+            Exit.CONFIGURATION,
+        ) from error
+
+
 def _secrets(settings: Settings) -> list[str]:
     """What must never stand in a log line, in whatever form."""
     found = [upstream.api_key.get_secret_value() for upstream in settings.upstreams if upstream.api_key is not None]
     found += [secret.get_secret_value() for secret in settings.auth.api_keys]
+    if settings.tasks.webhook_secret is not None:
+        found.append(settings.tasks.webhook_secret.get_secret_value())
     if settings.auth.sealing_secret is not None:
         found.append(settings.auth.sealing_secret)
     if settings.database_url is not None and (password := urlsplit(settings.store_url).password):
@@ -102,7 +129,7 @@ def _bound(bind: Bind) -> list[socket.socket]:
 async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> bool:
     """Serve, and put everything away; whether it was Ctrl-C that ended it."""
     console = Console(stderr=True)
-    with LoadBars(console) as bars:
+    with LoadBars(console) as bars, contextlib.ExitStack() as until_the_end:
         async with Remuda.running(settings, on_load=bars.changed) as remuda:
             bound = [Bind(*listener.getsockname()[:2]) for listener in sockets]
             server = Server(
@@ -115,6 +142,7 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> bool:
             gc.freeze()
             # Requests make no cycles; looking for some every 700 objects would cost each of them a microsecond.
             gc.set_threshold(20_000, 20, 100)
+            until_the_end.enter_context(server.signals_caught())
             await server.serve(sockets=list(sockets))
     return signal.SIGINT in server.ended_by
 
@@ -135,11 +163,34 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's, which raises the signal once more when it has stopped listening. That would end the process
-        with the journal not yet written and the engines not yet stopped."""
-        with super().capture_signals():
+        """Nothing: uvicorn would let go of the signals when it stops listening, and raise them once more. Either would
+        end the process with the journal not yet written and the engines not yet stopped. See `signals_caught`."""
+        yield
+
+    @contextlib.contextmanager
+    def signals_caught(self) -> Iterator[None]:
+        """While this lasts, the process's signals to end go to `handle_exit`."""
+        usual = {number: signal.signal(number, self.handle_exit) for number in HANDLED_SIGNALS}
+        try:
             yield
-            self.ended_by, self._captured_signals = self._captured_signals, []
+        finally:
+            for number, handler in usual.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal to end. The first lets requests in progress end within the grace; one that comes when that has begun
+        ends them at once; one more ends the process wherever it stands.
+
+        Those that come together count as one: `timeout` and some supervisors signal a process and its group.
+        """
+        if self.force_exit:
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
+        self.ended_by.append(sig)
+        if self._remuda.is_draining:
+            self.force_exit = True
+        else:
+            self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, bring up the first model, and say so."""
@@ -148,8 +199,8 @@ class Server(uvicorn.Server):
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, let requests in progress end within the grace, then end the rest."""
-        self._remuda.is_draining = True
+        """Stop listening, refuse what is new, let requests in progress end within the grace, then end the rest."""
+        self._remuda.drain()
         await super().shutdown(sockets)
 
 
@@ -180,8 +231,10 @@ def _chats(remuda: Remuda) -> Callable[[str], bool]:
         if file is None:
             return names_chat(name)
         try:
+            if file.engine is EngineKind.TRANSFORMERS:
+                return names_chat(name) if file.hub_name else not embeds_text(file.path)
             return plan_for(file.settings, read_header(file.path)).pooling is None
-        except ModelFileError:
+        except (ModelFileError, FolderError):
             return False
 
     return chats

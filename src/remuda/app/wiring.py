@@ -42,8 +42,11 @@ from remuda.dialects.control.health import Vitals
 from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
+from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModels, LocalModelState
+from remuda.engines.protocol import Engine
+from remuda.engines.transformers.adapter import Transformers
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Aliased, Asked, Asking, Fleet, FleetChange
@@ -150,7 +153,9 @@ class Remuda:
         way = self._way()
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
-        self.durable = Durable(settings, store, clock, way.inside, self._lane_routes, self.fleet)
+        self.durable = Durable(
+            settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
+        )
         attach_readings(
             self.metrics,
             self.fleet,
@@ -221,6 +226,13 @@ class Remuda:
                 await self.local.load(tiny.CHAT_NAME)
             except Fault as fault:
                 log.warning("%s", fault)
+
+    def drain(self) -> None:
+        """Take no new requests; those in progress go on."""
+        self.is_draining = True
+        self.durable.worker.drain()
+        self.lane.is_draining = True
+        self.gateway.drain()
 
     async def _close(self) -> None:
         await self.durable.close()
@@ -297,6 +309,7 @@ class Remuda:
             strategy=self.strategy,
             tasks=self.durable.routes,
             batches=self.durable.batch_routes,
+            work=self.durable.work_routes,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.unready,
@@ -304,6 +317,8 @@ class Remuda:
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
             on_key_used=self._key_use.note,
+            is_store_up=self.is_store_up,
+            on_answered=self.metrics.observe_http,
         )
 
     def _metrics_page(self) -> tuple[bytes, str]:
@@ -332,6 +347,10 @@ class Remuda:
             has_working_engine=self._has_working_engine(),
             machine=self._machine.read(),
         )
+
+    def is_store_up(self) -> bool:
+        """Whether the store answered when it was looked at last."""
+        return self._is_store_up
 
     def _has_working_engine(self) -> bool:
         """Whether somebody can answer, perhaps after a load."""
@@ -367,8 +386,11 @@ class Remuda:
     def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
-        engine = LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings))
-        source = LocalSource(engine, self.fleet.apply, deadlines)
+        engines: dict[EngineKind, Engine] = {
+            EngineKind.LLAMA_CPP: LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings)),
+            EngineKind.TRANSFORMERS: Transformers(),
+        }
+        source = LocalSource(engines, self.fleet.apply, deadlines)
 
         def changed(state: LocalModelState) -> None:
             source.changed(state)

@@ -134,6 +134,12 @@ class TaskTimeLimit(Fault):
     code = "task_time_limit"
 
 
+class MadeRoom(Fault):
+    """The task gave its slot to somebody who waits, and begins again later."""
+
+    code = "made_room"
+
+
 class Taken(Fault):
     """There is one of that name or address already."""
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from remuda.engines.launch import EngineSettings, LocalModel, Stamp
+from remuda.engines.launch import EngineKind, EngineSettings, LocalModel, Stamp
+from remuda.engines.transformers.folder import FolderError, check_folder, is_model_folder
 from remuda.wire.gguf import GgufError, GgufHeader, read_gguf
 
 MAX_DEPTH = 8
@@ -32,12 +33,15 @@ class Offered:
     """One line for each file in a folder that could have been a model and is none, with the reason."""
 
 
-def offered_models(paths: Iterable[Path], settings: EngineSettings | None = None) -> Offered:
-    """The models at `paths`: GGUF files, and folders, which offer all GGUF files in and below them.
+def offered_models(
+    paths: Iterable[Path], settings: EngineSettings | None = None, transformers: EngineSettings | None = None
+) -> Offered:
+    """The models at `paths`: GGUF files, and folders, which offer all GGUF files in and below them. A folder without
+    any that is itself a model in transformers' format offers this one, with the settings `transformers`.
 
     A model in several parts is offered once, by its first part; projector files are left out. Each model is called as
-    its file without the ending. Raises ModelFileError where a path is missing, unreadable or offers nothing, where a
-    file named by itself is no readable GGUF, and where two files would have one name.
+    its file without the ending, or as its folder. Raises ModelFileError where a path is missing, unreadable or offers
+    nothing, where what is named by itself is no readable model, and where two would have one name.
     """
     settings = settings or EngineSettings()
     found: dict[str, LocalModel] = {}
@@ -45,17 +49,38 @@ def offered_models(paths: Iterable[Path], settings: EngineSettings | None = None
     for path in paths:
         if _is_folder(path):
             files = list(_usable_files(path, skipped))
-            if not files:
-                raise ModelFileError(f"{path}: no GGUF model in this folder")
+            models = [LocalModel(model_name(file), file, settings) for file in files]
+            if not models and is_model_folder(path):
+                models = [folder_model(path, transformers)]
+            if not models:
+                raise ModelFileError(f"{path}: no GGUF model in this folder, and no config.json with *.safetensors")
         else:
             check_model_file(path)
-            files = [path]
-        for file in files:
-            model = LocalModel(model_name(file), file, settings)
-            other = found.setdefault(model.name, model)
-            if other.path.resolve() != file.resolve():
-                raise ModelFileError(f"{file} and {other.path} would both be called {model.name}: rename one")
+            models = [LocalModel(model_name(path), path, settings)]
+        for model in models:
+            add_model(found, model)
     return Offered(list(found.values()), skipped)
+
+
+def add_model(found: dict[str, LocalModel], model: LocalModel) -> None:
+    """Put `model` among those `found`, by its name; ModelFileError where that is another's already."""
+    other = found.setdefault(model.name, model)
+    if other.path.resolve() != model.path.resolve():
+        raise ModelFileError(f"{model.path} and {other.path} would both be called {model.name}: rename one")
+
+
+def folder_model(path: Path, settings: EngineSettings | None = None) -> LocalModel:
+    """The model in transformers' format in the folder `path`, called as the folder; ModelFileError where it is none."""
+    if not is_model_folder(path):
+        raise ModelFileError(f"{path}: no folder with config.json and *.safetensors")
+    try:
+        check_folder(path)
+    except FolderError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    name = path.resolve().name
+    if not name.isprintable():
+        raise ModelFileError(f"{str(path)!r}: a model's name cannot hold control characters")
+    return LocalModel(name, path, settings or EngineSettings(slots=1), EngineKind.TRANSFORMERS)
 
 
 def model_name(path: Path) -> str:

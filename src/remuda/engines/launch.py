@@ -1,6 +1,6 @@
 """The seam between the local models and whatever starts an engine process for one of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,13 @@ DEFAULT_CONTEXT = 4096
 """Tokens per slot where the user names no number: the cache for four such slots fits beside a 7 B model in 16 GB."""
 DEFAULT_PROMPT_CACHE_MIB = 256
 """llama.cpp's own default of 8 GiB is too much for a machine that does other work besides."""
+
+
+class EngineKind(StrEnum):
+    """The kinds of engine that this machine can start itself; the words of `Engine.kind`."""
+
+    LLAMA_CPP = "llama.cpp"
+    TRANSFORMERS = "transformers"
 
 
 class Stage(StrEnum):
@@ -53,15 +60,22 @@ class EngineSettings:
     """Serve embeddings; None: as the file's metadata says."""
     prompt_cache_mib: int = DEFAULT_PROMPT_CACHE_MIB
     """Memory for prompts kept to be continued."""
+    device: str | None = None
+    """Where transformers computes, in torch's words (`cpu`, `cuda`, `cuda:1`, `mps`); None: a GPU where there is
+    one."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A file that this machine can serve under a name."""
+    """A file, or a folder, that this machine can serve under a name."""
 
     name: str
     path: Path
     settings: EngineSettings = field(default_factory=EngineSettings)
+    engine: EngineKind = EngineKind.LLAMA_CPP
+    hub_name: str | None = None
+    """What the model is called on the Hugging Face hub, where it is named so; then `path` is this name too, and no
+    place on the disk."""
 
 
 Stamp = tuple[tuple[int, int] | None, ...]
@@ -105,12 +119,7 @@ class EngineProcess(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts engines of one kind."""
-
-    @property
-    def engine(self) -> str:
-        """The kind's word, as `Engine.kind`."""
-        ...
+    """Starts engines."""
 
     async def stamp(self, model: LocalModel) -> Stamp:
         """What `model`'s file looks like now: another stamp means another file. Never raises."""
@@ -123,3 +132,22 @@ class Launcher(Protocol):
     async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> EngineProcess:
         """Start an engine for `model`; returns when it is ready. Raises LoadFailed; when cancelled, nothing is left."""
         ...
+
+
+class Launchers:
+    """A launcher for models of several kinds: each is left to the launcher of its own."""
+
+    def __init__(self, by_kind: Mapping[EngineKind, Launcher]) -> None:
+        self._by_kind = by_kind
+
+    async def stamp(self, model: LocalModel) -> Stamp:
+        """What `model`'s files look like now."""
+        return await self._by_kind[model.engine].stamp(model)
+
+    async def check(self, model: LocalModel) -> None:
+        """Raise LoadFailed where no engine could load `model`."""
+        await self._by_kind[model.engine].check(model)
+
+    async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> EngineProcess:
+        """Start an engine for `model`."""
+        return await self._by_kind[model.engine].start(model, on_progress)

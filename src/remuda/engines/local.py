@@ -11,7 +11,7 @@ from remuda.core.address import Address
 from remuda.core.clock import Clock
 from remuda.core.faults import EngineDown, ShuttingDown, UnknownModel
 from remuda.core.tasks import Tasks
-from remuda.engines.launch import EngineProcess, Launcher, LoadFailed, LoadProgress, LocalModel, Stamp
+from remuda.engines.launch import EngineKind, EngineProcess, Launcher, LoadFailed, LoadProgress, LocalModel, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +52,6 @@ class LocalModelState:
 
     model: LocalModel
     phase: Phase
-    engine: str
-    """The kind of engine that serves it."""
     progress: LoadProgress | None = None
     """While loading."""
     address: Address | None = None
@@ -72,6 +70,11 @@ class LocalModelState:
     def name(self) -> str:
         """The model's name."""
         return self.model.name
+
+    @property
+    def engine(self) -> EngineKind:
+        """The kind of engine that serves it."""
+        return self.model.engine
 
     def __repr__(self) -> str:
         """Without the key."""
@@ -152,7 +155,7 @@ class LocalModels:
         for model in models:
             if model.name in self._entries:
                 raise ValueError(f"two local models are called {model.name}")
-            self._entries[model.name] = _Entry(LocalModelState(model, Phase.REGISTERED, launcher.engine))
+            self._entries[model.name] = _Entry(LocalModelState(model, Phase.REGISTERED))
         for entry in self._entries.values():
             on_change(entry.state)
 
@@ -250,7 +253,7 @@ class LocalModels:
         return entry
 
     def _announce(self, entry: _Entry, phase: Phase, **fields: object) -> None:
-        state = LocalModelState(entry.state.model, phase, self._launcher.engine)
+        state = LocalModelState(entry.state.model, phase)
         entry.state = replace(state, **fields)  # type: ignore[arg-type]
         self._changed.set()
         self._on_change(entry.state)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remuda.core.faults import Fault, UnknownModel
+from remuda.core.priority import Priority
 from remuda.fleet.aliases import Aliases
 from remuda.fleet.model import Model as Model
 from remuda.fleet.model import first_servable
@@ -115,6 +116,7 @@ class Fleet:
         self._stand_ins: dict[tuple[str, str], Replica] = {}
         self._asking: set[str] = set()
         self._wanted: list[Callable[[str], None]] = []
+        self._on_waiting: list[Callable[[Model], None]] = []
         self._active: dict[str, frozenset[str]] = {}
         """Ids of each source's replicas that could be chosen when it last said something."""
         self._left: list[Callable[[Collection[str]], None]] = []
@@ -379,6 +381,10 @@ class Fleet:
 
     # Those who wait
 
+    def on_waiting(self, callback: Callable[[Model], None]) -> None:
+        """Call `callback(model)` when somebody begins to wait for a slot of a model who is not in the background."""
+        self._on_waiting.append(callback)
+
     def enqueue(self, model: Model, waiter: Waiter, size: int, now: float) -> None:
         """`waiter`, whose request takes up `size` bytes, waits for `model` from the monotonic time `now` on."""
         if not model.waiting:
@@ -387,6 +393,9 @@ class Fleet:
         model.waiting.add(waiter)
         model.waiting_bytes += size
         self.queued += 1
+        if waiter.priority is not Priority.BACKGROUND:
+            for callback in self._on_waiting:
+                callback(model)
 
     def dequeue(self, model: Model, waiter: Waiter, size: int) -> None:
         """It no longer does: it has a slot, or wants none any more."""

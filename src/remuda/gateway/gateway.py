@@ -53,14 +53,15 @@ class Gateway:
         self._ids = ids
         self._cors = cors
         self._loop = asyncio.get_running_loop()
-        self._is_closing = False
+        self._is_draining = False
         self.live = pipeline.live
         """Exchanges being answered: with leases, the invariant `slots in use == live asks sent` is checked."""
 
     def accept(self, exchange: Exchange) -> None:
         """Answer a request that is whole."""
         self._open(exchange)
-        if self._is_closing:
+        if self._is_draining:
+            exchange.keep_alive = False
             exchange.interruption = ShuttingDown(retry_after_s=1)
         drive = Drive(self._pipeline.serve(exchange), self._loop)
         if not drive.is_over:
@@ -94,9 +95,13 @@ class Gateway:
         self._breakers.tick()
         self._forwarder.sweep(self._fleet.replicas(), self._loop.time() - IDLE_UPSTREAM_S)
 
+    def drain(self) -> None:
+        """Refuse requests that are not whole yet; those under way go on."""
+        self._is_draining = True
+
     async def close(self) -> None:
         """End what is still under way, each with its dialect's word for it, and close all connections."""
-        self._is_closing = True
+        self.drain()
         for exchange in list(self.live):
             exchange.interrupt(ShuttingDown(retry_after_s=1))
         await self._pipeline.rest()

@@ -99,12 +99,12 @@ class Inside:
         key_id: str,
         request_id: str,
         *,
-        priority: Priority = Priority.BACKGROUND,
         listen: Callable[[bytes], None] | None = None,
     ) -> "Asked":
-        """Begin to answer `body`; `listen` gets the answer's body as it comes, if its status is 200."""
+        """Begin to answer `body`, in the background: whoever waits in person comes first. `listen` gets the answer's
+        body as it comes, if its status is 200."""
         asked = Asked(self._clock.monotonic, self._max_answer_bytes, listen)
-        headers = [(HEADER, priority.word.encode()), (CALLER, key_id.encode())]
+        headers = [(HEADER, Priority.BACKGROUND.word.encode()), (CALLER, key_id.encode())]
         transport = _Transport(asked)
         exchange = Exchange(asked, transport, route, headers, None, keep_alive=False, is_http10=True)
         exchange.fields = MappingProxyType(dict(headers))

@@ -92,6 +92,8 @@ class Lane:
         self.limits = limits
         self.monotonic = monotonic
         self.connections: set[LaneProtocol] = set()
+        self.is_draining = False
+        """The gateway is about to end: what still becomes a connection (a slow TLS handshake) is closed at once."""
         self.addresses: dict[tuple[str, int | None] | None, tuple[str, int | None] | None] = {}
         """Our own that connections have come to, as few as there are."""
         self.dated: list[tuple[bytes, bytes]] = []
@@ -272,6 +274,8 @@ class LaneProtocol(HttpToolsProtocol):
             self.client = (intern(self.client[0]), self.client[1])
         self._lane.connections.add(self)
         self._since = self._lane.swept
+        if self._lane.is_draining:
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lane.connections.discard(self)

@@ -28,7 +28,7 @@ from remuda.gateway.scan import StreamScan
 from remuda.gateway.upstream import UpstreamConnection
 from remuda.wire.answers import facts_of_whole
 from remuda.wire.fold import Fold, fold_for
-from remuda.wire.ollama_lines import facts_of_line
+from remuda.wire.ollama_lines import UNKNOWN_LINE, facts_of_line
 from remuda.wire.texts import answer_text
 
 GATHERED_BYTES: Final = 1024 * 1024
@@ -82,21 +82,25 @@ def send_whole(
     if words is not None:
         said = words.whole(body)  # first, and before anything is noted: where it fails another replica may be tried
         headers = head_of(words, exchange)
-    exchange.status = answer.status
-    exchange.first_content_at = now
     outgoing = exchange.outgoing
     if outgoing is not None and outgoing.is_native:
         _note_native(body, exchange)
     else:
         facts = facts_of_whole(body)
+        if not facts.is_json:
+            raise no_answer()
         exchange.usage, exchange.finish_reason = facts.usage, facts.finish_reason
         if exchange.text is not None:
             exchange.text.append(answer_text(body))
+    exchange.status = answer.status
+    exchange.first_content_at = now
     exchange.answer(answer.status, headers + overhead(exchange, now), said)
 
 
 def _note_native(body: bytes, exchange: Exchange) -> None:
     facts = facts_of_line(body)
+    if facts is UNKNOWN_LINE and not body.lstrip().startswith(b"{"):
+        raise no_answer()
     exchange.usage, exchange.finish_reason = facts.usage or NO_USAGE, facts.finish_reason
     if exchange.text is not None:
         exchange.text.append(facts.text)
@@ -117,6 +121,11 @@ def overhead(exchange: Exchange, now: float) -> bytes:
 def too_large() -> UpstreamFailed:
     """The upstream's answer is beyond what is held."""
     return UpstreamFailed("the model's answer is larger than this gateway holds")
+
+
+def no_answer() -> UpstreamFailed:
+    """What the upstream says is none of a model: a page for people, say, from a proxy before it."""
+    return UpstreamFailed("the model's server answered something that is not JSON")
 
 
 def malformed() -> UpstreamFailed:
@@ -206,6 +215,9 @@ class Gathered(_Waiting):
             if len(self._parts) > FOLDED_BYTES:
                 self.cut(too_large())
         elif len(self._parts) > GATHERED_BYTES:
+            if not self._parts.lstrip().startswith(b"{"):
+                self.cut(no_answer())
+                return
             self._is_spliced = True
             answer = self._answer
             exchange.status = answer.status

@@ -87,7 +87,7 @@ class StreamScan:
         self.is_complete = False
         """The stream has said itself that it is over: `[DONE]`, or a finish reason for each choice."""
         self.is_done = False
-        """`[DONE]` has come: for the client nothing can follow."""
+        """`[DONE]` has come, or the last event of a response: for the client nothing can follow."""
         self.finish_reason = ""
 
     @property
@@ -138,7 +138,8 @@ class StreamScan:
         if self._is_blind and events:
             self._is_blind = False
             if self._blind_finish:
-                self.is_complete, self.finish_reason = True, self._blind_finish
+                self.is_complete = self.is_done = True
+                self.finish_reason = self._blind_finish
             kept = events[0] + b"".join(map(self._event, events[1:]))
         else:
             kept = b"".join(map(self._event, events))
@@ -224,6 +225,8 @@ class StreamScan:
             self.finish_reason = facts.finish_reason
             self._unfinished -= facts.finished
             self.is_complete = self.is_complete or self._unfinished <= 0
+            if not self._has_choices:
+                self.is_done = True
         if facts.is_error:
             self.saw_error = True
         if facts.has_content:

@@ -158,6 +158,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Write at once, unless the connection has been given up meanwhile."""
         if self.is_open:
             self._transport.write(request)
+        elif self._head is not None:  # lost after it was made and before it was sent anything: nobody was told of it
+            self._lost(self._fault or _hang_up())
 
     def __enter__(self) -> "UpstreamConnection":
         return self
@@ -296,9 +298,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self.status:
             self._lost(StreamCut())
         else:
-            fault = UpstreamFailed("the model's server closed the connection without an answer")
-            fault.is_hang_up = True
-            self._lost(fault)
+            self._lost(_hang_up())
 
     def _lost(self, fault: Fault) -> None:
         self._fault = fault
@@ -350,6 +350,12 @@ class UpstreamConnection(asyncio.Protocol):
         else:  # the end of a 1xx answer: the real one follows
             self._framing = self.header_lines = self.retry_after = b""
             self.content_length = None
+
+
+def _hang_up() -> UpstreamFailed:
+    fault = UpstreamFailed("the model's server closed the connection without an answer")
+    fault.is_hang_up = True
+    return fault
 
 
 def _cause(error: Exception) -> str:

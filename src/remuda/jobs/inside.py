@@ -1,12 +1,12 @@
 """A runner that has tasks answered by the gateway in the same process."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 
-from remuda.core.faults import TaskTimeLimit
+from remuda.core.faults import MadeRoom, TaskTimeLimit
 from remuda.core.task import Claim
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.inside import Answer, Inside
@@ -16,6 +16,7 @@ from remuda.wire.sse import EventSplitter, data_of
 
 HTTP_ERRORS: Final = 400
 """Statuses from here on say that something is wrong."""
+MAX_GIVEN_UP: Final = 3
 MAX_SAID: Final = 1000
 """Characters of an error's message that are kept."""
 
@@ -26,17 +27,40 @@ class InsideRunner:
     def __init__(self, inside: Inside, routes: Mapping[str, LaneRoute]) -> None:
         self._inside = inside
         self._routes = routes
+        self._runs: dict[InsideRun, None] = {}
+        """Those under way, in the order in which they began."""
 
     def start(self, claim: Claim, tell: Callable[[str, int], None]) -> "InsideRun":
         """Begin to have `claim` answered."""
-        return InsideRun(self._inside, self._routes[claim.path], claim, tell)
+        run = InsideRun(self._inside, self._routes[claim.path], claim, tell, self._runs)
+        self._runs[run] = None
+        return run
+
+    def make_room(self, is_meant: Callable[[str], bool]) -> bool:
+        """Have the task give up its slot that was begun last of those whose model `is_meant`; False where there is
+        none. One that has done so `MAX_GIVEN_UP` times is left in peace, or it would never be done."""
+        for run in reversed(self._runs):
+            if run.may_give_up and is_meant(run.model):
+                run.give_up()
+                return True
+        return False
 
 
 class InsideRun:
     """One attempt."""
 
-    def __init__(self, inside: Inside, route: LaneRoute, claim: Claim, tell: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        inside: Inside,
+        route: LaneRoute,
+        claim: Claim,
+        tell: Callable[[str, int], None],
+        runs: MutableMapping["InsideRun", None],
+    ) -> None:
         self._claim = claim
+        self._runs = runs
+        self.model = claim.model
+        self.may_give_up = claim.number - claim.attempt < MAX_GIVEN_UP
         self._tell = tell
         self._events = EventSplitter()
         self._text: list[str] = []
@@ -44,11 +68,16 @@ class InsideRun:
         self.tokens = 0
         self._is_streamed = _is_streamed(claim.body)
         listen = self._heard if self._is_streamed else None
-        self._asked = inside.ask(route, claim.body, claim.key_id, claim.id, priority=claim.priority, listen=listen)
+        self._asked = inside.ask(route, claim.body, claim.key_id, claim.id, listen=listen)
 
     def stop(self, *, is_too_late: bool = False) -> None:
         """Call it off."""
         self._asked.stop(TaskTimeLimit() if is_too_late else None)
+
+    def give_up(self) -> None:
+        """Make room for somebody who waits."""
+        self.may_give_up = False
+        self._asked.stop(MadeRoom())
 
     def _heard(self, data: bytes) -> None:
         for event in self._events.feed(data):
@@ -67,6 +96,7 @@ class InsideRun:
     async def outcome(self) -> Outcome:
         """What it brings, when it is over."""
         answer = await self._asked.answer
+        self._runs.pop(self, None)
         claim, record = self._claim, answer.record
         record = record._replace(id=claim.id, dialect=claim.dialect, attempts=max(record.attempts, claim.attempt))
         if not record.fault and answer.status < HTTP_ERRORS:

@@ -57,7 +57,10 @@ class Live:
     def __init__(self) -> None:
         self._feeds: dict[str, Feed] = {}
 
-    def __len__(self) -> int:
+    # Not its length: an empty one would count as false, where it is asked for by `or`.
+    @property
+    def size(self) -> int:
+        """How many feeds there are."""
         return len(self._feeds)
 
     def watched(self) -> list[str]:

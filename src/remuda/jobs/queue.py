@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from remuda.core.clock import Clock
+from remuda.core.delivery import DeliveryEntry
 from remuda.core.faults import QueueFull, RateLimited, Taken, Unavailable, UnknownTask
 from remuda.core.task import NewTask, Task, TaskResult, TaskState
 from remuda.core.tasks import Tasks
 from remuda.jobs.live import Live
 from remuda.jobs.translated import fault_of, translated
 from remuda.store.database import Store
+from remuda.store.deliveries import deliveries_of
 from remuda.store.errors import StoreError, StoreRefused
 from remuda.store.tasks import (
     Backlog,
@@ -75,6 +77,7 @@ class TaskQueue:
         self._tasks = Tasks("tasks")
         self.live = live
         self.submitted = 0
+        self.cancelled = 0
 
     async def submit(self, new: NewTask) -> Submitted:
         """Accept a task: it is on disk when this returns. Raises RateLimited where the key has as many waiting as it
@@ -117,9 +120,10 @@ class TaskQueue:
     async def cancel(self, id_: str, key_id: str | None) -> Task:
         """Cancel it, where it is under way; the task as it stands then. Raises UnknownTask, Unavailable."""
         with translated():
-            _seen(await find_task(self._store, id_), key_id)
+            before = _seen(await find_task(self._store, id_), key_id)
             task = await cancel_task(self._store, id_, self._clock.wall(), self._bounds.retention_s)
         if task is not None and task.state is TaskState.CANCELLED:
+            self.cancelled += not before.state.is_over
             self._cancelled(id_)
             self.live.changed(id_)
         return _seen(task, key_id)
@@ -134,6 +138,12 @@ class TaskQueue:
         self.live.changed(id_)
         self._wake()
         return _seen(task, key_id)
+
+    async def deliveries(self, id_: str, key_id: str | None) -> list[DeliveryEntry]:
+        """The log of how its webhook was told; raises UnknownTask, Unavailable."""
+        with translated():
+            _seen(await find_task(self._store, id_), key_id)
+            return await deliveries_of(self._store, id_)
 
     async def waiting(self) -> Backlog:
         """How many wait, as of a moment ago."""

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 LAST_CLASS_EVERY: Final = 8
 """One claim in so many is for the least urgent class that waits, so that the others cannot starve it."""
 CALLED_OFF: Final = 499
+AWAY: Final = 503
+MADE_ROOM: Final = "made_room"
 RETRIED: Final = frozenset({408, 425, 429})
 """Statuses below 500 that another try may not bring."""
 OURS: Final = 500
@@ -70,7 +72,6 @@ class _Run:
     running: Running
     is_unwanted: bool = False
     """Cancelled, or somebody else's by now."""
-    makes_room: bool = False
     task: "asyncio.Task[None] | None" = field(default=None)
 
 
@@ -82,13 +83,15 @@ class Worker:
         name: str,
         store: Store,
         runner: Runner,
-        room: Callable[[str], int],
+        room: Callable[[str], Awaitable[int]],
         live: Live,
         clock: Clock,
         chance: Chance,
         rules: WorkerRules | None = None,
+        on_completed: Callable[[Claim, Ending], None] = lambda claim, ending: None,
     ) -> None:
-        """`name` is never used again by another worker; `room` says how many asks of a model may begin now."""
+        """`name` is never used again by another worker; `room` says how many asks of a model may begin now;
+        `on_completed` is told of each task that completed, when the store has its end."""
         self.name = name
         self.rules = rules or WorkerRules()
         self._store = store
@@ -105,9 +108,13 @@ class Worker:
         self._tasks = Tasks("worker")
         self._claims = 0
         self._pace: dict[str, _Pace] = {}
+        self._is_draining = False
         self._is_stopping = False
-        self.completed = 0
-        self.failed = 0
+        self._on_completed = on_completed
+        self.claimed = 0
+        self.retried = 0
+        self.ended = {state: 0 for state in TaskState if state.is_over}
+        """How many this worker saw end, by how."""
 
     @property
     def running(self) -> Mapping[str, int]:
@@ -146,22 +153,14 @@ class Worker:
             run.is_unwanted = True
             run.running.stop()
 
-    def make_room(self, model: str) -> bool:
-        """Others wait for a slot of `model`: give up the task that was begun last; False where there is none that may
-        be. A task that has made room before as often as it may be tried is left in peace."""
-        for run in reversed(self._runs.values()):
-            claim = run.claim
-            if claim.model == model and not run.makes_room and claim.number - claim.attempt < self.rules.max_attempts:
-                run.makes_room = True
-                run.running.stop()
-                return True
-        return False
+    def drain(self) -> None:
+        """Take nothing new; what runs goes on."""
+        self._is_draining = True
 
     async def close(self) -> None:
         """Stop what runs, let other workers have it at once, and keep what has ended."""
-        self._is_stopping = True
+        self._is_draining = self._is_stopping = True
         for run in list(self._runs.values()):
-            run.makes_room = True
             run.running.stop()
         waiting = [run.task for run in self._runs.values() if run.task is not None]
         if waiting:
@@ -200,10 +199,10 @@ class Worker:
             woken.clear()
 
     async def _claim(self) -> None:
-        if self._is_stopping or len(self._runs) >= self.rules.concurrency:
+        if self._is_draining or len(self._runs) >= self.rules.concurrency:
             return
         for model in await waiting_models(self._store):
-            room = min(self._room(model), self.rules.concurrency - len(self._runs))
+            room = min(await self._room(model), self.rules.concurrency - len(self._runs))
             if room <= 0:
                 continue
             self._claims += 1
@@ -216,6 +215,7 @@ class Worker:
                 self.rules.lease_s,
                 last_class_first=self._claims % LAST_CLASS_EVERY == 0,
             )
+            self.claimed += len(claims)
             for claim in claims:
                 self._begin(claim)
 
@@ -253,7 +253,7 @@ class Worker:
 
     async def _conclude(self, run: _Run, outcome: Outcome) -> None:
         claim, rules = run.claim, self.rules
-        if run.makes_room and outcome.status == CALLED_OFF:
+        if outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
             await self._put_back(claim, 0.0, "", "", counts=False)
         elif run.is_unwanted:
             self._end(claim, _ending(TaskState.CANCELLED, outcome))
@@ -264,6 +264,7 @@ class Worker:
         elif claim.attempt >= rules.max_attempts:
             self._end(claim, _ending(TaskState.DEAD, outcome))
         else:
+            self.retried += 1
             delay_s = backoff_s(rules, claim.attempt, self._chance())
             await self._put_back(claim, delay_s, outcome.error_type, outcome.error_message, counts=True)
 
@@ -299,9 +300,11 @@ class Worker:
             raise
         finally:
             self._committing = 0
-        for (claim, _), state in zip(ends, states, strict=True):
-            self.completed += state is TaskState.COMPLETED
-            self.failed += state in (TaskState.FAILED, TaskState.DEAD)
+        for (claim, ending), state in zip(ends, states, strict=True):
+            if state is not None and state is not TaskState.CANCELLED:  # that was counted by whoever cancelled it
+                self.ended[state] += 1
+            if state is TaskState.COMPLETED:
+                self._on_completed(claim, ending)
             self._live.ended(claim.id)
 
     async def _beat(self) -> None:
@@ -327,6 +330,8 @@ class Worker:
         )
         for id_, state in tidied.lost:
             log.warning("the worker of task %s was not heard of: it is %s now", id_, state.value)
+            if state.is_over:
+                self.ended[state] += 1
             self._live.changed(id_)
         if tidied.readied:
             self.wake()

@@ -69,7 +69,7 @@ def check_host(host: str, *, only_public: bool = False) -> None:
 
 def refusal(address: IPv4Address | IPv6Address, *, only_public: bool = False) -> str | None:
     """Why nothing is called at `address`, in words that follow "it is"; None: it may be called."""
-    inner = _inner(address)
+    inner = meant(address)
     if inner in _METADATA:
         return "where a cloud keeps its machines' credentials"
     if inner.is_link_local:
@@ -95,7 +95,7 @@ async def resolved(host: str, port: int, *, only_public: bool = False) -> list[s
     return addresses
 
 
-def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+def meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """The IPv4 address that an IPv6 address means, where it is only a way to write one."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:

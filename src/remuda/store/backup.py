@@ -144,11 +144,23 @@ def _restore(connection: Connection, path: Path, manifest: _Manifest, force: boo
         connection.execute(delete(table))  # what the migrations themselves put there
         for rows in _batches_of(path, name, table, manifest.tables[name].columns):
             insert_rows(connection, table, rows)
+        _count_on(connection, table)
     migrate(connection, "head")
     # Whoever watches sees a change, whatever number the backup holds.
     connection.execute(
         update(counters).where(counters.c.name == "revision").values(value=counters.c.value + revision + 1)
     )
+
+
+def _count_on(connection: Connection, table: Table) -> None:
+    """Numbers that the database itself gives out go on after those that came back. SQLite sees to that by itself."""
+    if connection.dialect.name != "postgresql":
+        return
+    for column in table.primary_key.columns:
+        sequence = connection.execute(select(func.pg_get_serial_sequence(table.name, column.name))).scalar_one()
+        if sequence is not None:
+            following = select(func.coalesce(func.max(column), 0) + 1).scalar_subquery()
+            connection.execute(select(func.setval(sequence, following, False)))
 
 
 def _checked(path: Path) -> _Manifest:

@@ -52,12 +52,14 @@ async def write_batches(store: Store, batches: Sequence[Batch], now: float, *, i
     return await store.write_journal(lambda connection: _write(connection, batches, now), is_durable=is_durable)
 
 
-def add_record(connection: Connection, record: RequestRecord) -> None:
-    """Add one record in the transaction of `connection`, for what has to be recorded together with something else."""
-    last_id: int = connection.execute(_LAST_ID).scalar_one()
-    used = _insert_records(connection, [_cleaned_record(record)], first_id=last_id + 1)
-    connection.execute(_RAISE_LAST_ID, {"last_id": last_id + 1})
-    write_last_used(connection, used)
+def add_records(connection: Connection, records: Sequence[RequestRecord]) -> None:
+    """Add records in the transaction of `connection`, for what has to be recorded together with something else. Who
+    adds to the journal meanwhile waits for the end of the transaction: do it last."""
+    if records:
+        last_id: int = connection.execute(_LAST_ID).scalar_one()
+        used = _insert_records(connection, map(_cleaned_record, records), first_id=last_id + 1)
+        connection.execute(_RAISE_LAST_ID, {"last_id": last_id + len(records)})
+        write_last_used(connection, used)
 
 
 def cleaned(batch: Batch) -> Batch:

@@ -297,3 +297,43 @@ batches = Table(
 )
 """Files of asks, and how far each has come: `fed_bytes` of the input are tasks, `output_bytes` and `error_bytes` of the
 results count. `metadata`, `errors`: JSON."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("seq", row_id, primary_key=True),
+    Column("task_id", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("sent_at", Double),
+    Column("delivered_at", Double),
+    Column("sender", Text),
+    Column("claims", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("status", Integer),
+    Column("error", Text, nullable=False),
+    # From here on the task, as it ended.
+    Column("task_state", Text, nullable=False),
+    Column("task_created_at", Double, nullable=False),
+    Column("task_started_at", Double),
+    Column("task_finished_at", Double),
+    Column("task_attempts", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("time_limit_s", Double, nullable=False),
+    Column("progress", BigInteger, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("error_type", Text, nullable=False),
+    Column("error_message", Text, nullable=False),
+    Column("text", Text),
+    Index(None, "state", "due_at"),
+    Index(None, "task_id", "seq"),
+    sqlite_autoincrement=True,
+)
+"""That a task is over is told to whom it named: one row for each time it is. `due_at`: when a due one is sent, when the
+lease of one that is being sent ends, when one that is over is forgotten. `text` is kept until then only."""

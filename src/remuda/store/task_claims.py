@@ -13,7 +13,8 @@ from remuda.core.priority import Priority
 from remuda.core.record import RequestRecord
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.store.database import Store
-from remuda.store.journal_batch import add_record
+from remuda.store.deliveries import add_delivery
+from remuda.store.journal_batch import add_records
 from remuda.store.leases import store_now
 from remuda.store.schema import tasks
 
@@ -149,9 +150,22 @@ async def finish_tasks(
 
     Offered again after the commit's answer was lost, an ending is told as None.
     """
-    return await store.write(
-        lambda connection: [_finish(connection, claim, ending, now, retention_s) for claim, ending in ends]
-    )
+
+    def work(connection: Connection) -> list[TaskState | None]:
+        moment = store_now(connection, now)
+        states = [_finish(connection, claim, ending, moment, retention_s) for claim, ending in ends]
+        # Last, and all together: whoever else adds to the journal waits from here to the commit.
+        add_records(
+            connection,
+            [
+                ending.record
+                for (_, ending), state in zip(ends, states, strict=True)
+                if state is not None and ending.record is not None
+            ],
+        )
+        return states
+
+    return await store.write(work)
 
 
 async def put_back(
@@ -244,12 +258,17 @@ def _take_back(
             tasks.c.key_id,
             tasks.c.attempts,
             tasks.c.created_at,
+            tasks.c.webhook,
         )
     )
     rows = connection.execute(taking).all()
-    for row in rows:
-        if row.state == TaskState.DEAD.value:
-            add_record(connection, _record_of_lost(row.id, row.dialect, row.model, row.key_id, row.attempts, moment))
+    dead = [row for row in rows if row.state == TaskState.DEAD.value]
+    for row in dead:
+        add_delivery(connection, row.id, row.webhook, moment)
+    add_records(
+        connection,
+        [_record_of_lost(row.id, row.dialect, row.model, row.key_id, row.attempts, moment) for row in dead],
+    )
     return [(row.id, TaskState(row.state)) for row in rows]
 
 
@@ -280,8 +299,9 @@ def _record_of_lost(id_: str, dialect: str, model: str, key_id: str, attempts: i
     )
 
 
-def _finish(connection: Connection, claim: Claim, ending: Ending, now: float, retention_s: float) -> TaskState | None:
-    moment = store_now(connection, now)
+def _finish(
+    connection: Connection, claim: Claim, ending: Ending, moment: float, retention_s: float
+) -> TaskState | None:
     record = ending.record
     mine = _held_by(claim.id, claim.number, claim.worker)
     used = {"progress": record.completion_tokens, "prompt_tokens": record.prompt_tokens} if record is not None else {}
@@ -300,14 +320,16 @@ def _finish(connection: Connection, claim: Claim, ending: Ending, now: float, re
             error_message=ending.error_message,
             **used,
         )
+        .returning(tasks.c.webhook)
     )
     state: TaskState | None = ending.state
-    if connection.execute(finishing).rowcount == 0:
+    finished = connection.execute(finishing).one_or_none()
+    if finished is not None:
+        add_delivery(connection, claim.id, finished.webhook, moment)
+    else:
         # Cancelled meanwhile: what it used is kept all the same, once.
         letting_go = update(tasks).where(mine, tasks.c.state == TaskState.CANCELLED.value).values(worker=None, **used)
         state = TaskState.CANCELLED if connection.execute(letting_go).rowcount else None
-    if state is not None and record is not None:
-        add_record(connection, record)
     return state
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or
 from remuda.core.priority import Priority
 from remuda.core.task import NewTask, Task, TaskResult, TaskState
 from remuda.store.database import Store
+from remuda.store.deliveries import add_delivery
 from remuda.store.errors import StoreRefused
 from remuda.store.leases import store_now
 from remuda.store.schema import tasks
@@ -78,6 +79,13 @@ class Backlog(NamedTuple):
     def total(self) -> int:
         """All of it."""
         return sum(self.by_key.values())
+
+
+class Standing(NamedTuple):
+    """How far behind the work is."""
+
+    waiting: dict[Priority, int]
+    lag_s: float
 
 
 async def submit_tasks(store: Store, new: Sequence[NewTask], now: float) -> list[Submitted]:
@@ -172,6 +180,20 @@ async def backlog(store: Store) -> Backlog:
     return await store.read(work)
 
 
+async def standing(store: Store, now: float) -> Standing:
+    """How many tasks of each class wait, and for how long the first of those that may begin has waited."""
+    counting = select(tasks.c.urgency, func.count()).where(tasks.c.state.in_(WAITING)).group_by(tasks.c.urgency)
+    oldest = select(func.min(tasks.c.due_at)).where(tasks.c.state == TaskState.QUEUED.value)
+
+    def work(connection: Connection) -> Standing:
+        counts = {Priority(urgency): count for urgency, count in connection.execute(counting)}
+        since = connection.execute(oldest).scalar_one()
+        lag_s = 0.0 if since is None else max(0.0, store_now(connection, now) - since)
+        return Standing({priority: counts.get(priority, 0) for priority in Priority}, lag_s)
+
+    return await store.read(work)
+
+
 async def cancel_task(store: Store, id_: str, now: float, retention_s: float) -> Task | None:
     """Cancel the task where it is under way; the task as it stands then, None where there is none.
 
@@ -180,11 +202,15 @@ async def cancel_task(store: Store, id_: str, now: float, retention_s: float) ->
 
     def work(connection: Connection) -> Task | None:
         moment = store_now(connection, now)
-        connection.execute(
+        cancelling = (
             update(tasks)
             .where(tasks.c.id == id_, tasks.c.state.in_(UNDER_WAY))
             .values(state=TaskState.CANCELLED.value, finished_at=moment, due_at=moment + retention_s)
+            .returning(tasks.c.webhook)
         )
+        cancelled = connection.execute(cancelling).one_or_none()
+        if cancelled is not None:
+            add_delivery(connection, id_, cancelled.webhook, moment)
         row = connection.execute(select(*FIELDS).where(tasks.c.id == id_)).one_or_none()
         return None if row is None else task_from(row)
 

@@ -1,46 +1,12 @@
 """Everything that is measured, in one table: the exposition and `docs/reference/metrics.md` are made from it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from remuda.telemetry.catalogue_tasks import TASK_METRICS
+from remuda.telemetry.metric import Kind, Metric, Source
 
-class Kind(StrEnum):
-    """How a metric's values behave; Prometheus' own words."""
-
-    COUNTER = "counter"
-    """Only grows, from 0 at the start of the process."""
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-class Source(StrEnum):
-    """Where a metric's values come from."""
-
-    RECORDS = "records"
-    """Folded from the records of finished requests."""
-    HOOK = "hook"
-    """Told by a call at the moment it happens."""
-    READING = "reading"
-    """Asked for at each scrape."""
-    LIBRARY = "library"
-    """Of the process; made by prometheus-client, on Linux only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One row of the catalogue."""
-
-    name: str
-    """As it is exposed; counters end in `_total`."""
-    kind: Kind
-    labels: tuple[str, ...]
-    help: str
-    source: Source = Source.RECORDS
-    buckets: tuple[float, ...] = ()
-    """Upper bounds in seconds, ascending, without the last one (infinity); of histograms only."""
-
+__all__ = ["CATALOGUE", "Kind", "Metric", "Source", "by_source", "reference_page"]
 
 REQUESTS: Final = "remuda_requests_total"
 FAULTS: Final = "remuda_request_faults_total"
@@ -201,6 +167,7 @@ CATALOGUE: Final = (
     Metric(
         JOURNAL_DROPPED, Kind.COUNTER, (), "Records lost because memory and the spool file were full.", Source.READING
     ),
+    *TASK_METRICS,
     Metric(BUILD_INFO, Kind.GAUGE, ("version",), "Always 1; the label says which Remuda this is.", Source.HOOK),
     Metric("process_cpu_seconds_total", Kind.COUNTER, (), "User and system time of the process.", Source.LIBRARY),
     Metric("process_resident_memory_bytes", Kind.GAUGE, (), "Resident memory of the process.", Source.LIBRARY),
@@ -228,8 +195,11 @@ first value. Times are seconds, sizes bytes.
 series of `remuda_requests_total`; what comes later counts under `other`. `model` is the canonical name, never an alias;
 it is `unknown` for a name that is not known here and `none` where the request was refused before its model was read.
 `replica` is `none` where the request was sent to none, `operation` where the address has none. `status_class` is
-`2xx`, `4xx` or `5xx` by the answer's status; a client that left first counts as `4xx`. No label ever holds a key, a
-caller's name or text of a prompt.
+`2xx`, `4xx` or `5xx` by the answer's status; a client that left first counts as `4xx`. `endpoint` is a route's template
+(`/status/{task_id}`), never a path, and `none` where there is no such route. No label ever holds a key, a caller's name
+or text of a prompt.
+
+Metrics without a prefix have the names of the task system whose API `POST /generate` is.
 
 | metric | type | labels | what it says |
 |---|---|---|---|
@@ -238,7 +208,8 @@ caller's name or text of a prompt.
 _PAGE_BUCKETS = """
 ## Buckets
 
-Upper bounds in seconds; each histogram also has `+Inf`, `_sum` and `_count`.
+Upper bounds in seconds (of `tokens_per_second`, in tokens a second); each histogram also has `+Inf`, `_sum` and
+`_count`.
 
 | histogram | bounds |
 |---|---|

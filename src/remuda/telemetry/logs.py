@@ -10,7 +10,7 @@ import math
 import os
 import queue
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Literal, TextIO
@@ -45,14 +45,15 @@ _TALKATIVE: Final = {"alembic": logging.WARNING}
 class Logging:
     """Logging as it was set up by `configure_logging`, until `close`. Usable as a context manager."""
 
-    def __init__(self, writer: logging.Handler, level: int) -> None:
+    def __init__(self, writer: logging.Handler, level: int, *, tells_requests: bool = False) -> None:
+        """`tells_requests`: the line of each request is made, whatever the level."""
         self._handler = _Enqueue()
         self._thread = threading.Thread(target=self._handler.write, args=(writer,), name="remuda-logs", daemon=True)
         self._is_open = True
         root = logging.getLogger()
         self._before = [
             (logger, logger.level, list(logger.handlers), logger.propagate)
-            for logger in (root, *map(logging.getLogger, (*_UVICORN, *_TALKATIVE)))
+            for logger in (root, *map(logging.getLogger, (*_UVICORN, *_TALKATIVE, ACCESS_LOGGER)))
         ]
         for logger, *_ in self._before:
             logger.handlers.clear()
@@ -64,6 +65,9 @@ class Logging:
             logging.getLogger(name).setLevel(max(level, least))
         if level > logging.DEBUG:  # ours say the same of requests to models, and others are of no interest
             logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+        if tells_requests:
+            logging.getLogger(ACCESS_LOGGER).setLevel(logging.DEBUG)
+        self._writer = writer
         self._thread.start()
 
     @property
@@ -91,6 +95,8 @@ class Logging:
             self._handler.lines.put(None)
             self._thread.join(timeout_s)
             self._handler.close()
+            if not self._thread.is_alive():  # else it holds the writer's lock
+                self._writer.close()
         return not self._thread.is_alive()
 
     def __enter__(self) -> "Logging":
@@ -109,12 +115,14 @@ def configure_logging(
     *,
     secrets: Iterable[str] = (),
     environ: Mapping[str, str] = os.environ,
+    files: Sequence[logging.Handler] = (),
 ) -> Logging:
     """Send the log lines of the whole process, uvicorn's too, to `stream`; give back the handle to flush and close.
 
     `auto` is pretty on a terminal and JSON elsewhere. Pretty lines are coloured on a terminal unless NO_COLOR is set.
     `secrets` are taken out of lines whatever they look like; what looks like a key is taken out anyway. Start uvicorn
-    with `log_config=None`, or it replaces its own part.
+    with `log_config=None`, or it replaces its own part. `files` take the lines too, each from its own level on, and the
+    line of each request; they are closed with the handle.
     """
     is_terminal = stream.isatty()
     formatter: logging.Formatter
@@ -125,8 +133,11 @@ def configure_logging(
         formatter = JsonLines()
     writer = _Writer(stream)
     writer.setFormatter(formatter)
-    writer.addFilter(Redaction(redactor(secrets)))
-    return Logging(writer, logging.getLevelNamesMapping()[level.upper()])
+    least = logging.getLevelNamesMapping()[level.upper()]
+    writer.setLevel(least)
+    every = _Each((writer, *files)) if files else writer
+    every.addFilter(Redaction(redactor(secrets)))
+    return Logging(every, least, tells_requests=bool(files))
 
 
 class AccessLog:
@@ -198,21 +209,23 @@ class PrettyLines(logging.Formatter):
 
     _COLOURS: Final = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 
-    def __init__(self, *, has_colours: bool) -> None:
+    def __init__(self, *, has_colours: bool, time_format: str = "%H:%M:%S.%f") -> None:
+        """`time_format` ends with microseconds, of which milliseconds are shown."""
         super().__init__()
         self._has_colours = has_colours
+        self._time_format = time_format
 
     def format(self, record: logging.LogRecord) -> str:
         """The lines of a prepared record."""
-        time = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        time = datetime.fromtimestamp(record.created, UTC).astimezone().strftime(self._time_format)[:-3]
         level = self._painted(f"{record.levelname:<8}", self._COLOURS.get(record.levelname, "0"))
-        extras = " ".join(f"{_plain(name)}={_shown(value)}" for name, value in getattr(record, "extras", {}).items())
-        parts = [self._painted(time, "2"), level, _plain(record.msg), self._painted(record.name, "2")]
+        extras = " ".join(f"{plain(name)}={shown(value)}" for name, value in getattr(record, "extras", {}).items())
+        parts = [self._painted(time, "2"), level, plain(record.msg), self._painted(record.name, "2")]
         if extras:
             parts.append(self._painted(extras, "2"))
         line = " ".join(parts)
         if record.exc_text:
-            line += "\n" + "\n".join(_plain(part) for part in record.exc_text.splitlines())
+            line += "\n" + "\n".join(plain(part) for part in record.exc_text.splitlines())
         return line
 
     def _painted(self, text: str, colour: str) -> str:
@@ -294,6 +307,24 @@ class _Writer(logging.StreamHandler[TextIO]):
         return line if line.isascii() else line.encode(encoding, "backslashreplace").decode(encoding)
 
 
+class _Each(logging.Handler):
+    """Hands a record to each of several handlers, as far as its level is theirs."""
+
+    def __init__(self, handlers: Sequence[logging.Handler]) -> None:
+        super().__init__()
+        self._handlers = handlers
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for handler in self._handlers:
+            if record.levelno >= handler.level:
+                handler.handle(record)
+
+    def close(self) -> None:
+        for handler in self._handlers:
+            handler.close()
+        super().close()
+
+
 def _line(record: logging.LogRecord, message: str) -> logging.LogRecord:
     """A record of its own with the level, logger and time of `record`."""
     line = logging.LogRecord(record.name, record.levelno, "", 0, message, None, None)
@@ -351,16 +382,17 @@ def _value(value: Any, depth: int) -> Any:
     return _cut(str(value), EXTRA_CHARS)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """`text` with control characters as escapes: a client's words must not forge lines or steer a terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """`value` after a `name=`: quoted where it would not be read as one word."""
     text = value if isinstance(value, str) else json.dumps(value)
-    return _plain(text) if text and " " not in text else json.dumps(text)
+    return plain(text) if text and " " not in text else json.dumps(text)
 
 
 def _milliseconds(seconds: float | None) -> float | None:

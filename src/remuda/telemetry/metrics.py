@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from remuda.core.faults import ClientGone, UnknownModel
 from remuda.core.record import RequestRecord
-from remuda.telemetry import catalogue
+from remuda.telemetry import catalogue, catalogue_tasks
 from remuda.telemetry.catalogue import Kind, Metric, Source
 from remuda.telemetry.redaction import redact
 
@@ -35,7 +35,10 @@ REQUEST_SERIES: Final = 5_000
 """Series of the one counter that has both labels; their product is not bounded by theirs in any useful way."""
 FEW: Final = 100
 """Different values of the labels that only our own code fills: dialects, operations, fault codes."""
+ENDPOINTS: Final = 300
+"""Different routes by their templates, of which there are fewer."""
 LABEL_CHARS: Final = 100
+METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 OTHER: Final = "other"
 UNKNOWN: Final = "unknown"
@@ -219,7 +222,7 @@ class Metrics:
         self._counters: dict[str, dict[tuple[str, ...], Count]] = {}
         self._histograms: dict[str, dict[tuple[str, ...], Histogram]] = {}
         self._request_series = request_series
-        self._labels = {"model": Labels(label_values), "replica": Labels(label_values)}
+        self._labels = {"model": Labels(label_values), "replica": Labels(label_values), "endpoint": Labels(ENDPOINTS)}
         self._places: dict[tuple[str, str, str, str, int, str], _Place] = {}
         self._places_limit = max(4_096, request_series)
         self._readings: dict[str, Read] = {}
@@ -253,6 +256,21 @@ class Metrics:
     def observe_idle(self, seconds: float) -> None:
         """The slot of an aborted request was idle (or given up on) `seconds` after its connection's end."""
         self._idle.add(seconds)
+
+    def observe_http(self, method: str, endpoint: str, status: int, seconds: float) -> None:
+        """A request to an ordinary route was answered; `endpoint` is its template, empty where there is no such."""
+        if status:
+            method = method if method in METHODS else OTHER
+            self.count(catalogue_tasks.HTTP_REQUESTS, method, endpoint, str(status))
+            self.measure(catalogue_tasks.HTTP_SECONDS, seconds, method, endpoint)
+
+    def count(self, name: str, *labels: str, by: int = 1) -> None:
+        """Add `by` to a counter of the catalogue that is told as it happens; labels in the metric's order."""
+        self._count(name, *self._bounded(name, labels)).value += by
+
+    def measure(self, name: str, value: float, *labels: str) -> None:
+        """Count a value in a histogram of the catalogue that is told as it happens."""
+        self._histogram(name, *self._bounded(name, labels)).add(value)
 
     def attach(self, name: str, read: Read) -> None:
         """Ask `read` for the values of the catalogue's metric `name` at each scrape; raises ValueError where `name` is
@@ -348,6 +366,9 @@ class Metrics:
         if values is None:
             values = self._labels[label] = Labels(FEW)
         return values.admit(text)
+
+    def _bounded(self, name: str, labels: Sequence[str]) -> list[str]:
+        return [self._label(label, text) for label, text in zip(self._rows[name].labels, labels, strict=True)]
 
     def _request_count(self, labels: tuple[str, ...]) -> Count:
         series = self._counters.setdefault(catalogue.REQUESTS, {})

@@ -67,6 +67,11 @@ def error(status: int, message: str, *, kind: str, retry_after_s: int | None = N
     )
 
 
+def page() -> Answer:
+    """What a server says that is none of a model, or a proxy that wants somebody to log in."""
+    return Answer((Part(b"<!doctype html><title>It works</title>", Kind.BODY),), media_type="text/html")
+
+
 def event(value: Any, name: str | None = None) -> bytes:
     """One server-sent event."""
     data = value if isinstance(value, bytes) else msgspec.json.encode(value)
@@ -92,7 +97,7 @@ def model(name: str) -> Answer:
 
 def chat(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     """`POST /v1/chat/completions`, streamed or not, with any number of choices."""
-    words, finish = words_of(ask, behaviour)
+    words, finish = words_of(ask, behaviour, text_of(ask.get("messages")))
     choices = _choices(ask)
     usage = _usage(text_of(ask.get("messages")), len(words) * choices, behaviour)
     head = {"id": f"chatcmpl-fake{number}", "created": CREATED, "model": ask.get("model")}
@@ -114,7 +119,7 @@ def chat(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
 
 def completion(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     """`POST /v1/completions`, streamed or not."""
-    words, finish = words_of(ask, behaviour)
+    words, finish = words_of(ask, behaviour, text_of(ask.get("prompt")))
     usage = _usage(text_of(ask.get("prompt")), len(words), behaviour)
     head = {"id": f"cmpl-fake{number}", "object": "text_completion", "created": CREATED, "model": ask.get("model")}
 
@@ -129,7 +134,7 @@ def completion(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer
 
 def responses(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     """`POST /v1/responses`: one message of text, streamed or not."""
-    words, _ = words_of(ask, behaviour)
+    words, _ = words_of(ask, behaviour, text_of(ask.get("input")))
     text, item = "".join(words), f"msg_fake{number}"
     prompt_tokens = len(text_of(ask.get("input")).split())
     empty: dict[str, Any] = {
@@ -213,6 +218,11 @@ def embeddings(ask: dict[str, Any]) -> Answer:
     return whole({"object": "list", "data": data, "model": ask.get("model"), "usage": usage})
 
 
+def input_tokens(ask: dict[str, Any]) -> Answer:
+    """`POST /v1/chat/completions/input_tokens`, as llama.cpp's server counts a chat: here a word is a token."""
+    return whole({"object": "response.input_tokens", "input_tokens": len(text_of(ask.get("messages")).split())})
+
+
 def rerank(ask: dict[str, Any]) -> Answer:
     """`POST /v1/rerank`: the more words a document shares with the query, the higher it scores."""
     query = set(str(ask.get("query", "")).lower().split())
@@ -249,14 +259,18 @@ def _stream(
     return Answer(tuple(parts), media_type="text/event-stream", tokens=tokens, streamed=True)
 
 
-def words_of(ask: dict[str, Any], behaviour: Behaviour) -> tuple[list[str], str]:
-    """The tokens of an answer, and why it ends."""
+def words_of(ask: dict[str, Any], behaviour: Behaviour, prompt: str) -> tuple[list[str], str]:
+    """The tokens of an answer to `prompt`, and why it ends."""
     bound = next(
         (ask[key] for key in ("max_completion_tokens", "max_tokens", "max_output_tokens") if ask.get(key)), None
     )
     cut = bound is not None and bound < behaviour.tokens
     n = bound if cut and bound is not None else behaviour.tokens
-    words = [WORDS[i % len(WORDS)] for i in range(n)]
+    if behaviour.echo:
+        [word] = prompt.split()[-1:] or [""]
+        words = [f"{word}.{i} " for i in range(n)]
+    else:
+        words = [WORDS[i % len(WORDS)] for i in range(n)]
     if words:
         words[0] += "x" * behaviour.body_bytes
     return words, "length" if cut else "stop"

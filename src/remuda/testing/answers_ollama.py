@@ -119,7 +119,7 @@ def _generated(ask: dict[str, Any], behaviour: Behaviour, prompt: str, said: Any
     if is_load:
         return whole(head | said("") | {"done_reason": "load", "done": True})
     bound = (ask.get("options") or {}).get("num_predict")
-    words, finish = words_of({"max_tokens": bound} if bound else {}, behaviour)
+    words, finish = words_of({"max_tokens": bound} if bound else {}, behaviour, prompt)
     closing = {
         "done": True,
         "done_reason": finish,

@@ -31,6 +31,8 @@ class Fault(StrEnum):
     """An error event (or line) in mid-answer, then a clean end without [DONE]."""
     ERROR = "error"
     """The answer is an error of `status`, in the shape of the kind of server it plays."""
+    HTML = "html"
+    """A page for people instead of the answer, with status 200."""
     LENGTH_TOO_LONG = "length-too-long"
     """Content-Length promises more than is sent; then the connection is closed."""
     LENGTH_TOO_SHORT = "length-too-short"
@@ -88,6 +90,9 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Time to the first token."""
     token_delay_s: float = 0.0
     """Time between two tokens."""
+    echo: bool = False
+    """Its tokens are the last word of the prompt, numbered (`word.0 word.1`), so that everybody can tell their own
+    answer."""
     early_head: bool = False
     """A stream's head leaves at once instead of with the first token."""
 

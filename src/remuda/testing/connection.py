@@ -152,6 +152,8 @@ class Connection(asyncio.Protocol):
             return self._fake.speech.error(behaviour.status, "as told", retry_after_s=behaviour.retry_after_s)
         if fault is Fault.NEVER_READING:
             return answers.whole(None)
+        if fault is Fault.HTML:
+            return answers.page()
         return self._fake._answer(seen, behaviour)
 
     async def _perform(self, seen: Seen, answer: Answer, behaviour: Behaviour, fault: Fault) -> bool:

@@ -167,6 +167,11 @@ class LlamaCppSpeech(OpenAISpeech):
                 return answers.models(self.models, owned_by="llamacpp", meta=meta)
         return super().told(path)
 
+    def inferred(self, seen: Seen, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
+        if seen.path == "/v1/chat/completions/input_tokens":
+            return answers.input_tokens(ask)
+        return super().inferred(seen, ask, behaviour)
+
 
 SPEECHES: Final[Mapping[str, Callable[[Sequence[str], int | None], OpenAISpeech]]] = MappingProxyType(
     {"openai": OpenAISpeech, "ollama": OllamaSpeech, "llama.cpp": LlamaCppSpeech}

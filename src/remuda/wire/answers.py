@@ -80,6 +80,7 @@ class WholeFacts(msgspec.Struct, frozen=True, gc=False):
 
     usage: Usage
     finish_reason: str
+    is_json: bool = True
 
 
 class ChunkFacts(msgspec.Struct, frozen=True, gc=False):
@@ -110,8 +111,10 @@ def facts_of_whole(body: bytes) -> WholeFacts:
     """Usage and finish reason of a whole answer; nothing where it holds none or is not such JSON."""
     try:
         whole = _decode_whole(body)
-    except msgspec.MsgspecError:
+    except msgspec.ValidationError:
         return WholeFacts(NO_USAGE, "")
+    except msgspec.MsgspecError:
+        return WholeFacts(NO_USAGE, "", is_json=False)
     finish = ""
     for choice in whole.choices:
         if choice.finish_reason:

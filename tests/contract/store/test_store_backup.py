@@ -8,17 +8,20 @@ import msgspec
 import pytest
 from sqlalchemy.util import await_only
 from tests.contract.store.samples import NOON, a_key, a_record
+from tests.contract.store.test_store_tasks import new
 
 import remuda.store.backup as module
 from remuda.core.node import Node
 from remuda.store import Store, StoreError, StoreTooNew, keys, open_store
 from remuda.store.backup import backup, restore
+from remuda.store.deliveries import deliveries_of
 from remuda.store.journal_batch import Batch, write_batches
 from remuda.store.journal_reading import JournalFilter, journal_entry, journal_page
 from remuda.store.known_models import note_models
 from remuda.store.leases import take_lease
 from remuda.store.nodes import add_node, list_nodes
 from remuda.store.schema import metadata
+from remuda.store.tasks import TaskFilter, cancel_task, submit_tasks, task_page
 
 
 async def fill(store: Store) -> None:
@@ -203,3 +206,18 @@ async def test_a_table_without_its_columns_is_refused_and_changes_nothing(store:
 async def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path):
     with pytest.raises(StoreError, match="there is no backup"):
         await restore(tmp_path / "none", f"sqlite:///{tmp_path}/remuda.db")
+
+
+async def test_tasks_come_back_and_go_on(store: Store, empty_url: str, file: Path):
+    await submit_tasks(store, [new("a", webhook="http://h/"), new("b")], NOON)
+    await cancel_task(store, "a", NOON, 60.0)
+    await backup(store, file, NOON)
+    await restore(file, empty_url)
+    restored = await open_store(empty_url)
+    assert [task.id for task in await task_page(restored, TaskFilter(), 9)] == ["b", "a"]
+    await submit_tasks(restored, [new("c", webhook="http://h/")], NOON)
+    await cancel_task(restored, "c", NOON, 60.0)
+    seqs = [(await deliveries_of(restored, id_))[0].seq for id_ in ("a", "c")]
+    assert seqs == sorted(set(seqs))
+    assert [task.id for task in await task_page(restored, TaskFilter(), 9)] == ["c", "b", "a"]
+    await restored.close()

@@ -17,6 +17,7 @@ from remuda.store.tasks import (
     find_task,
     position_of,
     retry_task,
+    standing,
     states_of,
     submit_tasks,
     task_page,
@@ -165,3 +166,12 @@ async def test_words_that_no_database_takes_are_refused(store: Store):
     with pytest.raises(StoreRefused):
         await submit_tasks(store, [new("a", user_id="x\x00y")], NOON)
     assert await find_task(store, "a") is None
+
+
+async def test_how_far_behind_the_work_is(store: Store):
+    empty = await standing(store, NOON)
+    assert (sum(empty.waiting.values()), empty.lag_s) == (0, 0.0)
+    await submit(store, new("a"), new("b", priority=Priority.LOW), new("c", priority=Priority.LOW))
+    found = await standing(store, NOON + 5.0)
+    assert (found.waiting[Priority.BACKGROUND], found.waiting[Priority.LOW]) == (1, 2)
+    assert found.lag_s >= 0.0

@@ -64,7 +64,7 @@ def test_the_address_is_one_that_is_listened_on(bound: Bind, shown: str):
 
 def loading() -> LocalModelState:
     progress = LoadProgress(Stage.LOADING_WEIGHTS, 50)
-    return LocalModelState(LocalModel("tiny", Path("tiny.gguf")), Phase.LOADING, "llama.cpp", progress=progress)
+    return LocalModelState(LocalModel("tiny", Path("tiny.gguf")), Phase.LOADING, progress=progress)
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from remuda.app.exits import CommandError, Exit
-from remuda.app.local_models import launcher_of, local_models_of
+from remuda.app.local_models import launcher_of, llamacpp_launcher_of, local_models_of, transformers_models
 from remuda.app.settings import Settings
 from remuda.core.clock import SystemClock
-from remuda.engines.launch import EngineSettings
+from remuda.engines.launch import EngineKind, EngineSettings
 from remuda.engines.llamacpp.process import LlamaServerLauncher, XllamaLauncher
 from remuda.engines.tiny import CHAT
+from tests.fixtures.converted import need_transformers, write_hollow
 
 CLOCK = SystemClock()
 
@@ -35,9 +36,9 @@ def test_a_path_without_a_model_ends_the_start(tmp_path: Path) -> None:
 
 
 def test_the_built_in_engine_unless_a_program_is_named(tmp_path: Path) -> None:
-    assert isinstance(launcher_of(Settings(data_dir=tmp_path), CLOCK), XllamaLauncher)
+    assert isinstance(llamacpp_launcher_of(Settings(data_dir=tmp_path), CLOCK), XllamaLauncher)
     named = Settings(data_dir=tmp_path, llamacpp={"llama_server": sys.executable})
-    assert isinstance(launcher_of(named, CLOCK), LlamaServerLauncher)
+    assert isinstance(llamacpp_launcher_of(named, CLOCK), LlamaServerLauncher)
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -48,3 +49,52 @@ def test_a_program_that_is_none_ends_the_start(tmp_path: Path, is_there: bool) -
     with pytest.raises(CommandError, match="is not an executable program" if is_there else "does not exist") as caught:
         launcher_of(Settings(data_dir=tmp_path, llamacpp={"llama_server": program}), CLOCK)
     assert caught.value.code is Exit.ENGINE
+
+
+def test_models_in_transformers_format_with_their_own_settings(tmp_path: Path) -> None:
+    folder = write_hollow(tmp_path / "mine")
+    wanted = {"models": [str(folder), "org/name"], "slots": 2, "context": 512, "threads": 3, "device": "cpu"}
+    mine, of_hub = transformers_models(Settings(transformers=wanted))
+    assert mine.settings == of_hub.settings == EngineSettings(slots=2, context=512, threads=3, device="cpu")
+    assert (mine.name, mine.path, mine.engine, mine.hub_name) == ("mine", folder, EngineKind.TRANSFORMERS, None)
+    assert (of_hub.name, of_hub.engine, of_hub.hub_name) == ("org/name", EngineKind.TRANSFORMERS, "org/name")
+
+
+def test_they_stand_beside_the_others(tmp_path: Path) -> None:
+    need_transformers()
+    folder = write_hollow(tmp_path / "mine")
+    settings = Settings(models={"paths": [CHAT, folder]}, transformers={"models": [str(folder), "gpt2"], "slots": 2})
+    models = local_models_of(settings)
+    assert [(model.name, model.engine.value, model.settings.slots) for model in models] == [
+        ("remuda-tiny", "llama.cpp", 4),
+        ("mine", "transformers", 2),
+        ("gpt2", "transformers", 2),
+    ]
+
+
+def test_no_two_of_one_name(tmp_path: Path) -> None:
+    one, other = write_hollow(tmp_path / "a" / "m"), write_hollow(tmp_path / "b" / "m")
+    with pytest.raises(CommandError, match="would both be called m"):
+        local_models_of(Settings(models={"paths": [one]}, transformers={"models": [str(other)]}))
+
+
+def test_without_the_extra_the_start_ends_and_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # what Python itself does to make an import fail
+    for settings in (
+        Settings(models={"paths": [write_hollow(tmp_path / "m")]}),
+        Settings(transformers={"models": ["gpt2"]}),
+    ):
+        with pytest.raises(CommandError, match=r"pip install 'remuda\[transformers\]'") as caught:
+            local_models_of(settings)
+        assert caught.value.code is Exit.ENGINE
+    assert local_models_of(Settings())
+
+
+async def test_each_kind_of_model_is_looked_at_by_its_own_launcher(tmp_path: Path) -> None:
+    launcher = launcher_of(Settings(data_dir=tmp_path), CLOCK)
+    (tiny,) = local_models_of(Settings(models={"paths": [CHAT]}))
+    (mine,) = transformers_models(Settings(transformers={"models": [str(write_hollow(tmp_path / "mine"))]}))
+    assert len(await launcher.stamp(tiny)) == 1
+    assert len(await launcher.stamp(mine)) == 2

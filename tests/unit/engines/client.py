@@ -13,7 +13,7 @@ import aiohttp
 from remuda.core.address import Address
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import Fault
-from remuda.engines.llamacpp.process import Child
+from remuda.engines.children.process import Child
 from remuda.engines.protocol import Engine, Outgoing
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from remuda.core.clock import SystemClock
+from remuda.engines.children.process import Child
 from remuda.engines.launch import EngineSettings, LocalModel
-from remuda.engines.llamacpp.process import Child, XllamaLauncher
+from remuda.engines.llamacpp.process import XllamaLauncher
 from remuda.engines.tiny import CHAT, EMBED
 
 

@@ -16,8 +16,9 @@ from remuda.engines.files import (
     read_header,
     stamp_of,
 )
-from remuda.engines.launch import EngineSettings, LocalModel
+from remuda.engines.launch import EngineKind, EngineSettings, LocalModel
 from remuda.engines.tiny import CHAT, EMBED
+from tests.fixtures.converted import write_hollow, write_weights
 from tests.unit.wire.test_gguf import header, pair, text
 
 MODEL = header(pair("general.architecture", 8, text(b"llama")))
@@ -113,6 +114,25 @@ def test_missing_paths_and_empty_folders_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gguf")
     with pytest.raises(ModelFileError, match="no ordinary file"):
         offered_models([tmp_path / "pipe.gguf"])
+
+
+def test_a_folder_may_itself_be_a_model_in_transformers_format(tmp_path: Path) -> None:
+    folder = write_hollow(tmp_path / "models" / "mine")
+    (model,) = offered_models([folder], EngineSettings(slots=9), EngineSettings(slots=2)).models
+    assert model == LocalModel("mine", folder, EngineSettings(slots=2), EngineKind.TRANSFORMERS)
+    assert offered_models([folder, folder / ".." / "mine"]).models[0].settings.slots == 1
+    with pytest.raises(ModelFileError, match=r"no config\.json with \*\.safetensors"):
+        offered_models([tmp_path / "models"])  # the folder itself counts, not those below it
+    write_weights(folder / "model.safetensors", size=100, missing=1)
+    with pytest.raises(ModelFileError, match=r"mine: model\.safetensors: the file is cut off"):
+        offered_models([folder])
+
+
+def test_a_folder_with_gguf_files_offers_these_whatever_lies_beside_them(tmp_path: Path) -> None:
+    folder = write_hollow(tmp_path / "mine")
+    put(folder, "mine.gguf")
+    (model,) = offered_models([folder]).models
+    assert (model.name, model.engine) == ("mine", EngineKind.LLAMA_CPP)
 
 
 @contextmanager

@@ -61,8 +61,6 @@ class FakeProcess:
 class FakeLauncher:
     """Starts at once, unless a model's start is held or to fail."""
 
-    engine = "fake"
-
     def __init__(self) -> None:
         self.starts: list[str] = []
         self.processes: list[FakeProcess] = []
@@ -161,7 +159,7 @@ async def test_a_load_announces_each_step_and_ends_with_the_address() -> None:
     async with yard() as y:
         state = await y.models.load("a")
         assert state.address == Address("localhost", 80, socket_path="/a.sock")
-        assert (state.phase, state.slots, state.context, state.engine) == (Phase.RUNNING, 3, 99, "fake")
+        assert (state.phase, state.slots, state.context, state.engine) == (Phase.RUNNING, 3, 99, "llama.cpp")
         seen = [state for state in y.states if state.name == "a"]
         assert [state.phase for state in seen] == [Phase.REGISTERED, Phase.LOADING, Phase.LOADING, Phase.RUNNING]
         assert seen[2].progress == LoadProgress(Stage.LOADING_WEIGHTS, 40)
@@ -558,7 +556,7 @@ def test_wrong_settings_are_refused() -> None:
 
 def test_a_key_is_never_shown() -> None:
     model = LocalModel("a", Path("/a.gguf"))
-    assert "geheim" not in repr(LocalModelState(model, Phase.RUNNING, "fake", api_key="geheim"))
+    assert "geheim" not in repr(LocalModelState(model, Phase.RUNNING, api_key="geheim"))
 
 
 async def _caught(awaitable: Any) -> BaseException | None:
@@ -577,7 +575,6 @@ async def test_a_real_engine_that_is_killed_comes_back(
     children: list[Any] = []
 
     class Remembering:
-        engine = launcher.engine
         stamp = launcher.stamp
         check = launcher.check
 

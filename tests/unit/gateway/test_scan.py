@@ -166,7 +166,7 @@ def test_a_last_event_too_long_to_look_at_is_an_end(monkeypatch: pytest.MonkeyPa
     made.feed(event)
     assert not made.is_complete
     made.feed(b'"}\n\n')
-    assert (made.is_complete, made.finish_reason) == (bool(finish), finish)
+    assert (made.is_complete, made.is_done, made.finish_reason) == (bool(finish), bool(finish), finish)
 
 
 def test_text_is_captured() -> None:
@@ -191,5 +191,6 @@ def test_the_responses_api() -> None:
     delta = b'event: x.delta\ndata: {"type":"response.output_text.delta","delta":"hi"}\n\n'
     made = facts(delta, completed, operation=Operation.RESPONSE, wants_usage=True)
     assert (made.is_complete, made.finish_reason, made.usage.completion_tokens) == (True, "stop", 4)
+    assert made.is_done
     failed = facts(delta, b'data: {"type":"response.failed","response":{"error":{"code":"x"}}}\n\n')
     assert failed.saw_error

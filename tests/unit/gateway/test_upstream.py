@@ -294,6 +294,18 @@ async def test_requests_of_one_turn_are_written_together_and_soon() -> None:
     assert wires[0].sent == b"xy"
 
 
+@pytest.mark.parametrize("exc", [None, ConnectionResetError()])
+async def test_a_connection_lost_before_it_is_sent_anything_fails_its_request(exc: Exception | None) -> None:
+    loop = asyncio.get_running_loop()
+    connection, wire, _ = connected(loop)
+    connection.connection_lost(exc)  # as a server does that is killed when it has just accepted
+    async with asyncio.timeout(10):
+        with pytest.raises(UpstreamFailed, match="closed the connection without an answer") as raised:
+            await connection.send(b"x")
+    assert raised.value.is_hang_up
+    assert wire.sent == b""
+
+
 async def test_a_given_address_is_checked_at_each_connection() -> None:
     loop = asyncio.get_running_loop()
     async with FakeUpstream() as server:

@@ -21,7 +21,7 @@ async def test_a_watcher_is_woken_by_what_happens() -> None:
         assert not feed.is_running
         assert live.tokens_of("a") is None
         assert await feed.after(version, 30.0)
-    assert len(live) == 0
+    assert live.size == 0
 
 
 async def test_nothing_happening_ends_a_wait() -> None:
@@ -56,7 +56,7 @@ def test_nothing_is_kept_of_what_nobody_watches_and_does_not_run() -> None:
     live.ended("b")
     with live.watching("c"), live.watching("c"):
         pass
-    assert len(live) == 0
+    assert live.size == 0
 
 
 def test_the_text_is_bounded() -> None:

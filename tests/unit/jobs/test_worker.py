@@ -99,7 +99,11 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     store = await open_store(store_url_in(tmp_path))
     runner, live = Runner(), Live()
     made: list[Bench] = []
-    worker = Worker("w", store, runner, lambda model: made[0].room, live, SystemClock(), lambda: 0.5, RULES)
+
+    async def room(model: str) -> int:
+        return made[0].room
+
+    worker = Worker("w", store, runner, room, live, SystemClock(), lambda: 0.5, RULES)
     made.append(Bench(store, runner, worker, live))
     worker.start()
     yield made[0]
@@ -118,7 +122,7 @@ async def test_a_task_is_claimed_answered_and_kept(bench: Bench) -> None:
     found = await task_result(bench.store, "a")
     assert found is not None
     assert (found.text, found.result, found.status) == ("text", b'{"whole":1}', 200)
-    assert (bench.worker.completed, bench.worker.unsaved, len(bench.live)) == (1, 0, 0)
+    assert (bench.worker.ended[TaskState.COMPLETED], bench.worker.unsaved, bench.live.size) == (1, 0, 0)
 
 
 async def test_no_more_at_once_than_it_may(bench: Bench) -> None:
@@ -148,7 +152,7 @@ async def test_what_fails_is_tried_again_and_dies_in_the_end(bench: Bench) -> No
     task = await find_task(bench.store, "a")
     assert task is not None
     assert (task.error_type, task.error_message, task.attempts) == ("upstream_failed", "it broke", 3)
-    assert bench.worker.failed == 1
+    assert (bench.worker.ended[TaskState.DEAD], bench.worker.retried, bench.worker.claimed) == (1, 2, 3)
 
 
 async def test_what_cannot_be_answered_is_not_tried_again(bench: Bench) -> None:
@@ -176,30 +180,14 @@ async def test_what_another_process_cancels_is_stopped_by_the_next_heartbeat(ben
     await bench.becomes("a", TaskState.CANCELLED)
 
 
-async def test_a_task_makes_room_for_others_and_begins_again(bench: Bench) -> None:
+async def test_a_task_that_made_room_begins_again_and_has_lost_no_attempt(bench: Bench) -> None:
     await bench.submit("a")
     run = await bench.runner.started(1)
-    bench.room = 0
-    assert bench.worker.make_room("m")
-    assert not bench.worker.make_room("m")
-    assert not bench.worker.make_room("other")
-    await asyncio.wait_for(asyncio.shield(run.done), DEADLINE_S)
-    await bench.becomes("a", TaskState.QUEUED)
-    bench.room = 1
+    run.end(bad("a", 503, "made_room"))
     again = await bench.runner.started(2)
     assert (again.claim.attempt, again.claim.number) == (1, 2)
     again.end(good("a"))
     await bench.becomes("a", TaskState.COMPLETED)
-
-
-async def test_a_task_does_not_make_room_for_ever(bench: Bench) -> None:
-    await bench.submit("a")
-    for number in range(1, RULES.max_attempts + 1):
-        run = await bench.runner.started(number)
-        assert bench.worker.make_room("m")
-        await asyncio.wait_for(asyncio.shield(run.done), DEADLINE_S)
-    await bench.runner.started(RULES.max_attempts + 1)
-    assert not bench.worker.make_room("m")
 
 
 async def test_tokens_are_told_and_kept_as_progress(bench: Bench) -> None:
@@ -223,6 +211,19 @@ async def test_what_runs_when_it_ends_is_somebody_elses_at_once(bench: Bench) ->
     task = await find_task(bench.store, "a")
     assert task is not None
     assert (task.state, task.attempts) == (TaskState.QUEUED, 0)
+
+
+async def test_who_is_about_to_end_takes_nothing_new(bench: Bench) -> None:
+    await bench.submit("a")
+    run = await bench.runner.started(1)
+    bench.worker.drain()
+    await bench.submit("b")
+    run.end(good("a"))
+    await bench.becomes("a", TaskState.COMPLETED)
+    await bench.worker.close()
+    task = await find_task(bench.store, "b")
+    assert task is not None
+    assert (task.state, task.claims) == (TaskState.QUEUED, 0)
 
 
 async def test_the_store_may_be_away_for_a_while(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from remuda.core.record import RequestRecord
-from remuda.telemetry import catalogue
+from remuda.telemetry import catalogue, catalogue_tasks
 from remuda.telemetry.catalogue import CATALOGUE, Kind, Source
 from remuda.telemetry.metrics import LABEL_CHARS, PENDING, Metrics
 
@@ -349,6 +349,11 @@ def test_the_page_holds_the_catalogue_and_nothing_else() -> None:
     counted.observe(RECORD)
     counted.observe_abort(0.1)
     counted.observe_idle(0.1)
+    for metric in catalogue_tasks.TASK_METRICS:
+        if metric.source is Source.HOOK and metric.kind is Kind.COUNTER:
+            counted.count(metric.name, *("x" for _ in metric.labels))
+        elif metric.source is Source.HOOK:
+            counted.measure(metric.name, 1.0, *("x" for _ in metric.labels))
     for name, metric in catalogue.by_source(Source.READING).items():
         counted.attach(name, lambda metric=metric: [(tuple("x" for _ in metric.labels), 1)])
     families = {family.name: family for family in text_string_to_metric_families(counted.render().decode())}
@@ -379,3 +384,24 @@ def test_the_catalogue_is_well_formed() -> None:
         assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
         assert list(metric.buckets) == sorted(set(metric.buckets))
         assert metric.help.endswith(".")
+
+
+def test_requests_to_ordinary_routes():
+    counted = metrics()
+    counted.observe_http("GET", "/status/{task_id}", 200, 0.02)
+    counted.observe_http("BREW", "", 405, 0.02)
+    counted.observe_http("GET", "/", 0, 0.02)
+    page = counted.render()
+    assert value(page, "http_requests_total", method="GET", endpoint="/status/{task_id}", status="200") == 1
+    assert value(page, "http_requests_total", method="other", endpoint="none", status="405") == 1
+    assert value(page, "http_request_duration_seconds_sum", method="GET", endpoint="/status/{task_id}") == 0.02
+    assert value(page, "http_requests_total", method="GET", endpoint="/", status="0") is None
+
+
+def test_labels_of_what_is_told_are_bounded():
+    counted = metrics(label_values=2)
+    for name in "abcd":
+        counted.count(catalogue_tasks.TOKENS, name, by=2)
+    page = counted.render()
+    assert value(page, "tokens_generated_total", model="a") == 2
+    assert value(page, "tokens_generated_total", model="other") == 4

@@ -35,6 +35,15 @@ def test_a_chat_says_the_same_streamed_and_whole() -> None:
     assert "usage" not in stream[0]
 
 
+def test_an_echo_is_the_last_word_of_the_prompt_numbered() -> None:
+    echo = Behaviour(echo=True, tokens=2)
+    messages = [{"role": "user", "content": [{"type": "text", "text": "say me"}]}]
+    [choice] = body(answers.chat(1, {"messages": messages}, echo))["choices"]
+    assert choice["message"]["content"] == "me.0 me.1 "
+    assert body(answers.completion(1, {"prompt": "me"}, echo))["choices"][0]["text"] == "me.0 me.1 "
+    assert body(answers.responses(1, {"input": "me"}, echo))["output"][0]["content"][0]["text"] == "me.0 me.1 "
+
+
 def test_every_choice_is_streamed_and_counted() -> None:
     answer = answers.chat(
         1, ASK | {"stream": True, "n": 2, "stream_options": {"include_usage": True}}, Behaviour(tokens=3)

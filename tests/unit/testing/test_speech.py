@@ -64,6 +64,12 @@ def test_llamacpp_tells_its_slots() -> None:
     assert ask("llama.cpp", "/props")[1]["default_generation_settings"]["n_ctx"] == LLAMACPP_CONTEXT
 
 
+def test_llamacpp_alone_counts_tokens_beforehand() -> None:
+    path, body = "/v1/chat/completions/input_tokens", {"model": "b", "messages": [{"role": "user", "content": "a b"}]}
+    assert ask("llama.cpp", path, body) == (200, {"object": "response.input_tokens", "input_tokens": 2})
+    assert ask("openai", path, body)[0] == 404
+
+
 @pytest.mark.parametrize("speaks", list(SPEECHES))
 def test_what_makes_no_sense_is_an_error(speaks: str) -> None:
     assert ask(speaks, "/v1/chat/completions", b"{")[0] == 400

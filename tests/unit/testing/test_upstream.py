@@ -152,6 +152,13 @@ async def test_any_error_can_be_had(upstream: FakeUpstream, client: httpx.AsyncC
     assert (answer.status_code, answer.json()["error"]["message"]) == (status, "as told")
 
 
+async def test_a_page_for_people_comes_with_200(upstream: FakeUpstream, client: httpx.AsyncClient) -> None:
+    upstream.behave(fault=Fault.HTML)
+    answer = await client.post("/chat/completions", json=ASK)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html")
+    assert (await client.get("/models")).json()["data"]
+
+
 async def test_flaky_fails_every_so_often_and_stops_after_so_many(
     upstream: FakeUpstream, client: httpx.AsyncClient
 ) -> None:

@@ -26,6 +26,13 @@ def test_facts_of_whole(body: bytes, usage: tuple[int, int, int], finish: str) -
     assert (facts.usage, facts.finish_reason) == (Usage(*usage), finish)
 
 
+@pytest.mark.parametrize(
+    ("body", "is_json"), [(b"", False), (b"{", False), (b"<html>", False), (b"null", True), (b'{"choices":7}', True)]
+)
+def test_what_is_no_json_is_known_from_an_odd_shape(body: bytes, is_json: bool) -> None:
+    assert facts_of_whole(body).is_json is is_json
+
+
 @given(st.binary(max_size=60))
 def test_whatever_it_is_it_tells_nothing_worse_than_nothing(junk: bytes) -> None:
     assert facts_of_whole(junk).usage == NO_USAGE

@@ -5,11 +5,14 @@ import shutil
 import ssl
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 from remuda.app.checks.finding import Finding, fail, ok, warn
 from remuda.app.settings import Settings
-from remuda.engines.files import ModelFileError, offered_models
+from remuda.engines.files import ModelFileError, folder_model, offered_models
+from remuda.engines.launch import EngineKind
+from remuda.engines.transformers.process import NOT_INSTALLED, is_installed
 
 
 def check_files(settings: Settings) -> list[Finding]:
@@ -45,7 +48,8 @@ def check_data_dir(settings: Settings) -> list[Finding]:
 
 def _models(settings: Settings) -> Iterator[Finding]:
     advice = "correct models.paths or --model, or download the file again"
-    usable = []
+    usable: list[Path] = []
+    is_needed = bool(settings.transformers.models)
     for path in settings.models.paths:
         try:
             offered = offered_models([path])
@@ -53,12 +57,35 @@ def _models(settings: Settings) -> Iterator[Finding]:
             yield fail("model", str(error), advice)
             continue
         usable.append(path)
+        is_needed |= any(model.engine is EngineKind.TRANSFORMERS for model in offered.models)
         yield from (ok("model", f"{model.name}: {model.path}") for model in offered.models)
         yield from (warn("model", f"{line} (left out)", advice) for line in offered.skipped)
     try:
         offered_models(usable)
     except ModelFileError as error:
         yield fail("model", str(error), "models are called as their files: no two may have one name")
+    yield from _transformers_models(settings)
+    if is_needed:
+        yield _transformers()
+
+
+def _transformers_models(settings: Settings) -> Iterator[Finding]:
+    for place in settings.transformers.models:
+        if not Path(place).is_absolute():
+            yield ok("model", f"{place}: of the Hugging Face hub, looked for when it is first loaded")
+            continue
+        try:
+            model = folder_model(Path(place))
+        except ModelFileError as error:
+            yield fail("model", str(error), "correct transformers.models, or download the model again")
+        else:
+            yield ok("model", f"{model.name}: {model.path}")
+
+
+def _transformers() -> Finding:
+    if not is_installed():
+        return fail("engine", NOT_INSTALLED, "install it, with the build of torch for your hardware first")
+    return ok("engine", f"transformers {version('transformers')} with torch {version('torch')}")
 
 
 def _program(settings: Settings) -> Iterator[Finding]:

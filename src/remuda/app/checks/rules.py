@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from remuda.app.checks.finding import Finding, ok, warn
+from remuda.app.local_models import transformers_models
 from remuda.app.settings import Settings
 from remuda.core.hosts import is_loopback
 from remuda.engines import tiny
@@ -93,6 +94,7 @@ def _named(settings: Settings) -> set[str] | None:
     if settings.offers_tiny_models:
         named |= {tiny.CHAT_NAME, tiny.EMBED_NAME}
     try:
-        return named | {model.name for model in offered_models(settings.models.paths).models}
+        models = [*offered_models(settings.models.paths).models, *transformers_models(settings)]
     except ModelFileError:
         return None  # said of the files themselves
+    return named | {model.name for model in models}

@@ -22,8 +22,10 @@ from remuda.app.cli.nodes import nodes
 from remuda.app.cli.output import leave_stdout
 from remuda.app.cli.routes import routes
 from remuda.app.cli.serve import serve
+from remuda.app.cli.tasks import tasks
 from remuda.app.cli.users import users
 from remuda.app.cli.version import version
+from remuda.app.cli.worker import worker
 from remuda.app.exits import CommandError, Exit
 
 app = typer.Typer(
@@ -54,10 +56,11 @@ def root(
         typer.echo(context.get_help())
 
 
-for command in (serve, models, explain, check, doctor, routes, backup, restore, version):
+for command in (serve, worker, models, explain, check, doctor, routes, backup, restore, version):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(nodes, name="nodes")
+app.add_typer(tasks, name="tasks")
 app.add_typer(users, name="users")
 
 

@@ -10,6 +10,7 @@ from remuda.app.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     from remuda.app.settings import Settings
+    from remuda.engines.launch import LocalModel
 
 Row = tuple[str, str]
 
@@ -60,17 +61,22 @@ def _asked(url: str, key: str | None) -> list[Row]:
 
 
 def _configured(settings: "Settings") -> list[Row]:
+    from remuda.app.local_models import transformers_models
     from remuda.engines import tiny
     from remuda.engines.files import ModelFileError, offered_models
 
     try:
-        offered = offered_models(settings.models.paths)
+        found = [*offered_models(settings.models.paths).models, *transformers_models(settings)]
     except ModelFileError as error:
         raise CommandError(str(error), Exit.ENGINE) from None
-    rows = [(model.name, str(model.path)) for model in offered.models]
+    rows = [(model.name, _place(model)) for model in found]
     if settings.offers_tiny_models:
         rows += [(name, "ships with Remuda") for name in (tiny.CHAT_NAME, tiny.EMBED_NAME)]
     for upstream in settings.upstreams:
         rows += [(name, upstream.display_name) for name in upstream.models or ("(those it lists)",)]
     rows += [(alias, f"alias of {', '.join(models)}") for alias, models in settings.models.chains.items()]
     return rows
+
+
+def _place(model: "LocalModel") -> str:
+    return "the Hugging Face hub" if model.hub_name else str(model.path)

@@ -40,6 +40,8 @@ _SETTINGS: dict[str, tuple[str, ...]] = {
     "model": ("models", "paths"),
     "llama_server": ("llamacpp", "llama_server"),
     "upstream": ("upstreams",),
+    "gateway": ("tasks", "gateway"),
+    "concurrency": ("tasks", "workers"),
     "log_level": ("log", "level"),
     "log_format": ("log", "format"),
 }

@@ -20,7 +20,11 @@ def serve(
     config: Config = None,
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="GGUF file, or folder of such files, to offer. May be given several times.", metavar="PATH"),
+        typer.Option(
+            help="GGUF file, folder of such files, or folder of one model in transformers' format, to offer. "
+            "May be given several times.",
+            metavar="PATH",
+        ),
     ] = None,
     upstream: Annotated[
         list[str] | None,

@@ -17,6 +17,8 @@ from remuda.app.settings.model import (
     RoutingSettings,
     ServerSettings,
     Settings,
+    TaskSettings,
+    TransformersSettings,
     UpstreamSettings,
 )
 from remuda.app.settings.origins import Origin, Problem, SettingsError
@@ -36,6 +38,8 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "TaskSettings",
+    "TransformersSettings",
     "UpstreamSettings",
     "leaves",
     "load",

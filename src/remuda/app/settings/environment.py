@@ -1,4 +1,4 @@
-"""Settings from the environment: `REMUDA_SECTION__KEY`, and the two names of the field that need no prefix."""
+"""Settings from the environment: `REMUDA_SECTION__KEY`, and the names of the field that need no prefix."""
 
 import difflib
 import json
@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from remuda.app.settings.documents import read_documents
 from remuda.app.settings.kinds import Text
 from remuda.app.settings.model import Section, Settings
 from remuda.app.settings.origins import Loc, Problem
@@ -56,8 +57,7 @@ def read_environment(environ: Mapping[str, str], folder: Path) -> tuple[list[tup
     An empty variable counts as not set: that is how compose files leave one out.
     """
     known = {leaf.variable: leaf for leaf in leaves()}
-    found: list[tuple[Loc, str, Any]] = []
-    problems: list[Problem] = []
+    found, problems = read_documents(environ, folder)
     if csv := environ.get("API_KEYS", "").strip():
         keys = dict.fromkeys(part.strip() for part in csv.split(",") if part.strip())
         found.append((("auth", "api_keys"), "API_KEYS", list(keys)))

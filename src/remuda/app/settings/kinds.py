@@ -19,6 +19,7 @@ from remuda.core.node import NodeKind
 
 _SIZE = re.compile(r"(\d{1,15}) ?(B|KiB|MiB|GiB)?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 _UNITS = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
@@ -65,6 +66,17 @@ def _seconds(value: Any) -> Any:
     return value
 
 
+def _number(value: Any) -> Any:
+    if _is_untyped(value):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if type(value) not in (int, float):
+        raise ValueError(f"needs a number, not {_shown(value)}")
+    return value
+
+
 def _flag(value: Any) -> Any:
     if _is_untyped(value) and value.lower() in ("true", "false", "1", "0"):
         return value.lower() in ("true", "1")
@@ -94,6 +106,18 @@ def _path(value: Any) -> Any:
         raise ValueError("a path holds no null character")
     path = Path(value).expanduser()
     return value.folder / path if isinstance(value, Text) else path
+
+
+def _model_place(value: Any) -> Any:
+    """A folder, made absolute, or a name of the hub as it is: a folder that is there, or that is written as one."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"needs a folder or a model's name, not {_shown(value)}")
+    path = _path(value).absolute()
+    if value.startswith(("/", ".", "~", "\\")) or path.is_dir() or path.anchor == Path(value).anchor:
+        return str(path)
+    if not _HUB_NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is neither a folder nor a name of the hub, such as gpt2 or org/name")
+    return str(value)
 
 
 def _program(value: Any) -> Any:
@@ -145,6 +169,14 @@ def _network(value: Any) -> Any:
         raise ValueError(f"needs an address or a network such as 10.0.0.0/8, not {_shown(value)}") from None
 
 
+def _networks(value: Any) -> Any:
+    if isinstance(value, bool):
+        return ("0.0.0.0/0", "::/0") if value else ()
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"needs a list of networks, or true for all, not {_shown(value)}")
+    return value
+
+
 def _bind(value: str) -> str:
     return str(parse_bind(value))
 
@@ -190,6 +222,8 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 """A whole number."""
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=31_536_000, allow_inf_nan=False)]
 """A time in seconds, at most a year."""
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+"""Any number."""
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """true or false."""
 Size = Annotated[
@@ -199,6 +233,8 @@ Size = Annotated[
     _schema(anyOf=[{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d+ ?(B|KiB|MiB|GiB)$"}]),
 ]
 """Bytes: a whole number, or a text such as `32MiB`."""
+ModelPlace = Annotated[str, BeforeValidator(_model_place)]
+"""A model in transformers' format: its folder (absolute), or its name on the Hugging Face hub."""
 Location = Annotated[Path, BeforeValidator(_path)]
 """A file or folder. `~` is the home folder; relative to the file the value stands in, else to the working folder."""
 Program = Annotated[Path, BeforeValidator(_program)]
@@ -223,6 +259,12 @@ Network = Annotated[
     IPv4Network | IPv6Network, BeforeValidator(_network), _schema(type="string", examples=["10.0.0.0/8", "::1"])
 ]
 """An address or CIDR."""
+Networks = Annotated[
+    tuple[Network, ...],
+    BeforeValidator(_networks),
+    _schema(anyOf=[{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]),
+]
+"""Networks; true for all, false for none."""
 WebOrigin = Annotated[str, BeforeValidator(_text), AfterValidator(_origin)]
 """Origin of a web page, or `*`."""
 UpstreamUrl = Annotated[str, BeforeValidator(_text), AfterValidator(_url)]

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from remuda.app.settings.document import Document, read_document
+from remuda.app.settings.documents import upstream_of_documents
 from remuda.app.settings.environment import CONFIG_VARIABLE, leaves, read_environment
 from remuda.app.settings.model import Settings
 from remuda.app.settings.origins import Loc, Origin, Origins, Problem, SettingsError, dotted
@@ -51,6 +52,9 @@ def load(
     for override in given:
         placed = _placed_override(override.value, folder)
         merged.set(override.setting, placed, Origin("command line", override.option))
+    if not merged.values.get("upstreams") and (named := upstream_of_documents(environ, folder)) is not None:
+        variable, upstream = named
+        merged.set(("upstreams",), [upstream], Origin("environment", variable))
     problems = [*document.problems, *problems]
     try:
         settings = Settings.model_validate(merged.values)

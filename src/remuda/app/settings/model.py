@@ -18,8 +18,11 @@ from remuda.app.settings.kinds import (
     Host,
     Listener,
     Location,
+    ModelPlace,
     Name,
     Network,
+    Networks,
+    Number,
     Port,
     Program,
     Seconds,
@@ -122,7 +125,7 @@ class ModelSettings(Section):
     """The models this machine serves itself."""
 
     paths: tuple[Location, ...] = ()
-    """GGUF files, or folders whose GGUF files are all offered. A model is loaded when it is first asked for."""
+    """GGUF files, folders whose GGUF files are all offered, or folders with one model in transformers' format (`config.json` and `*.safetensors`). A model is loaded when it is first asked for."""  # noqa: E501
     max_loaded: Count = 2
     """How many models are loaded at once; the one unused for longest makes room."""
     idle_unload_s: Seconds = 900
@@ -185,6 +188,21 @@ class LlamaCppSettings(Section):
     """Prompt tokens read in one step. Small, because a request that is given up ends only between two steps."""
     prefer_tcp: Flag = False
     """Speak to engines over loopback ports even where the system has unix sockets."""
+
+
+class TransformersSettings(Section):
+    """How models in transformers' format are served. Needs the extra: `pip install 'remuda[transformers]'`."""
+
+    models: tuple[ModelPlace, ...] = ()
+    """Such models, each by its folder or by its name on the Hugging Face hub (`gpt2`, `org/name`), from where it is downloaded when it is first loaded unless `HF_HUB_OFFLINE` is set. The variables `MODEL_BACKEND=transformers` and `MODEL_NAME` set one too."""  # noqa: E501
+    slots: Annotated[Whole, Field(ge=1, le=64)] = 1
+    """How many requests one model works on at once; each takes its turn on the same processor or GPU, so that more make all slower."""  # noqa: E501
+    context: Annotated[Whole, Field(ge=64, le=16_777_216)] | None = None
+    """Tokens that prompt and answer may have together. Default: what the model was trained for, at most 4096."""
+    threads: Annotated[Whole, Field(ge=1, le=4096)] | None = None
+    """Processor threads of one model; default: one for each core."""
+    device: Name | None = None
+    """Where it computes, in torch's words: `cpu`, `cuda`, `cuda:1`, `mps`. Default: a GPU where there is one."""
 
 
 class UpstreamSettings(Section):
@@ -324,25 +342,33 @@ class TaskSettings(Section):
     """Work that is accepted now and done later: `POST /generate`, and batches."""
 
     workers: Annotated[Whole, Field(ge=0, le=10_000)] = 16
-    """Tasks that this process has answered at once. 0: none; they wait."""
+    """Tasks that this process has answered at once. 0: none; `remuda worker` does the work."""
     model: Name | None = None
     """The model for prompts that name none. Default: the first that chats. The variable `OLLAMA_MODEL` sets it too (with `MODEL_BACKEND=ollama`), and so does `MODEL_NAME` (with `MODEL_BACKEND=transformers`)."""  # noqa: E501
     max_tokens: Annotated[Whole, Field(ge=1, le=2048)] = 512
     """How long an answer may become, in tokens, where the prompt does not say it. The variable `MAX_NEW_TOKENS` sets it too."""  # noqa: E501
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    temperature: Annotated[Number, Field(ge=0, le=2)] = 0.7
     """Sampling temperature, where the prompt does not say it. The variable `TEMPERATURE` sets it too."""
     time_limit_s: Annotated[Seconds, Field(gt=0, le=86_400)] = 120
     """How long one try may take. The variable `TASK_TIME_LIMIT` sets it too."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
     """How often a task is tried whose worker died or whose engine failed; then it is dead, and says why."""
+    lease_s: Annotated[Seconds, Field(ge=2, le=3600)] = 30
+    """How long a task stays with a worker that is not heard of. Workers are heard of each second."""
     retention_s: Annotated[Seconds, Field(ge=1, le=31_536_000)] = 3600
     """How long a task and its result are kept after its end."""
     free_slots: CountOrNone = 0
     """Slots of each model that tasks leave free, for requests that somebody waits for. A model that has no more than this gets a task when it has nothing else to do."""  # noqa: E501
+    make_room: Flag = True
+    """Whether a task that is being answered gives its slot to somebody who waits for one, and begins again later: the one that was begun last, and each at most three times."""  # noqa: E501
     max_waiting: Count = 100_000
     """Tasks that may wait in all; more are answered 503."""
     max_waiting_per_key: Count = 10_000
     """Tasks that may wait of one key; more are answered 429."""
+    gateway: WebOrigin = "http://127.0.0.1:7368"
+    """The gateway that `remuda worker` has its tasks answered by."""
+    gateway_key: Secret | None = None
+    """A key of that gateway with the scope admin: a worker asks in the names of those who submitted."""
     requests_per_minute: Annotated[Whole, Field(ge=0, le=1_000_000)] = 60
     """How many requests a key may make of these routes in a minute; more are answered 429. 0: any number. Callers without a key, who are on this machine, are not counted."""  # noqa: E501
     burst: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10
@@ -353,6 +379,16 @@ class TaskSettings(Section):
     """How much all files together may take of the data folder; more are answered 503."""
     file_retention_s: Annotated[Seconds, Field(ge=3600, le=31_536_000)] = 30 * 86_400
     """How long a file is kept, where its owner does not say it, and a batch that is over."""
+    webhook_secret: Secret | None = None
+    """What webhooks are signed with; `whsec_` and base64, or any text. Several gateways on one store need the same. Default: one that is made of `auth.secret_key`, or of the file `node.key`; `remuda tasks secret` shows it."""  # noqa: E501
+    webhook_allow_private: Networks = ()
+    """Private networks that webhooks may go to, as `[10.0.0.0/8]`; `true` for all of them, this machine included. Default: none; they go to public addresses only."""  # noqa: E501
+    webhook_max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 8
+    """How often a webhook is tried until somebody answers with a status from 200 to 299."""
+    webhook_timeout_s: Annotated[Seconds, Field(gt=0, le=300)] = 10
+    """How long one try may take."""
+    webhook_backoff_s: Annotated[Seconds, Field(gt=0, le=86_400)] = 5
+    """How long until the second try; twice as long until each further one, at most an hour, and up to half of it less at random."""  # noqa: E501
 
 
 class LogSettings(Section):
@@ -362,6 +398,12 @@ class LogSettings(Section):
     """The least serious message that is shown."""
     format: Literal["auto", "pretty", "json"] = "auto"
     """`pretty` for people, `json` for machines; `auto` is pretty on a terminal and JSON elsewhere."""
+    folder: Location | None = None
+    """A folder for log files beside that: `app.log` (the same lines), `errors.log` (errors with their tracebacks) and `llm_requests.log` (a line for each request to a model). Default: none are written."""  # noqa: E501
+    file_max_bytes: Annotated[Size, Field(ge=4 * KIB)] = 10 * MIB
+    """How long one of these files becomes; then it is put aside, and a new one begun."""
+    files_kept: Annotated[Whole, Field(ge=1, le=1000)] = 7
+    """How many of each that were put aside are kept."""
 
 
 class Settings(Section):
@@ -377,8 +419,9 @@ class Settings(Section):
     server: ServerSettings = Field(default_factory=ServerSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
+    transformers: TransformersSettings = Field(default_factory=TransformersSettings)
     upstreams: tuple[UpstreamSettings, ...] = ()
-    """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths`, the tiny models are not offered."""  # noqa: E501
+    """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths` or `transformers.models`, the tiny models are not offered."""  # noqa: E501
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
@@ -419,7 +462,7 @@ class Settings(Section):
     @property
     def offers_tiny_models(self) -> bool:
         """Whether the models that ship inside the package are offered: only while nothing else is."""
-        return not self.models.paths and not self.upstreams
+        return not self.models.paths and not self.transformers.models and not self.upstreams
 
     @property
     def file(self) -> Path | None:

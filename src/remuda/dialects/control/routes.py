@@ -26,8 +26,16 @@ Exposition = Callable[[], tuple[bytes, str]]
 NO_STORE: Final = {"cache-control": "no-store"}
 
 
-def router(fleet: Fleet, readiness: Readiness, vitals: ReadVitals, metrics: Exposition, version: str) -> APIRouter:
-    """All control routes."""
+def router(
+    fleet: Fleet,
+    readiness: Readiness,
+    vitals: ReadVitals,
+    metrics: Exposition,
+    version: str,
+    default_model: Callable[[], str | None] = lambda: None,
+    is_store_up: Callable[[], bool] = lambda: True,
+) -> APIRouter:
+    """All control routes. `default_model`: that of tasks; `is_store_up`: whether what keeps them answers."""
     routes = APIRouter(tags=["control"], default_response_class=Response)
 
     async def livez() -> Response:
@@ -38,7 +46,7 @@ def router(fleet: Fleet, readiness: Readiness, vitals: ReadVitals, metrics: Expo
         return _json(Ready("not ready" if reasons else "ready", reasons), 503 if reasons else 200)
 
     async def health() -> Response:
-        return _json(health_of(fleet, list(readiness()), version))
+        return _json(health_of(fleet, list(readiness()), version, default_model(), is_store_up()))
 
     async def whole_health() -> Response:
         whole = api_health(vitals(), fleet, version)
@@ -85,12 +93,17 @@ def router(fleet: Fleet, readiness: Readiness, vitals: ReadVitals, metrics: Expo
     return routes
 
 
-def health_of(fleet: Fleet, reasons: list[str], version: str) -> Health:
+def health_of(
+    fleet: Fleet, reasons: list[str], version: str, default_model: str | None = None, is_store_up: bool = True
+) -> Health:
     """How the gateway is. A model that is not loaded is no illness: it is loaded when it is asked for."""
     active = [replica for replica in fleet.replicas() if replica.is_routable]
     return Health(
         status="degraded" if reasons else "healthy",
         version=version,
+        redis_connected=is_store_up,
+        broker="store",
+        model=default_model,
         model_loaded=bool(active),
         backend=", ".join(sorted({replica.engine.kind for replica in active})),
         available_models=[model.name for model in fleet.offered()],

@@ -20,10 +20,16 @@ class Ready(msgspec.Struct):
 
 
 class Health(msgspec.Struct, kw_only=True):
-    """`GET /health`, as document S2 has it (C2), so far as it can be said truthfully."""
+    """`GET /health`, as document S2 has it (C2, C25); every field is true."""
 
     status: Literal["healthy", "degraded"]
+    redis_connected: bool
+    """Whether what keeps the tasks answers: `broker` says what that is."""
+    broker: Literal["store"]
+    """The gateway's own store; Redis is not needed."""
     version: str
+    model: str | None
+    """The one that answers tasks which name none; null where none is offered."""
     model_loaded: bool
     """Some model can answer at once; others may still be loaded when they are asked for."""
     backend: str

@@ -30,6 +30,10 @@ POLICY_VIOLATION: Final = 1008
 """WebSocket close code; before the handshake is accepted a server makes an HTTP 403 of any code."""
 
 
+OnAnswered = Callable[[str, str, int, float], None]
+"""Takes method, template of the route (empty where there is none), status and seconds of each request."""
+
+
 class Front:
     """Admits, identifies and bounds every request, and finishes every answer."""
 
@@ -46,9 +50,13 @@ class Front:
         on_key_used: Callable[[str], None],
         is_route: Callable[[Scope], bool],
         body_bounds: Mapping[str, int] | None = None,
+        on_answered: OnAnswered = lambda method, template, status, seconds: None,
+        monotonic: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """`body_bounds`: paths to which bodies of other lengths than `max_body_bytes` may be posted."""
         self.app = app
+        self._on_answered = on_answered
+        self._monotonic = monotonic
         self._gatekeeper = gatekeeper
         self._policy = policy
         self._owners = owners
@@ -62,21 +70,25 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket; anything else (start and end of the application) passes through."""
         if scope["type"] == "http":
-            await self._request(scope, receive, send)
+            began = self._monotonic()
+            status, template = await self._request(scope, receive, send)
+            self._on_answered(scope["method"], template, status, self._monotonic() - began)
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
-    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
+        """The status that was answered, and the template of the route; empty where there is none."""
         head = _Head(scope, self._ids)
         method, path = scope["method"], scope["path"]
         answer = _Answer(send, self._headers(head), is_head=method == "HEAD")
+        inner: Scope = scope
         try:
             head.check_hosts(scope.get("http_version", "1.1"))
             if method == "OPTIONS" and head.origin is not None and head.is_preflight:
                 await answer.refuse(self._preflight(head.origin, head.asked_names))
-                return
+                return answer.status, ""
             self._admit(scope, head, self._policy.need(method, path))
             limit = self._body_bounds.get(path, self._max_body_bytes) if method == "POST" else self._max_body_bytes
             if head.length > limit:
@@ -89,6 +101,7 @@ class Front:
         except Exception:
             log.exception("request %s failed inside the gateway", head.id)
             await answer.refuse(self._owners.refusal(path, Fault(), head.id, scope["headers"]))
+        return answer.status, getattr(inner.get("route"), "path", "")
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = _Head(scope, self._ids)
@@ -201,7 +214,7 @@ class _Head:
 class _Answer:
     """The way back to the client: every answer gets the front's headers; to HEAD goes a head only."""
 
-    __slots__ = ("_headers", "_is_head", "_kind", "_send", "is_done", "is_started")
+    __slots__ = ("_headers", "_is_head", "_kind", "_send", "is_done", "is_started", "status")
 
     def __init__(
         self, send: Send, headers: list[tuple[bytes, bytes]], *, is_head: bool = False, kind: str = "http.response"
@@ -212,6 +225,8 @@ class _Answer:
         self._kind = kind
         self.is_started = False
         self.is_done = False
+        self.status = 0
+        """What was answered; 0 where nothing was."""
 
     async def send(self, message: Message) -> None:
         """What the application sends."""
@@ -219,6 +234,7 @@ class _Answer:
             return
         if message["type"] == "http.response.start":
             self.is_started = True
+            self.status = message["status"]
             await self._send({**message, "headers": [*message.get("headers", ()), *self._headers]})
             if self._is_head:
                 await self._end(b"")
@@ -231,6 +247,7 @@ class _Answer:
         if self.is_started:
             return
         self.is_started = True
+        self.status = refusal.status
         headers = list(refusal.headers)
         if refusal.status != 204:
             headers.append((b"content-length", b"%d" % len(refusal.body)))

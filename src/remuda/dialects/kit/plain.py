@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Collection
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 
 class PlainRoute(Route):
@@ -23,3 +24,10 @@ class PlainRoute(Route):
         self.tags = [dialect]
         """The dialect it belongs to, where FastAPI's routes have it too."""
         self.summary = summary
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As any route, and it says which one it is, as FastAPI's do."""
+        match, child = super().matches(scope)
+        if match is not Match.NONE:
+            child["route"] = self
+        return match, child

@@ -39,6 +39,7 @@ STATUS: Final[dict[type[Fault], int]] = {
     faults.WaitedTooLong: 504,
     faults.UpstreamSilent: 504,
     faults.TaskTimeLimit: 504,
+    faults.MadeRoom: 503,
     faults.ClientGone: 499,
     faults.UpstreamRefused: 400,
 }

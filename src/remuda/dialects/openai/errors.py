@@ -44,6 +44,7 @@ STATUS: Final[dict[type[Fault], tuple[int, str]]] = {
     faults.WaitedTooLong: (504, "timeout_error"),
     faults.UpstreamSilent: (504, "timeout_error"),
     faults.TaskTimeLimit: (504, "timeout_error"),
+    faults.MadeRoom: (503, "unavailable_error"),
     faults.ClientGone: (499, "client_gone"),
     faults.UpstreamRefused: (400, "invalid_request_error"),
 }

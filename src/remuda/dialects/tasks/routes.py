@@ -21,6 +21,7 @@ from remuda.dialects.tasks.errors import refusal
 from remuda.dialects.tasks.rate import Granted, RateLimit
 from remuda.dialects.tasks.streaming import END, events_of, told_before
 from remuda.dialects.tasks.views import result_of, row_of, status_of_task
+from remuda.dialects.tasks.webhooks import entry_shown
 from remuda.jobs.queue import TaskQueue
 from remuda.store.tasks import TaskFilter
 
@@ -44,6 +45,8 @@ SCHEMAS: Final = (
     schemas.Failed,
     schemas.TaskList,
     schemas.TaskRow,
+    schemas.DeliveryList,
+    schemas.Delivery,
     schemas.RefusedTask,
 )
 QUEUED: Final = "Your request is being processed. Use the task_id to check status."
@@ -68,9 +71,10 @@ class TaskRoutes:
         first_model: Callable[[], str | None] = lambda: None,
         is_known: Callable[[str], bool] = lambda model: True,
         eta_s: Callable[[str, int], float | None] = lambda model, position: None,
+        check_webhook: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`eta_s`: about how long until the task at a place in a model's queue begins. Without a queue, to be listed
-        and described only."""
+        """`eta_s`: about how long until the task at a place in a model's queue begins. `check_webhook` raises
+        ValueError for a URL that may not be called. Without a queue, to be listed and described only."""
         self._given = queue
         self._limit = limit
         self._task_ids = task_ids or random_ids()
@@ -78,6 +82,11 @@ class TaskRoutes:
         self._first_model = first_model
         self._is_known = is_known
         self._eta_s = eta_s
+        self._check_webhook = check_webhook
+
+    def default_model(self) -> str | None:
+        """The model that a prompt which names none is for; None where there is none at present."""
+        return self._defaults.model or self._first_model()
 
     def router(self) -> APIRouter:
         """All of them."""
@@ -91,6 +100,7 @@ class TaskRoutes:
         add("GET", "/stream/{task_id}", self._stream, "A task as it goes on", None)
         add("GET", "/tasks", self._list, "List your tasks", schemas.TaskList)
         add("DELETE", "/tasks/{task_id}", self._cancel, "Cancel a task", schemas.Status)
+        add("GET", "/tasks/{task_id}/deliveries", self._deliveries, "How its webhook was told", schemas.DeliveryList)
         add("POST", "/tasks/{task_id}/retry", self._retry, "Let a task that failed run again", schemas.Status)
         return routes
 
@@ -110,6 +120,11 @@ class TaskRoutes:
             first_model=self._first_model,
             is_known=self._is_known,
         )
+        if new.webhook is not None and self._check_webhook is not None:
+            try:
+                await self._check_webhook(new.webhook)
+            except ValueError as refused:
+                raise InvalidRequest(f"webhook: {refused}", parameter="webhook") from refused
         submitted = await self._queue.submit(new)
         return _json(schemas.Accepted("queued", submitted.id, QUEUED), 202)
 
@@ -154,6 +169,10 @@ class TaskRoutes:
     async def _cancel(self, request: Request, caller: Caller) -> Response:
         task = await self._queue.cancel(_id_in(request), _whose(caller))
         return _json(status_of_task(task, None, None, None))
+
+    async def _deliveries(self, request: Request, caller: Caller) -> Response:
+        found = await self._queue.deliveries(_id_in(request), _whose(caller))
+        return _json(schemas.DeliveryList([entry_shown(entry) for entry in found]))
 
     async def _retry(self, request: Request, caller: Caller) -> Response:
         task = await self._queue.retry(_id_in(request), _whose(caller))

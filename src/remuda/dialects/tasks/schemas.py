@@ -41,7 +41,7 @@ class Generate(msgspec.Struct):
     idempotency_key: Word | None = None
     """Beyond S2: the same key again gets the same task, however often it is sent."""
     webhook: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    """Beyond S2: a URL that is told when the task is over."""
+    """Beyond S2: a URL that is told when the task is over, by a signed POST."""
 
 
 class Accepted(msgspec.Struct):
@@ -121,6 +121,33 @@ class TaskList(msgspec.Struct):
     tasks: list[TaskRow]
     next: str | None
     """What to send as `cursor` for those that follow; null at the end."""
+
+
+class Delivery(msgspec.Struct):
+    """How it went to tell a webhook that the task is over. Times in seconds since 1970."""
+
+    id: str
+    """The message's, as in its header `webhook-id`."""
+    type: str
+    """`task.completed`, `task.failed`, `task.dead` or `task.cancelled`."""
+    url: str
+    """Without its query."""
+    state: Literal["due", "sending", "delivered", "given_up"]
+    attempts: int
+    created_at: float
+    last_attempt_at: float | None
+    delivered_at: float | None
+    next_attempt_at: float | None
+    status: int | None
+    """What was answered to the last attempt; null where nothing was."""
+    error: str | None
+    """What was wrong with it."""
+
+
+class DeliveryList(msgspec.Struct):
+    """The deliveries of a task, newest first: one for each time it was over."""
+
+    deliveries: list[Delivery]
 
 
 class RefusedTask(msgspec.Struct):

@@ -1,5 +1,5 @@
 """llama.cpp: its HTTP server's words and faults (`adapter`), and one child process of it per model (`process`).
 
-Words: the *child* is the process that holds the engine, either `xllamacpp` inside `child.py` or the user's own
-`llama-server`; both report how a load goes by the same lines on standard output.
+The child is either `xllamacpp` inside `child.py` or the user's own `llama-server`; both report how a load goes by the
+same lines on standard output.
 """

@@ -14,6 +14,7 @@ from remuda.core.faults import (
     InvalidJson,
     InvalidRequest,
     NotOffered,
+    RateLimited,
     UpstreamFailed,
     UpstreamRefused,
 )
@@ -143,8 +144,11 @@ class LlamaCpp:
             return NotOffered(_NOT_STARTED_FOR.get(operation, "This model's engine does not offer that."))
         if status == 503:
             return EngineDown("The engine is still loading this model." if "oading" in error.message else None)
-        if status == 401 or status >= 500:
-            # 401: it was our own key for the engine that was refused, which is no matter of the client's.
+        if status == 429:
+            # Said by a proxy before the engine.
+            return RateLimited(message or "the model's server has had too many requests", retry_after_s=1)
+        if status in (401, 403) or status >= 500:
+            # It was our own key for the engine that was refused, which is no matter of the client's.
             return UpstreamFailed()
         return UpstreamRefused(message or None, status=status, type_=error.type or None)
 

@@ -2,37 +2,15 @@
 
 Started as `python -m remuda.engines.llamacpp.child <json>` with standard input held open by the parent (the engine
 stops at its end). On standard output come the engine's own state lines and, once it serves, one line of ours with its
-address; on standard error its log. Imports nothing of Remuda: it must start fast and hold little.
+address; on standard error its log. Imports of Remuda only what every child has: it must start fast and hold little.
 """
 
-import ctypes
 import json
 import os
-import signal
 import sys
-import time
 from typing import Any
 
-LISTENING = "remuda:listening:"
-"""Begins the line that tells the address, `unix:///path` or `http://host:port`."""
-FAILED = "remuda:failed:"
-"""Begins the last line on standard error where the engine refused to start."""
-KEY_VARIABLE = "REMUDA_ENGINE_KEY"
-"""Environment variable with the bearer token: arguments can be read by every user of the machine."""
-ORPHAN_CHECK_S = 0.5
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(parent: int) -> None:
-    """Let the kernel end this process when `parent` ends, where it can (Linux); ends it now if that has happened.
-
-    To the kernel the parent is the thread that started the child: it must be one that lasts, such as the event loop's.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if sys.platform != "win32" and os.getppid() != parent:
-        os._exit(0)
+from remuda.engines.children.parent import FAILED, KEY_VARIABLE, LISTENING, die_with_parent, watch
 
 
 def set_if_present(target: Any, name: str, value: Any) -> None:
@@ -79,19 +57,6 @@ def parameters(engine: Any, config: dict[str, Any]) -> Any:
     # Reading the file instead of mapping it: the progress reported is then that of the load itself.
     set_if_present(params, "load_mode", engine.llama_load_mode.LLAMA_LOAD_MODE_NONE)
     return params
-
-
-def watch(parent: int) -> None:
-    """Return when `parent` has ended. What the kernel does on Linux, for the other systems."""
-    if sys.platform == "win32":
-        import psutil
-
-        process = psutil.Process(parent)
-        while process.is_running():
-            time.sleep(ORPHAN_CHECK_S)
-        return
-    while os.getppid() == parent:
-        time.sleep(ORPHAN_CHECK_S)
 
 
 def main() -> None:

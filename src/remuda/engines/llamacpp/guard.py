@@ -7,7 +7,7 @@ exchange of the program. Where the kernel cannot (not Linux), the end of standar
 import os
 import sys
 
-from remuda.engines.llamacpp.child import FAILED, die_with_parent
+from remuda.engines.children.parent import FAILED, die_with_parent
 
 
 def main() -> None:

@@ -1,210 +1,27 @@
-"""Starts llama.cpp as one child process per model, watches it load, and ends it."""
+"""Starts llama.cpp as one child process per model."""
 
 import asyncio
 import json
 import os
-import re
-import secrets
-import signal
 import socket
 import sys
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from remuda.core.address import Address
 from remuda.core.clock import Clock
-from remuda.core.tasks import Tasks
+from remuda.engines.children.parent import KEY_VARIABLE
+from remuda.engines.children.process import LOAD_S, ChildLauncher, Command, Listening, cores, environment_of_child
 from remuda.engines.files import ModelFileError, check_model_file, files_of, read_header, stamp_of
-from remuda.engines.launch import LoadFailed, LoadProgress, LocalModel, Stage, Stamp
-from remuda.engines.llamacpp import child, child_lines, guard
+from remuda.engines.launch import LoadFailed, LocalModel, Stamp
+from remuda.engines.llamacpp import child, guard
 from remuda.engines.llamacpp.plan import Plan, plan_for
-from remuda.engines.llamacpp.props import Properties, is_healthy, properties_of
-
-MAX_SOCKET_PATH_BYTES = 107
-"""sockaddr_un has 108 bytes on Linux, the last of them zero."""
-STOP_S = 5.0
-"""How long a child may take to end after it was asked to, before it is killed."""
-LOAD_S = 1800.0
-"""How long a load may take where nobody says otherwise: a 70 B model from a slow disk stays below that."""
-POLL_S = 0.1
-LOG_LINES = 40
-LOG_LINE_CHARS = 400
-MAX_LINE_BYTES = 262_144
-
-_SECRET_VARIABLE = re.compile(r"^REMUDA_|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|DATABASE_URL|REDIS_URL|DSN$")
 
 
-@dataclass(frozen=True, slots=True)
-class _Listening:
-    """Where a child is to listen."""
+class _LlamaCppLauncher(ChildLauncher):
+    """What both ways to start llama.cpp share: what is asked of a model's file."""
 
-    socket_path: Path | None
-    api_key: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Command:
-    arguments: Sequence[str]
-    environment: Mapping[str, str]
-    address: Address | None
-    """Where it will listen, if that is known beforehand; else it tells by itself."""
-
-
-class Child:
-    """One running engine process. Made by a launcher."""
-
-    def __init__(self, model: LocalModel, process: asyncio.subprocess.Process, listening: _Listening) -> None:
-        self._model = model
-        self._process = process
-        self._listening = listening
-        self._log: deque[str] = deque(maxlen=LOG_LINES)
-        self._tasks = Tasks(f"engine {model.name}")
-        self._readers: list[asyncio.Task[None]] = []
-        self._is_ready = asyncio.Event()
-        self._told: Address | None = None
-        self._properties = Properties(slots=model.settings.slots, context=0)
-
-    @property
-    def address(self) -> Address:
-        """Where it listens; known once it is ready."""
-        if self._told is None:
-            raise LoadFailed("the engine does not listen yet")
-        return self._told
-
-    @property
-    def api_key(self) -> str | None:
-        """The bearer token it wants; None on a unix socket."""
-        return self._listening.api_key
-
-    @property
-    def slots(self) -> int:
-        """Requests it serves at the same time."""
-        return self._properties.slots
-
-    @property
-    def context(self) -> int:
-        """Tokens per slot."""
-        return self._properties.context
-
-    @property
-    def pid(self) -> int:
-        """Id of the process."""
-        return self._process.pid
-
-    async def ended(self) -> str:
-        """Return when the process has ended, with the reason in one line."""
-        await asyncio.wait([*self._readers])
-        code = await self._process.wait()
-        tell = child_lines.reason_ended if self._is_ready.is_set() else child_lines.reason_not_loaded
-        return tell(list(self._log), self._model.path, code)
-
-    async def stop(self) -> None:
-        """End the process: by closing its input and asking, after STOP_S by killing."""
-        process = self._process
-        if process.stdin is not None:
-            process.stdin.close()
-        self._signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(STOP_S):
-                await process.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
-        await process.wait()
-        if self._readers:
-            # What it left in the pipes is read to the end, so that they are closed with it.
-            await asyncio.wait(self._readers, timeout=STOP_S)
-        await self._tasks.close()
-        if self._listening.socket_path is not None:
-            self._listening.socket_path.unlink(missing_ok=True)
-
-    async def become_ready(
-        self, clock: Clock, on_progress: Callable[[LoadProgress], None], known: Address | None
-    ) -> None:
-        """Return when the engine serves; raises LoadFailed when it ends instead."""
-        self._told = known
-        output, errors = self._process.stdout, self._process.stderr
-        assert output is not None  # pipes were asked for
-        assert errors is not None
-        self._readers = [
-            self._tasks.start(self._read_output(output, on_progress), "output"),
-            self._tasks.start(self._read_log(errors), "log"),
-        ]
-        ended = self._tasks.start(self.ended(), "end while loading")
-        ready = self._tasks.start(self._is_ready.wait(), "ready")
-        waits = [ended, ready]
-        if known is not None:
-            waits.append(self._tasks.start(self._poll(clock, known), "health"))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            if ended.done():
-                raise LoadFailed(ended.result())
-        finally:
-            for task in waits:
-                task.cancel()
-        self._is_ready.set()
-        found = await properties_of(self.address, self.api_key)
-        if found is None:
-            raise LoadFailed("the engine says it is ready but does not answer")
-        self._properties = found
-        on_progress(LoadProgress(Stage.READY, 100))
-
-    async def _poll(self, clock: Clock, address: Address) -> None:
-        """Return when the engine calls itself healthy: for a `llama-server` that does not report how its load goes."""
-        while not await is_healthy(address, self.api_key):
-            await clock.sleep(POLL_S)
-
-    async def _read_output(self, output: asyncio.StreamReader, on_progress: Callable[[LoadProgress], None]) -> None:
-        last = None
-        async for line in _lines(output):
-            if (address := child_lines.address_of(line)) is not None:
-                self._told = address
-                self._is_ready.set()
-            elif (state := child_lines.state_of(line)) is not None:
-                progress = child_lines.progress_of(state)
-                if progress is None:
-                    continue
-                if progress.stage is Stage.READY:
-                    # Our own child still tells its address; another one has it from us.
-                    if self._told is not None:
-                        self._is_ready.set()
-                elif progress != last:
-                    last = progress
-                    on_progress(progress)
-
-    async def _read_log(self, errors: asyncio.StreamReader) -> None:
-        async for line in _lines(errors):
-            self._log.append(line[:LOG_LINE_CHARS].decode(errors="replace"))
-
-    def _signal(self, number: int) -> None:
-        """Send a signal to the child and what it may have started itself."""
-        if self._process.returncode is not None:
-            return
-        try:
-            if sys.platform == "win32":
-                self._process.terminate()
-            else:
-                os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            pass  # it has just ended by itself
-
-
-class _Launcher:
-    """What both ways to start llama.cpp share: the place to listen, the environment, the way to readiness."""
-
-    engine = "llama.cpp"
-
-    def __init__(
-        self, run_folder: Path, clock: Clock, *, prefer_tcp: bool = False, load_timeout_s: float = LOAD_S
-    ) -> None:
-        self._run_folder = run_folder
-        self._clock = clock
-        self._prefer_tcp = prefer_tcp
-        self._load_timeout_s = load_timeout_s
-        self._started = 0
+    mark = ""
 
     async def stamp(self, model: LocalModel) -> Stamp:
         """What `model`'s file looks like now."""
@@ -217,62 +34,21 @@ class _Launcher:
         except ModelFileError as error:
             raise _said_of(model, error) from None
 
-    async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> Child:
-        """Start the engine for `model`; returns when it is ready. Raises LoadFailed; cancelled, it leaves nothing."""
-        on_progress(LoadProgress(Stage.STARTING, 0))
+    async def _command(self, model: LocalModel, listening: Listening) -> Command:
         try:
             header = await asyncio.to_thread(read_header, model.path)
         except ModelFileError as error:
             raise _said_of(model, error) from None
-        try:
-            listening = self._place()
-        except OSError as error:
-            raise LoadFailed(f"the folder for the engines' sockets cannot be used: {error.strerror}") from None
-        command = self._command(model, plan_for(model.settings, header), listening)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command.arguments,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=dict(command.environment),
-                # A group of its own: Ctrl-C in a terminal is for the gateway, which then ends the child in good order.
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise LoadFailed(f"the engine's program cannot be started: {error.strerror}") from None
-        running = Child(model, process, listening)
-        try:
-            async with asyncio.timeout(self._load_timeout_s):
-                await running.become_ready(self._clock, on_progress, command.address)
-        except TimeoutError:
-            await running.stop()
-            raise LoadFailed(f"the engine was not ready after {self._load_timeout_s:g} s") from None
-        except BaseException:
-            await running.stop()
-            raise
-        return running
+        return self._command_for(model, plan_for(model.settings, header), listening)
 
-    def _command(self, model: LocalModel, plan: Plan, listening: _Listening) -> _Command:
+    def _command_for(self, model: LocalModel, plan: Plan, listening: Listening) -> Command:
         raise NotImplementedError
 
-    def _place(self) -> _Listening:
-        """Where the next child is to listen: a socket in the run folder, or loopback with a key."""
-        if not self._prefer_tcp and sys.platform != "win32":
-            self._started += 1
-            path = self._run_folder / f"{os.getpid()}-{self._started}.sock"
-            if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
-                self._run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._run_folder.chmod(0o700)
-                _remove_stale(self._run_folder)
-                return _Listening(socket_path=path, api_key=None)
-        return _Listening(socket_path=None, api_key=secrets.token_urlsafe(24))
 
-
-class XllamaLauncher(_Launcher):
+class XllamaLauncher(_LlamaCppLauncher):
     """Starts the engine that is installed with Remuda, `xllamacpp`."""
 
-    def _command(self, model: LocalModel, plan: Plan, listening: _Listening) -> _Command:
+    def _command_for(self, model: LocalModel, plan: Plan, listening: Listening) -> Command:
         settings = model.settings
         config = {
             "parent": os.getpid(),
@@ -283,19 +59,19 @@ class XllamaLauncher(_Launcher):
             "batch": plan.batch,
             "slots": plan.slots,
             "context": plan.context,
-            "threads": settings.threads or _cores(),
+            "threads": settings.threads or cores(),
             "gpu_layers": -1 if settings.gpu_layers is None else settings.gpu_layers,
             "prompt_cache_mib": settings.prompt_cache_mib,
         }
-        environment = _environment()
+        environment = environment_of_child()
         if listening.api_key:
-            environment[child.KEY_VARIABLE] = listening.api_key
+            environment[KEY_VARIABLE] = listening.api_key
         # -P: a file in the working directory must not stand in for a module of ours.
         arguments = [sys.executable, "-P", "-m", child.__name__, json.dumps(config)]
-        return _Command(arguments, environment, address=None)
+        return Command(arguments, environment, address=None)
 
 
-class LlamaServerLauncher(_Launcher):
+class LlamaServerLauncher(_LlamaCppLauncher):
     """Starts the user's own `llama-server` (one built for their GPU, say) instead of the engine that came with Remuda.
 
     Only options that every `llama-server` since June 2025 knows are used; `options` are the user's own, put last. A
@@ -316,7 +92,7 @@ class LlamaServerLauncher(_Launcher):
         self._program = program
         self._options = options
 
-    def _command(self, model: LocalModel, plan: Plan, listening: _Listening) -> _Command:
+    def _command_for(self, model: LocalModel, plan: Plan, listening: Listening) -> Command:
         settings = model.settings
         if listening.socket_path is None:
             address = Address(host="127.0.0.1", port=_free_port())
@@ -331,7 +107,7 @@ class LlamaServerLauncher(_Launcher):
             "--ctx-size": plan.slots * plan.context,
             "--batch-size": plan.batch,
             "--ubatch-size": plan.batch,
-            "--threads": settings.threads or _cores(),
+            "--threads": settings.threads or cores(),
             "--n-gpu-layers": settings.gpu_layers,
             "--pooling": None if plan.pooling is None else plan.pooling.lower(),
             "--chat-template-kwargs": '{"enable_thinking":false}',
@@ -340,7 +116,7 @@ class LlamaServerLauncher(_Launcher):
         flags = ["--jinja", "--slots", "--metrics", "--offline"]
         if plan.pooling is not None:
             flags.append("--reranking" if plan.pooling == "RANK" else "--embeddings")
-        environment = {**_environment(), "LLAMA_SERVER_ROUTER_PORT": "1"}
+        environment = {**environment_of_child(), "LLAMA_SERVER_ROUTER_PORT": "1"}
         if plan.pooling is not None:
             # As in our own child. Not an option: one that a `llama-server` does not know would end it.
             environment["LLAMA_ARG_KV_UNIFIED"] = "1"
@@ -349,7 +125,7 @@ class LlamaServerLauncher(_Launcher):
         start = [str(self._program), *arguments, *flags, *self._options]
         if sys.platform != "win32":
             start = [sys.executable, "-P", "-m", guard.__name__, str(os.getpid()), *start]
-        return _Command(start, environment, address)
+        return Command(start, environment, address)
 
 
 def _said_of(model: LocalModel, error: ModelFileError) -> LoadFailed:
@@ -365,46 +141,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _environment() -> dict[str, str]:
-    """The child's environment: the gateway's own without what may be a secret."""
-    return {name: value for name, value in os.environ.items() if not _SECRET_VARIABLE.search(name.upper())}
-
-
-def _cores() -> int:
-    """Cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _remove_stale(folder: Path) -> None:
-    """Remove the sockets of gateways that are gone (killed ones leave theirs, and a bind to a leftover fails)."""
-    for path in folder.glob("*-*.sock"):
-        owner = path.name.partition("-")[0]
-        if owner.isdecimal() and not _lives(int(owner)):
-            path.unlink(missing_ok=True)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """The lines of a pipe to its end. A line above MAX_LINE_BYTES comes in pieces."""
-    rest = b""
-    while data := await reader.read(65_536):
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            yield line
-        if len(rest) > MAX_LINE_BYTES:
-            yield rest
-            rest = b""
-    if rest:
-        yield rest

@@ -1,8 +1,9 @@
 """The models this machine serves itself: their states become replicas."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from remuda.core.faults import EngineDown
+from remuda.engines.launch import EngineKind
 from remuda.engines.local import LocalModelState, Phase
 from remuda.engines.protocol import Engine
 from remuda.fleet.registry import Failed, FleetChange, Served
@@ -16,8 +17,10 @@ RETRY_S = 5
 class LocalSource:
     """Turns each change of a local model's state into a change of the fleet."""
 
-    def __init__(self, engine: Engine, announce: Callable[[FleetChange], None], deadlines: Deadlines) -> None:
-        self._engine = engine
+    def __init__(
+        self, engines: Mapping[EngineKind, Engine], announce: Callable[[FleetChange], None], deadlines: Deadlines
+    ) -> None:
+        self._engines = engines
         self._announce = announce
         self._deadlines = deadlines
         self._replicas: dict[str, Replica] = {}
@@ -33,7 +36,7 @@ class LocalSource:
                 f"local/{name}",
                 model=name,
                 upstream_model=name,
-                engine=self._engine,
+                engine=self._engines[state.engine],
                 address=state.address,
                 slots=Slots(state.slots),
                 headers=((b"Authorization", b"Bearer " + state.api_key.encode()),) if state.api_key else (),

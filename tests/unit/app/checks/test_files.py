@@ -2,6 +2,7 @@
 
 import shutil
 import ssl
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from remuda.app.checks.files import check_data_dir, check_files
 from remuda.app.settings import Settings
 from remuda.engines import tiny
+from remuda.engines.transformers.process import NOT_INSTALLED
+from tests.fixtures.converted import need_transformers, write_hollow
 
 
 def said(**values: Any) -> list[str]:
@@ -37,6 +40,23 @@ def test_two_models_of_one_name_are_told(tmp_path: Path) -> None:
     *_, last = said(models={"paths": [tmp_path / "x", tmp_path / "y"]})
     assert last.startswith("fail model: ")
     assert "would both be called a" in last
+
+
+def test_models_in_transformers_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_hollow(tmp_path / "mine")
+    monkeypatch.setitem(sys.modules, "torch", None)  # what Python itself does to make an import fail
+    assert said(models={"paths": [folder]}) == [f"ok model: mine: {folder}", f"fail engine: {NOT_INSTALLED}"]
+    (folder / "config.json").write_text("{}")
+    assert said(transformers={"models": ["gpt2", str(folder)]}) == [
+        "ok model: gpt2: of the Hugging Face hub, looked for when it is first loaded",
+        f"fail model: {folder}: config.json: names no model_type",
+        f"fail engine: {NOT_INSTALLED}",
+    ]
+
+
+def test_the_engine_for_them() -> None:
+    need_transformers()
+    assert said(transformers={"models": ["gpt2"]})[1].startswith("ok engine: transformers 5")
 
 
 def test_the_engines_program_must_be_one(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from remuda.app.cli import main
 from remuda.app.exits import Exit
 from remuda.engines import tiny
+from tests.fixtures.converted import write_hollow
 from tests.fixtures.http_servers import http, serving
 
 
@@ -37,6 +38,13 @@ def test_what_the_settings_offer(capsys: pytest.CaptureFixture[str], tmp_path: P
         ["(those", "it lists)  i"],
         ["fast", "alias of a"],
     ]
+
+
+def test_models_in_transformers_format_are_told_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = write_hollow(tmp_path / "mine")
+    (tmp_path / "remuda.yaml").write_text("transformers: {models: [gpt2, ./mine]}\n")
+    assert main(["models"]) == 0
+    assert rows(capsys) == [["gpt2", "the Hugging Face hub"], ["mine", str(folder)]]
 
 
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

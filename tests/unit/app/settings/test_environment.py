@@ -55,6 +55,21 @@ def test_the_names_of_the_field_are_honoured_and_ours_come_first(tmp_path: Path)
     assert settings.store_url == "sqlite:///y"
 
 
+def test_a_model_of_transformers_by_the_names_of_the_field(tmp_path: Path) -> None:
+    assert loaded(tmp_path, MODEL_BACKEND="transformers", MODEL_NAME="gpt2").transformers.models == ("gpt2",)
+    (tmp_path / "mine").mkdir()
+    settings = loaded(tmp_path, MODEL_BACKEND="Transformers", MODEL_NAME=" mine ")
+    assert settings.transformers.models == (str(tmp_path / "mine"),)
+    assert str(settings.origin("transformers.models")) == "MODEL_NAME"
+    assert not settings.offers_tiny_models
+    assert settings.tasks.model == "mine"
+    for backend in ("ollama", ""):
+        assert loaded(tmp_path, MODEL_BACKEND=backend, MODEL_NAME="gpt2").transformers.models == ()
+    assert loaded(tmp_path, MODEL_BACKEND="transformers", MODEL_NAME="") == Settings()
+    ours = loaded(tmp_path, MODEL_BACKEND="transformers", MODEL_NAME="a", REMUDA_TRANSFORMERS__MODELS='["b"]')
+    assert ours.transformers.models == ("b",)
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [

@@ -32,6 +32,9 @@ async def test_health_has_the_documents_fields(keyed):  # rows 49, 56, C2
         {
             "status": "healthy",
             "version": "1.2.3",
+            "redis_connected": True,
+            "broker": "store",
+            "model": None,
             "model_loaded": True,
             "backend": "llama.cpp",
             "available_models": ["one", "three", "two"],
@@ -41,12 +44,15 @@ async def test_health_has_the_documents_fields(keyed):  # rows 49, 56, C2
 
 
 async def test_health_is_degraded_where_the_gateway_is_not_ready():
-    async with client(parts(fleet=fleet_of(), readiness=lambda: REASONS)) as caller:
+    async with client(parts(fleet=fleet_of(), readiness=lambda: REASONS, is_store_up=lambda: False)) as caller:
         answer = await caller.get("/health")
     assert answer.status_code == 200
     assert answer.json() | {"version": ""} == {
         "status": "degraded",
         "version": "",
+        "redis_connected": False,
+        "broker": "store",
+        "model": None,
         "model_loaded": False,
         "backend": "",
         "available_models": [],

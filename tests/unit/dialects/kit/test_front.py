@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from remuda.app.asgi import build_app
+from remuda.core.keys import Scope
 from remuda.gateway.headers import STANDING_HEADERS
-from tests.fixtures.asgi import parts
+from tests.fixtures.asgi import client, parts
 
 HOST = (b"host", b"127.0.0.1:7368")
 
@@ -136,3 +137,28 @@ async def test_a_request_names_one_host(version: str, hosts: list[bytes], status
 async def test_a_websocket_names_one_host():
     scope = {**websocket(b"api_key=rmd_manage"), "headers": [HOST, HOST]}
     assert await answers_to(scope, greet) == [{"type": "websocket.close", "code": 1008, "reason": "invalid_request"}]
+
+
+async def test_what_was_answered_is_told_by_the_routes_template():
+    told: list[tuple[str, str, int]] = []
+    made = parts(
+        keyed=True, on_answered=lambda method, template, status, seconds: told.append((method, template, status))
+    )
+    async with client(made) as caller:
+        await caller.get("/health")
+        await caller.head("/docs")
+        await caller.get("/status/some-task")
+        await caller.get("/no/such")
+        await caller.options("/health", headers={"origin": "http://x", "access-control-request-method": "GET"})
+    async with client(made, scope=Scope.INFERENCE) as caller:
+        await caller.get("/status/some-task")
+        await caller.get("/no/such")
+    assert told == [
+        ("GET", "/health", 200),
+        ("HEAD", "/docs", 200),
+        ("GET", "", 401),
+        ("GET", "", 401),
+        ("OPTIONS", "", 403),
+        ("GET", "/status/{task_id}", 404),
+        ("GET", "", 404),
+    ]

@@ -18,12 +18,14 @@ from remuda.core.faults import (
     InvalidJson,
     InvalidRequest,
     NotOffered,
+    RateLimited,
     UpstreamFailed,
     UpstreamRefused,
 )
+from remuda.engines.children.process import Child
 from remuda.engines.launch import EngineSettings, LocalModel
 from remuda.engines.llamacpp.adapter import LlamaCpp
-from remuda.engines.llamacpp.process import Child, XllamaLauncher
+from remuda.engines.llamacpp.process import XllamaLauncher
 from remuda.engines.tiny import CHAT, EMBED
 from tests.random_model import write_random_model
 from tests.unit.engines.client import ask_of, fault_from, get, send, session_to, until
@@ -159,6 +161,8 @@ def error(status: int, message: str, type_: str = "server_error", **fields: Any)
         (501, error(501, "not supported", "not_supported_error"), NotOffered),
         (400, b"", InvalidRequest),
         (413, b"", UpstreamRefused),
+        (403, b"", UpstreamFailed),
+        (429, b"<html>", RateLimited),
     ],
 )
 def test_errors_by_status(status: int, body: bytes, fault: type) -> None:

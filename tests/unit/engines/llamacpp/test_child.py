@@ -1,11 +1,10 @@
 """The child's own code, in this process; what it does as a process is in test_process."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
+from remuda.engines.children.parent import KEY_VARIABLE
 from remuda.engines.llamacpp import child
 
 CONFIG: dict[str, Any] = {
@@ -44,7 +43,7 @@ def test_the_pinned_engine_takes_every_parameter(engine: Any) -> None:
 
 
 def test_loopback_with_a_key_and_embeddings(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(child.KEY_VARIABLE, "k")
+    monkeypatch.setenv(KEY_VARIABLE, "k")
     params = child.parameters(engine, {**CONFIG, "socket": None, "pooling": "LAST"})
     assert (params.hostnames, params.port, list(params.api_keys)) == (["127.0.0.1"], 0, ["k"])
     assert params.embedding
@@ -59,30 +58,3 @@ def test_a_parameter_that_another_version_lacks_is_left_out() -> None:
     child.set_if_present(target, "known", 2)
     child.set_if_present(target, "unknown", 3)
     assert vars(target) == {"known": 2}
-
-
-def run(code: str) -> subprocess.CompletedProcess[bytes]:
-    head = "import os\nfrom remuda.engines.llamacpp import child\n"
-    return subprocess.run([sys.executable, "-c", head + code], timeout=60, capture_output=True, check=False)
-
-
-def test_a_child_whose_parent_is_gone_already_ends_at_once() -> None:
-    assert run("child.die_with_parent(1 if os.getppid() != 1 else 2)\nos._exit(7)").returncode == 0
-    assert run("child.die_with_parent(os.getppid())\nos._exit(7)").returncode == 7
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="processes there keep their parent's number")
-def test_the_watch_ends_with_the_parent() -> None:
-    """What systems other than Linux rest on: a grandchild sees that its parent has ended."""
-    code = (
-        "reads, writes = os.pipe()\n"
-        "if os.fork():\n"  # this process becomes the parent that ends
-        "    os.read(reads, 1)\n"
-        "    os._exit(0)\n"
-        "parent = os.getppid()\n"
-        "os.write(writes, b'x')\n"
-        "child.watch(parent)\n"
-        "os.write(1, b'parent gone')\n"
-        "os._exit(0)\n"
-    )
-    assert run(code).stdout == b"parent gone"

@@ -13,9 +13,10 @@ import pytest
 
 from remuda.core.address import Address
 from remuda.core.clock import SystemClock
+from remuda.engines.children.process import MAX_SOCKET_PATH_BYTES, Child
+from remuda.engines.children.props import properties_of
 from remuda.engines.launch import LoadFailed, LoadProgress, LocalModel, Stage
-from remuda.engines.llamacpp.process import MAX_SOCKET_PATH_BYTES, Child, LlamaServerLauncher, XllamaLauncher
-from remuda.engines.llamacpp.props import properties_of
+from remuda.engines.llamacpp.process import LlamaServerLauncher, XllamaLauncher
 from remuda.engines.tiny import CHAT
 from tests.random_model import write_random_model
 from tests.unit.engines.client import is_alive, session_to, until
@@ -253,7 +254,7 @@ async def test_a_llama_server_of_the_users_own(
 async def test_a_program_that_does_not_end_is_killed(
     run_folder: Path, program: Path, chat_model: LocalModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("remuda.engines.llamacpp.process.STOP_S", 0.2)
+    monkeypatch.setattr("remuda.engines.children.process.STOP_S", 0.2)
     launcher = LlamaServerLauncher(program, run_folder, SystemClock(), options=["--stand-in", "deaf"])
     child = await launcher.start(chat_model, lambda progress: None)
     await child.stop()

@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from remuda.core.ask import Operation
 from remuda.core.faults import Fault, InvalidRequest, NotOffered
 from remuda.engines.body import fields_of
+from remuda.engines.children.process import Child
 from remuda.engines.llamacpp.adapter import LlamaCpp
-from remuda.engines.llamacpp.process import Child
 from remuda.engines.llamacpp.responses import ResponseEvents, checked, translation_for
 from remuda.engines.protocol import Outgoing
 from remuda.testing import answers

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from remuda.core.ask import Operation
 from remuda.core.faults import InvalidRequest
+from remuda.engines.children.process import Child
 from remuda.engines.llamacpp.adapter import LlamaCpp
-from remuda.engines.llamacpp.process import Child
 from remuda.engines.llamacpp.tool_choice import CallsAlone
 from remuda.testing.answers import event
 from remuda.wire.fold import fold_for

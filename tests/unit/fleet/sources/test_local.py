@@ -4,20 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from remuda.core.address import Address
-from remuda.engines.launch import LocalModel
+from remuda.engines.launch import EngineKind, LocalModel
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModelState, Phase
 from remuda.fleet.registry import Failed, FleetChange, Served
 from remuda.fleet.replica import Deadlines, ReplicaState
 from remuda.fleet.sources.local import LocalSource
 
-IDLE = LocalModelState(LocalModel("m", Path("m.gguf")), Phase.REGISTERED, "llama.cpp")
+IDLE = LocalModelState(LocalModel("m", Path("m.gguf")), Phase.REGISTERED)
 RUNNING = replace(IDLE, phase=Phase.RUNNING, address=Address("localhost", 80), slots=3, context=512, api_key="secret")
 
 
 def source() -> tuple[LocalSource, list[FleetChange]]:
     said: list[FleetChange] = []
-    return LocalSource(LlamaCpp(), said.append, Deadlines()), said
+    return LocalSource({EngineKind.LLAMA_CPP: LlamaCpp()}, said.append, Deadlines()), said
 
 
 def served(change: FleetChange) -> Served:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remuda.core.address import Address
-from remuda.engines.llamacpp.props import Properties, is_healthy, properties_of
+from remuda.engines.children.props import Properties, is_healthy, properties_of
 
 GOOD = b'{"total_slots":4,"default_generation_settings":{"n_ctx":512,"params":{}},"other":[]}'
 

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from remuda.core.address import Address
-from remuda.engines.launch import LoadProgress, Stage
-from remuda.engines.llamacpp.child import FAILED
-from remuda.engines.llamacpp.child_lines import (
+from remuda.engines.children.lines import (
     MAX_REASON_CHARS,
     address_of,
     progress_of,
@@ -15,6 +13,8 @@ from remuda.engines.llamacpp.child_lines import (
     reason_not_loaded,
     state_of,
 )
+from remuda.engines.children.parent import FAILED
+from remuda.engines.launch import LoadProgress, Stage
 
 LOADING = b'cmd_child_to_router:state:{"state":"loading","payload":{"stages":%b,"current":"%b","value":%b}}'
 MODEL = Path("/srv/models/m.gguf")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from remuda.core.address import Address
+from remuda.engines.children.parent import FAILED, LISTENING
 from remuda.engines.launch import LoadProgress, Stage
-from remuda.engines.llamacpp.child import FAILED, LISTENING
 
 _STATE = b"cmd_child_to_router:state:"
 _LISTENING = LISTENING.encode()
