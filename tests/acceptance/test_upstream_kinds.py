@@ -130,6 +130,7 @@ async def test_a_server_of_another_kind_may_take_the_place_of_one_that_is_away(t
         running_gateway(tmp_path, upstreams=[{"url": upstream.root}], health=health) as gateway,
     ):
         await gateway.until(lambda: kinds(gateway) == [NodeKind.OPENAI], "its kind is known")
+        await gateway.until(lambda: any(r.is_routable for r in gateway.remuda.fleet.replicas()), "it is there")
         upstream.behave(fault=Fault.DROP_BEFORE_HEAD, probes_too=True)
         await gateway.until(lambda: not any(r.is_routable for r in gateway.remuda.fleet.replicas()), "it is away")
         upstream.speech = SPEECHES["ollama"](("a:latest",), None)
