@@ -25,7 +25,7 @@ from bench.machine import Program
 from bench.targets import REMUDA
 from remuda.core.task import NewTask, TaskState
 from remuda.store import open_store, store_url_in
-from remuda.store.tasks import TaskFilter, backlog, cancel_task, submit_tasks, task_page
+from remuda.store.tasks import TaskFilter, cancel_task, submit_tasks, task_page
 
 SLOTS = 32
 FREE = 16
@@ -67,33 +67,26 @@ async def interactive_ms(url: str, rate: int, seconds: float) -> list[float]:
     return found
 
 
-async def keep_filled(data: Path, ended: asyncio.Event) -> int:
-    """Keep many tasks waiting until `ended`; how many were submitted."""
+async def fill(data: Path) -> None:
+    """Have more tasks wait than are done while it is measured. Before, not meanwhile: it would take from the loop that
+    measures."""
     store = await open_store(store_url_in(data))
-    number = int(time.time() * 1000) % 10**8 * 10
-    first = number
-    try:
-        while not ended.is_set():
-            if (await backlog(store)).total < QUEUED // 2:
-                await submit_tasks(store, [background_task(number + each) for each in range(500)], time.time())
-                number += 500
-            try:
-                async with asyncio.timeout(0.2):
-                    await ended.wait()
-            except TimeoutError:
-                continue
-        return number - first
-    finally:
-        await store.close()
+    first = int(time.time() * 1000) % 10**8 * 10
+    for start in range(first, first + QUEUED, 500):
+        await submit_tasks(store, [background_task(start + each) for each in range(500)], time.time())
+    await store.close()
 
 
-async def empty(data: Path) -> None:
-    """Cancel what still waits."""
+async def empty(data: Path) -> int:
+    """Cancel what still waits; how many that were."""
     store = await open_store(store_url_in(data))
+    count = 0
     while page := await task_page(store, TaskFilter(states=[TaskState.QUEUED, TaskState.DELAYED]), 1000):
+        count += len(page)
         for each in page:
             await cancel_task(store, each.id, time.time(), 1.0)
     await store.close()
+    return count
 
 
 async def watchers_kib(url: str, data: Path, gateway: Program, count: int) -> float:
@@ -149,13 +142,10 @@ async def measured(pairs: int, console: Console) -> dict[str, Any]:
             await interactive_ms(url, RATE, 2.0)
             for number in range(pairs):
                 alone = await interactive_ms(url, RATE, SECONDS)
-                ended = asyncio.Event()
-                filling = asyncio.create_task(keep_filled(data, ended))
-                await asyncio.sleep(2.0)
+                await fill(data)
                 beside = await interactive_ms(url, RATE, SECONDS)
-                ended.set()
-                await filling
-                await empty(data)
+                if not await empty(data):
+                    raise RuntimeError("the queue has run empty: nothing was measured beside it")
                 await asyncio.sleep(1.0)
                 for name, values in (("alone", alone), ("with tasks", beside)):
                     values.sort()
