@@ -173,7 +173,7 @@ class Durable:
         model = self._fleet.look_up(name)
         if model is None:
             return 1  # to be told that there is none
-        meant = _meant(model)
+        meant = self._fleet.meant(name) or model
         if model.waiting or meant.waiting:
             return 0
         slots = {replica.slots for replica in meant.replicas if replica.is_routable}
@@ -187,8 +187,8 @@ class Durable:
 
     def _is_served_by(self, name: str, model: Model) -> bool:
         """Whether a task for `name` takes the slots of `model`."""
-        found = self._fleet.look_up(name)
-        return found is not None and (_meant(found) is _meant(model))
+        found = self._fleet.meant(name)
+        return found is not None and found is self._fleet.meant(model.name)
 
     async def _room_now(self, name: str) -> int:
         return self.room(name)
@@ -228,9 +228,3 @@ def webhook_key(settings: Settings, sealer: Sealer) -> bytes:
     """What webhooks are signed with; raises CredentialError."""
     secret = settings.tasks.webhook_secret
     return sealer.derived(WEBHOOK_PURPOSE) if secret is None else key_in(secret.get_secret_value())
-
-
-def _meant(model: Model) -> Model:
-    if not model.chain:
-        return model
-    return next((each for each in model.chain if any(replica.is_routable for replica in each.replicas)), model.chain[0])

@@ -202,7 +202,7 @@ class Files:
         try:
             with translated():
                 return await add_file(self._store, file)
-        except BaseException:
+        except BaseException:  # also where the client has left: nobody was told of the file
             await in_thread(path.unlink, missing_ok=True)
             raise
 

@@ -122,14 +122,18 @@ def _insert_records(connection: Connection, records: Iterable[RequestRecord], *,
     return used
 
 
+def cleaned_text(text: str) -> str:
+    """`text` as both databases take it: NUL is in no Postgres text, and half a surrogate pair has no UTF-8."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def _cleaned_record(record: RequestRecord) -> RequestRecord:
     return RequestRecord._make(map(_cleaned_value, RequestRecord._fields, record))
 
 
 def _cleaned_value(field: str, value: object) -> object:
     if isinstance(value, str):
-        # NUL is in no Postgres text; half a surrogate pair has no UTF-8.
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+        return cleaned_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else 0.0
     if isinstance(value, int) and not isinstance(value, bool):

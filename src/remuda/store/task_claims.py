@@ -14,7 +14,7 @@ from remuda.core.record import RequestRecord
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.store.database import Store
 from remuda.store.deliveries import add_delivery
-from remuda.store.journal_batch import add_records
+from remuda.store.journal_batch import add_records, cleaned_text
 from remuda.store.leases import store_now
 from remuda.store.schema import tasks
 
@@ -185,7 +185,7 @@ async def put_back(
                 attempts=tasks.c.attempts - (0 if counts else 1),
                 progress=0,
                 error_type=error_type,
-                error_message=error_message,
+                error_message=cleaned_text(error_message),
             )
         )
         return connection.execute(returning).rowcount == 1
@@ -313,11 +313,11 @@ def _finish(
             worker=None,
             finished_at=moment,
             due_at=moment + retention_s,
-            text=ending.text,
+            text=None if ending.text is None else cleaned_text(ending.text),
             result=ending.result,
             status=ending.status,
             error_type=ending.error_type,
-            error_message=ending.error_message,
+            error_message=cleaned_text(ending.error_message),
             **used,
         )
         .returning(tasks.c.webhook)

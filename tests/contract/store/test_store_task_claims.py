@@ -196,3 +196,17 @@ async def test_a_lease_of_a_clock_that_was_wrong_does_not_last_for_ever(store: S
     await submit(store, new("a"))
     await claim(store, lease_s=LONG * 1e6)
     assert (await tidy(store)).lost == [("a", TaskState.DELAYED)]
+
+
+async def test_what_an_engine_said_keeps_nothing_from_being_committed(store: Store):
+    """A text that a database does not take would be offered again for ever, and all that ended with it."""
+    await submit(store, new("a"), new("b"))
+    first, second = await claim_tasks(store, "w", "m", 2, NOON, LONG)
+    odd = completed("a")._replace(text="one\x00two \ud800", error_message="\x00")
+    assert await finish_tasks(store, [(first, odd), (second, completed("b"))], NOON, LONG) == [TaskState.COMPLETED] * 2
+    found = await task_result(store, "a")
+    assert found is not None
+    assert found.text == "one\ufffdtwo ?"
+    await submit(store, new("c"))
+    got = await claim(store)
+    assert await put_back(store, got, NOON, delay_s=0.0, error_type="e", error_message="a\x00b", counts=True)

@@ -6,6 +6,7 @@ import re
 import secrets
 import signal
 import sys
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -191,7 +192,7 @@ class Child:
             pass  # it has just ended by itself
 
 
-class ChildLauncher:
+class ChildLauncher(ABC):
     """What all launchers of children share: the place to listen, the environment, the way to readiness."""
 
     mark: ClassVar[str]
@@ -233,14 +234,14 @@ class ChildLauncher:
         except TimeoutError:
             await running.stop()
             raise LoadFailed(f"the engine was not ready after {self._load_timeout_s:g} s") from None
-        except BaseException:
+        except BaseException:  # also where it is called off: nobody has the child yet who could end it
             await running.stop()
             raise
         return running
 
+    @abstractmethod
     async def _command(self, model: LocalModel, listening: Listening) -> Command:
         """What starts an engine for `model`. Raises LoadFailed where there is no use in starting one."""
-        raise NotImplementedError
 
     def _place(self) -> Listening:
         """Where the next child is to listen: a socket in the run folder, or loopback with a key."""
