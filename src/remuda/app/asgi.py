@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope as AsgiScope
 
-from remuda.app import openapi
+from remuda.app import insights, openapi
 from remuda.core.clock import SystemClock
 from remuda.core.ids import Ids, request_ids
 from remuda.dialects.anthropic import errors as anthropic_errors
@@ -32,6 +32,9 @@ from remuda.dialects.nodes import account
 from remuda.dialects.nodes import errors as nodes_errors
 from remuda.dialects.nodes import routes as nodes
 from remuda.dialects.nodes.herd import EMPTY, Herd, Pulls, Strategy
+from remuda.dialects.observe import errors as observe_errors
+from remuda.dialects.observe import routes as observe
+from remuda.dialects.observe.parts import Part
 from remuda.dialects.ollama import errors as ollama_errors
 from remuda.dialects.ollama import face as ollama_face
 from remuda.dialects.ollama import routes as ollama
@@ -75,6 +78,7 @@ class Parts:
     tasks: TaskRoutes
     work: WorkRoutes
     batches: BatchRoutes
+    observe: Sequence[Part]
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
     cors: Cors
@@ -149,6 +153,7 @@ def inner_app(parts: Parts) -> FastAPI:
         nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
         parts.tasks.router(),
         parts.work.router(),
+        observe.router(parts.observe),
         account.router(parts.log_in, parts.gatekeeper.client_of),
     )
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
@@ -173,6 +178,7 @@ def policy() -> Policy:
         account.RULES,
         tasks.RULES,
         working.RULES,
+        observe.RULES,
     )
     return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
@@ -187,6 +193,7 @@ def owners() -> Owners:
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
     by_prefix |= dict.fromkeys((*tasks.PATHS, *working.PATHS), tasks_errors.refusal)
+    by_prefix |= dict.fromkeys(observe.PATHS, observe_errors.refusal)
     anthropics = Guest(HEADER.encode(), openai_face.VERSIONS[0], anthropic_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix, guests=[anthropics])
 
@@ -204,6 +211,7 @@ def bare_parts(version: str) -> Parts:
         tasks=TaskRoutes(),
         work=WorkRoutes(),
         batches=BatchRoutes(),
+        observe=insights.bare_parts(),
         lane_routes=[
             *lane_routes(OpenAIFace()),
             *ollama_face.lane_routes(SystemClock()),

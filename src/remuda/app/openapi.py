@@ -15,6 +15,9 @@ from remuda.dialects.kit.documents import json_of, schemas
 from remuda.dialects.nodes import account
 from remuda.dialects.nodes import schemas as nodes
 from remuda.dialects.nodes.routes import NAME as NODES
+from remuda.dialects.observe import routes as observe
+from remuda.dialects.observe.parts import NAME as OBSERVE
+from remuda.dialects.observe.parts import RefusedObservation
 from remuda.dialects.ollama import documents as ollama
 from remuda.dialects.ollama.face import NAME as OLLAMA
 from remuda.dialects.ollama.schemas import OllamaError
@@ -45,6 +48,7 @@ TAGS: Final = (
     {"name": "ollama", "description": "Inference and models, as Ollama's clients speak."},
     {"name": "nodes", "description": "The pool of nodes, how it stands, and who gets a request."},
     {"name": "tasks", "description": "Prompts that are accepted now and answered later."},
+    {"name": "observe", "description": "What the journal tells: who used what, how fast and at what cost."},
     {"name": "control", "description": "For those who watch over the gateway."},
     {"name": "console", "description": "For people."},
 )
@@ -55,6 +59,7 @@ _REFUSED: Final = {
     OLLAMA: "RefusedByOllama",
     NODES: "RefusedByNodes",
     TASKS: "RefusedByTasks",
+    OBSERVE: "RefusedByObserve",
 }
 """Who says no in words of their own."""
 
@@ -81,6 +86,7 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
             *account.SCHEMAS,
             *anthropic.SCHEMAS,
             *tasks.SCHEMAS,
+            *observe.SCHEMAS,
         )
     )
     components["schemas"] = dict(sorted(ours.items()))
@@ -93,6 +99,7 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
             ("RefusedByAnthropic", AnthropicError),
             ("RefusedByNodes", nodes.Refused),
             ("RefusedByTasks", RefusedTask),
+            ("RefusedByObserve", RefusedObservation),
         )
     }
     for path, methods in made["paths"].items():

@@ -3,7 +3,7 @@
 import logging
 from typing import Final
 
-from remuda.app.settings.model import JournalSettings
+from remuda.app.settings import JournalSettings
 from remuda.core.clock import Clock
 from remuda.store.database import Store
 from remuda.store.errors import StoreError

@@ -14,6 +14,7 @@ from remuda.app.asgi import Parts, build_app
 from remuda.app.credentials import Credentials
 from remuda.app.durable import Durable
 from remuda.app.exits import CommandError, Exit
+from remuda.app.insights import Insights, ledger_of
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
@@ -156,6 +157,7 @@ class Remuda:
         self.durable = Durable(
             settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
         )
+        self.insights = Insights(store)
         attach_readings(
             self.metrics,
             self.fleet,
@@ -184,7 +186,7 @@ class Remuda:
             ) from error
         async with AsyncExitStack() as stack:
             try:
-                store = await open_store(settings.store_url)
+                store = await open_store(settings.store_url, ledger_of(settings))
             except StoreError as error:
                 raise CommandError(str(error), Exit.STORE) from error
             stack.push_async_callback(store.close)
@@ -310,6 +312,7 @@ class Remuda:
             tasks=self.durable.routes,
             work=self.durable.work_routes,
             batches=self.durable.batch_routes,
+            observe=self.insights.parts,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.unready,

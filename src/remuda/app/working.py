@@ -10,6 +10,7 @@ import aiohttp
 from remuda import __version__
 from remuda.app.durable import worker_name, worker_rules
 from remuda.app.exits import CommandError, Exit
+from remuda.app.insights import ledger_of
 from remuda.app.settings import Settings
 from remuda.core.chance import system_chance
 from remuda.core.clock import SystemClock
@@ -46,7 +47,7 @@ async def _work(settings: Settings) -> int:
         # Not by the loop's own way, which Windows has not.
         signal.signal(number, lambda number, frame: loop.call_soon_threadsafe(end, number))
     try:
-        store = await open_store(settings.store_url)
+        store = await open_store(settings.store_url, ledger_of(settings))
     except StoreError as error:
         raise CommandError(str(error), Exit.STORE) from error
     headers = {"User-Agent": f"remuda-worker/{__version__}"}

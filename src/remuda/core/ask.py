@@ -1,6 +1,7 @@
 """One inference request, free of its dialect."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,12 @@ class Operation(StrEnum):
     RERANK = "rerank"
     COUNT_TOKENS = "count_tokens"
     """How many tokens a chat's prompt has; nothing is generated, and no slot is taken for it."""
+
+
+Told = tuple[str, float | None, int | None]
+"""What the journal tells of how it was asked: for whom (a user's name or id), sampling temperature, bound of tokens."""
+UNTOLD: Final[Told] = ("", None, None)
+MAX_USER_CHARS: Final = 256
 
 
 class Native(msgspec.Struct, frozen=True, eq=False):
@@ -55,6 +62,7 @@ class Ask(msgspec.Struct, eq=False):
     """How many prompts a text completion holds: each gets `choices` answers."""
     native: Native | None = None
     """The same in the words of the client's dialect, where some engines speak it."""
+    told: Told = UNTOLD
     wants_stop_word: bool = False
     """The answer shall tell which of its `stop` sequences ended it, where the engine knows."""
 

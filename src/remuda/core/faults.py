@@ -110,6 +110,12 @@ class UnknownNode(Fault):
     code = "node_not_found"
 
 
+class UnknownEntry(Fault):
+    """What is asked for by its number is not there, or not any more, or somebody else's."""
+
+    code = "entry_not_found"
+
+
 class UnknownTask(Fault):
     """There is no task of that id, or no longer."""
 

@@ -49,9 +49,24 @@ class RequestRecord(NamedTuple):
     """The answer as it was sent, head included."""
     finish_reason: str
     """The engine's word (stop, length, tool_calls ...); empty where the answer did not get that far."""
+    user_id: str = ""
+    """Whom the client asks for, by its own word (`user`, `metadata.user_id`), bounded; empty where it does not say."""
+    temperature: float | None = None
+    """As asked; None where the engine's own holds."""
+    max_tokens: int | None = None
+    """The bound asked for; None where there is none."""
+    is_truncated: bool = False
+    """Whether the engine saw less of the prompt than was sent."""
+    cost_nano: int = 0
+    """What it cost at the prices of its time, in 10^-9 of the currency's unit."""
+    energy_j: float | None = None
+    """Joules it took by its share of the machine; None where no meter tells."""
     prompt_text: str | None = None
     """What was asked, its last `journal.content_max_chars` characters; none where content is not kept."""
     answer_text: str | None = None
     """What was answered, its first `journal.content_max_chars` characters."""
+    parameters: str | None = None
+    """How it was asked, without what was asked (JSON: the body's fields but the messages); none where content is not
+    kept."""
     decisions: str | None = None
-    """Why each attempt went where it went (JSON, see below); none where there was nobody else to go to."""
+    """Why each attempt went where it went (JSON); none where there was nobody else to go to."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
+from remuda.core.ask import UNTOLD, Told
 from remuda.core.decision import Decision
 from remuda.core.faults import Fault, StreamCut, UpstreamSilent
 from remuda.core.usage import NO_USAGE, Usage
@@ -135,6 +136,7 @@ class Exchange:
         "started_wall",
         "status",
         "text",
+        "told",
         "transport",
         "upstream_s",
         "usage",
@@ -200,6 +202,7 @@ class Exchange:
         self.first_content_at: float | None = None
         """Monotonic time at which the first content was passed on."""
         self.caller_id = ""
+        self.told: Told = UNTOLD
         self.model = ""
         self.replica = ""
         self.status = 0

@@ -28,7 +28,9 @@ def read_ask(exchange: Exchange, max_decompressed_bytes: int) -> Ask:
         body = decompress(body, encoding, max_decompressed_bytes)
     if route.operation is None:
         raise NotOffered
-    return route.face.read(route.operation, body)
+    ask = route.face.read(route.operation, body)
+    exchange.told = ask.told
+    return ask
 
 
 def _check_type(content_type: bytes) -> None:

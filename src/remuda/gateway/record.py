@@ -74,6 +74,7 @@ class Recorder:
         first = exchange.first_content_at
         usage = exchange.usage
         text = exchange.text
+        user_id, temperature, max_tokens = exchange.told
         # The named tuple's own constructor takes as long as all of this.
         return _new_record(
             RequestRecord,
@@ -99,8 +100,15 @@ class Recorder:
                 exchange.bytes_in,
                 exchange.bytes_out,
                 exchange.finish_reason,
+                user_id,
+                temperature,
+                max_tokens,
+                False,
+                0,
+                None,
                 exchange.prompt_text,
                 "".join(text)[: self._content_chars] if text is not None else None,
+                None,
                 None,
             ),
         )

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from remuda.store.errors import StoreError, StoreRefused, StoreUnavailable
+from remuda.store.ledger import PLAIN, Ledger
 from remuda.store.places import is_sqlite, parse_store_url, prepare_file, shown
 from remuda.store.schema import counters
 from remuda.store.transactions import Database, Mode, T
@@ -39,8 +40,10 @@ class Store:
     others.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, ledger: Ledger = PLAIN) -> None:
         self.url = url
+        self.ledger = ledger
+        """What is kept together with records of the journal."""
         self.is_sqlite = is_sqlite(url)
         self._database = _database_at(url)
 
@@ -101,13 +104,14 @@ class Store:
             raise
 
 
-async def open_store(url: str) -> Store:
-    """Open the store at `url` (`sqlite:///file`, `postgresql://...`) and bring it to this program's version.
+async def open_store(url: str, ledger: Ledger = PLAIN) -> Store:
+    """Open the store at `url` (`sqlite:///file`, `postgresql://...`) and bring it to this program's version. Whoever
+    adds to the journal hands in the `ledger`.
 
     Raises StoreTooNew for a store of a newer version, StoreUnavailable where the server or file does not answer,
     StoreError where it cannot be a store at all.
     """
-    store = store_at(url)
+    store = store_at(url, ledger)
     try:
         await _make_current(store)
     except BaseException:
@@ -116,7 +120,7 @@ async def open_store(url: str) -> Store:
     return store
 
 
-def store_at(url: str) -> Store:
+def store_at(url: str, ledger: Ledger = PLAIN) -> Store:
     """The store at `url`, of whatever version, or empty; its file is made where it is missing. Connects to nothing yet.
 
     Raises StoreError where it cannot be a store at all.
@@ -125,7 +129,7 @@ def store_at(url: str) -> Store:
     if is_sqlite(parsed):
         prepare_file(Path(str(parsed.database)))
     try:
-        return Store(parsed)
+        return Store(parsed, ledger)
     except ImportError as error:
         raise StoreError(f"a store on Postgres needs {error.name}: pip install 'remuda[postgres]'") from error
 

@@ -1,7 +1,7 @@
 """What one transaction adds to the journal, and how it gets there exactly once."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from remuda.core.record import RequestRecord
 from remuda.store.database import Store, insert_rows
 from remuda.store.keys import write_last_used
+from remuda.store.ledger import Ledger
 from remuda.store.schema import counters, journal, journal_content, journal_decisions, journal_writers
 
 MAX_COUNT = 2**31 - 1
@@ -49,15 +50,17 @@ async def write_batches(store: Store, batches: Sequence[Batch], now: float, *, i
     all is on disk when this returns; else as `Store.write_journal` promises. Raises StoreUnavailable or StoreRefused,
     and then nothing was added, or (where the answer to the commit was lost) perhaps all.
     """
-    return await store.write_journal(lambda connection: _write(connection, batches, now), is_durable=is_durable)
+    return await store.write_journal(
+        lambda connection: _write(connection, batches, now, store.ledger), is_durable=is_durable
+    )
 
 
-def add_records(connection: Connection, records: Sequence[RequestRecord]) -> None:
+def add_records(connection: Connection, records: Sequence[RequestRecord], ledger: Ledger) -> None:
     """Add records in the transaction of `connection`, for what has to be recorded together with something else. Who
     adds to the journal meanwhile waits for the end of the transaction: do it last."""
     if records:
         last_id: int = connection.execute(_LAST_ID).scalar_one()
-        used = _insert_records(connection, map(_cleaned_record, records), first_id=last_id + 1)
+        used = _insert_records(connection, list(map(_cleaned_record, records)), ledger, first_id=last_id + 1)
         connection.execute(_RAISE_LAST_ID, {"last_id": last_id + len(records)})
         write_last_used(connection, used)
 
@@ -71,7 +74,7 @@ def cleaned(batch: Batch) -> Batch:
     return replace(batch, records=[_cleaned_record(record) for record in batch.records])
 
 
-def _write(connection: Connection, batches: Sequence[Batch], now: float) -> int:
+def _write(connection: Connection, batches: Sequence[Batch], now: float, ledger: Ledger) -> int:
     # The row lock on the counter lets one writer at a time through: what follows needs no locks of its own.
     last_id: int = connection.execute(_LAST_ID).scalar_one()
     writer = batches[0].writer
@@ -84,8 +87,9 @@ def _write(connection: Connection, batches: Sequence[Batch], now: float) -> int:
             done = batch.number
     if not new:
         return 0
-    count = sum(map(len, new))
-    used = _insert_records(connection, chain.from_iterable(new), first_id=last_id + 1)
+    records = new[0] if len(new) == 1 else list(chain.from_iterable(new))
+    count = len(records)
+    used = _insert_records(connection, records, ledger, first_id=last_id + 1)
     connection.execute(_RAISE_LAST_ID, {"last_id": last_id + count})
     if mark is None:
         connection.execute(insert(journal_writers).values(writer=writer, last_batch=done, committed_at=now))
@@ -95,11 +99,14 @@ def _write(connection: Connection, batches: Sequence[Batch], now: float) -> int:
     return count
 
 
-def _insert_records(connection: Connection, records: Iterable[RequestRecord], *, first_id: int) -> dict[str, float]:
+def _insert_records(
+    connection: Connection, records: Sequence[RequestRecord], ledger: Ledger, *, first_id: int
+) -> dict[str, float]:
     """Add the records and what content and decisions they carry; return the latest start of a request per key id."""
     used: dict[str, float] = {}
-    content: list[tuple[int, float, str | None, str | None]] = []
+    content: list[tuple[int, float, str | None, str | None, str | None]] = []
     decided: list[tuple[int, str]] = []
+    scores: list[float] = []
 
     def rows() -> Iterator[Sequence[Any]]:
         # All that a record is wanted for happens here: a batch is larger than the processor's caches, and each further
@@ -109,16 +116,19 @@ def _insert_records(connection: Connection, records: Iterable[RequestRecord], *,
             if key_id and used.get(key_id, -math.inf) < started_at:
                 used[key_id] = started_at
             if record.prompt_text is not None or record.answer_text is not None:
-                content.append((id_, started_at, record.prompt_text, record.answer_text))
+                content.append((id_, started_at, record.prompt_text, record.answer_text, record.parameters))
             if record.decisions is not None:
                 decided.append((id_, record.decisions))
-            yield (id_, *record[:_CONTENT_FROM])
+            scores.append(ledger.score(record))
+            yield (id_, *record[:_CONTENT_FROM], scores[-1])
 
     insert_rows(connection, journal, rows())
     if content:
         insert_rows(connection, journal_content, content)
     if decided:
         insert_rows(connection, journal_decisions, decided)
+    for hook in ledger.hooks:
+        hook(connection, records, scores, first_id)
     return used
 
 

@@ -15,9 +15,9 @@ PRUNE_STEP = 5000
 WRITER_MEMORY_S = 90 * 86_400.0
 """How long a writer that has ended is remembered: as long as a spool file of its may still turn up."""
 
-_FIELDS = [column for column in journal.columns if column.name != "id"]
+_FIELDS = [column for column in journal.columns if column.name not in ("id", "score")]
 _ELSEWHERE = (None,) * (len(RequestRecord._fields) - len(_FIELDS))
-"""Stands for what is not in the journal's own table: prompt, answer, decisions."""
+"""Stands for what is not in the journal's own table: prompt, answer, parameters, decisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class JournalEntry:
     id: int
     """Counts up in the order of commits, without gaps but for what was pruned; never used twice."""
     record: RequestRecord
+    score: float = 0.0
+    """How well it went, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,16 @@ async def journal_page(
     Pages are stable while records are added: a cursor is an id, and new ones come before the first page.
     """
     limit = max(1, min(limit, MAX_PAGE))
-    query = select(journal).where(*wanted.conditions()).order_by(journal.c.id.desc()).limit(limit + 1)
+    query = (
+        select(journal.c.id, journal.c.score, *_FIELDS)
+        .where(*wanted.conditions())
+        .order_by(journal.c.id.desc())
+        .limit(limit + 1)
+    )
     if before_id is not None:
         query = query.where(journal.c.id < before_id)
     rows = await store.read(lambda connection: connection.execute(query).all())
-    entries = [JournalEntry(row[0], RequestRecord._make((*row[1:], *_ELSEWHERE))) for row in rows[:limit]]
+    entries = [JournalEntry(row[0], RequestRecord._make((*row[2:], *_ELSEWHERE)), row[1]) for row in rows[:limit]]
     return JournalPage(entries, entries[-1].id if len(rows) > limit else None)
 
 
@@ -91,7 +98,15 @@ async def journal_entry(store: Store, entry_id: int) -> JournalEntry | None:
     """One entry with the text that was captured, and its decisions; None where there is none of that id."""
     content, decided = journal_content.c, journal_decisions.c
     query = (
-        select(journal.c.id, *_FIELDS, content.prompt_text, content.answer_text, decided.decisions)
+        select(
+            journal.c.id,
+            journal.c.score,
+            *_FIELDS,
+            content.prompt_text,
+            content.answer_text,
+            content.parameters,
+            decided.decisions,
+        )
         .select_from(
             journal.outerjoin(journal_content, content.journal_id == journal.c.id).outerjoin(
                 journal_decisions, decided.journal_id == journal.c.id
@@ -100,7 +115,7 @@ async def journal_entry(store: Store, entry_id: int) -> JournalEntry | None:
         .where(journal.c.id == entry_id)
     )
     row = await store.read(lambda connection: connection.execute(query).one_or_none())
-    return None if row is None else JournalEntry(row[0], RequestRecord._make(row[1:]))
+    return None if row is None else JournalEntry(row[0], RequestRecord._make(row[2:]), row[1])
 
 
 async def decided_entries(store: Store, request_id: str, *, limit: int = 20) -> list[JournalEntry]:
@@ -109,7 +124,7 @@ async def decided_entries(store: Store, request_id: str, *, limit: int = 20) -> 
     There is no index for it, which every request would have to pay for: all of a large journal is gone through.
     """
     query = (
-        select(journal.c.id, *_FIELDS, journal_decisions.c.decisions)
+        select(journal.c.id, journal.c.score, *_FIELDS, journal_decisions.c.decisions)
         .outerjoin_from(journal, journal_decisions, journal_decisions.c.journal_id == journal.c.id)
         .where(journal.c.request_id == request_id)
         .order_by(journal.c.id.desc())
@@ -117,7 +132,8 @@ async def decided_entries(store: Store, request_id: str, *, limit: int = 20) -> 
     )
     rows = await store.read(lambda connection: connection.execute(query).all())
     return [
-        JournalEntry(row[0], RequestRecord._make((*row[1:-1], *_ELSEWHERE))._replace(decisions=row[-1])) for row in rows
+        JournalEntry(row[0], RequestRecord._make((*row[2:-1], *_ELSEWHERE))._replace(decisions=row[-1]), row[1])
+        for row in rows
     ]
 
 

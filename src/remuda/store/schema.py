@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -84,9 +85,19 @@ journal = Table(
     Column("bytes_in", BigInteger, nullable=False),
     Column("bytes_out", BigInteger, nullable=False),
     Column("finish_reason", Text, nullable=False),
+    # What came later has a default, so that it could be added without rewriting the table.
+    Column("user_id", Text, nullable=False, server_default=text("''")),
+    Column("temperature", Double),
+    Column("max_tokens", BigInteger),
+    Column("is_truncated", Boolean, nullable=False, server_default=false()),
+    Column("cost_nano", BigInteger, nullable=False, server_default="0"),
+    Column("energy_j", Double),
+    # After the record's fields: what is reckoned from them when they are written.
+    Column("score", Double, nullable=False, server_default="0"),
     Index(None, "started_at"),
     Index(None, "model", "id"),
     Index(None, "key_id", "id"),
+    Index(None, "user_id", "id", sqlite_where=text("user_id <> ''"), postgresql_where=text("user_id <> ''")),
 )
 
 journal_content = Table(
@@ -96,9 +107,11 @@ journal_content = Table(
     Column("started_at", Double, nullable=False),
     Column("prompt_text", Text),
     Column("answer_text", Text),
+    Column("parameters", Text),
     Index(None, "started_at"),
 )
-"""Prompt and answer, only where capture is on: apart, so that it can be kept for a shorter time than the journal."""
+"""Prompt, answer and parameters, only where capture is on: apart, so that it can be kept for a shorter time than the
+journal."""
 
 journal_decisions = Table(
     "journal_decisions",

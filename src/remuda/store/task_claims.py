@@ -16,6 +16,7 @@ from remuda.store.database import Store
 from remuda.store.deliveries import add_delivery
 from remuda.store.journal_batch import add_records, cleaned_text
 from remuda.store.leases import store_now
+from remuda.store.ledger import Ledger
 from remuda.store.schema import tasks
 
 MAX_MODELS: Final = 1000
@@ -162,6 +163,7 @@ async def finish_tasks(
                 for (_, ending), state in zip(ends, states, strict=True)
                 if state is not None and ending.record is not None
             ],
+            store.ledger,
         )
         return states
 
@@ -203,7 +205,7 @@ async def tidy_tasks(
         moment = store_now(connection, now)
         # A time further ahead than any lease or delay lasts was written by a clock that has been put back since.
         is_due = or_(tasks.c.due_at <= moment, tasks.c.due_at > moment + MAX_AHEAD_S)
-        lost = _take_back(connection, moment, lease_s, max_attempts, backoff_s, retention_s)
+        lost = _take_back(connection, store.ledger, moment, lease_s, max_attempts, backoff_s, retention_s)
         readied = connection.execute(
             update(tasks)
             .where(tasks.c.state == TaskState.DELAYED.value, is_due)
@@ -224,6 +226,7 @@ MAX_AHEAD_S: Final = 24 * 3600.0
 
 def _take_back(
     connection: Connection,
+    ledger: Ledger,
     moment: float,
     lease_s: float,
     max_attempts: int,
@@ -268,6 +271,7 @@ def _take_back(
     add_records(
         connection,
         [_record_of_lost(row.id, row.dialect, row.model, row.key_id, row.attempts, moment) for row in dead],
+        ledger,
     )
     return [(row.id, TaskState(row.state)) for row in rows]
 

@@ -50,6 +50,14 @@ def a_key(word: str = "laptop", **fields: Any) -> Key:
     return Key(**(values | fields))
 
 
+async def insert_old(store: Store, id_: int, record: RequestRecord) -> None:
+    """Add a record to the journal of a store from before version 11."""
+    values = record[: RequestRecord._fields.index("user_id")]
+    said = ", ".join(str(value).upper() if isinstance(value, bool) else repr(value) for value in values)
+    await run_sql(store, f"INSERT INTO journal VALUES ({id_}, {said})")
+    await run_sql(store, f"UPDATE counters SET value = {id_} WHERE name = 'journal'")
+
+
 async def run_sql(store: Store, statement: str) -> None:
     """Do to the store what none of its functions does."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remuda.app.retention import DAY_S, EVERY_S, FIRST_S, keep_retention
-from remuda.app.settings.model import JournalSettings
+from remuda.app.settings import JournalSettings
 from remuda.core.record import RequestRecord
 from remuda.store.database import Store, open_store
 from remuda.store.journal_batch import Batch, write_batches
@@ -21,7 +21,7 @@ NOW = 1_700_000_000.0
 def a_record(days_ago: float) -> RequestRecord:
     return RequestRecord(
         f"{days_ago:g} days", NOW - days_ago * DAY_S, "openai", "chat", "m", "r", "", 200, "", False, 1, 0.0, None, 1.0,
-        1, 1, 0, False, 1, 1, "stop", "asked", "answered",
+        1, 1, 0, False, 1, 1, "stop", prompt_text="asked", answer_text="answered",
     )  # fmt: skip
 
 

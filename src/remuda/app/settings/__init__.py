@@ -6,11 +6,11 @@ but core.
 """
 
 from remuda.app.settings.environment import Leaf, leaves
+from remuda.app.settings.insight import InsightSettings, JournalSettings
 from remuda.app.settings.layers import Override, load
 from remuda.app.settings.model import (
     AuthSettings,
     HealthSettings,
-    JournalSettings,
     LlamaCppSettings,
     LogSettings,
     ModelSettings,
@@ -26,6 +26,7 @@ from remuda.app.settings.origins import Origin, Problem, SettingsError
 __all__ = [
     "AuthSettings",
     "HealthSettings",
+    "InsightSettings",
     "JournalSettings",
     "Leaf",
     "LlamaCppSettings",

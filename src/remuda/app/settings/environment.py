@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from remuda.app.settings.documents import read_documents
 from remuda.app.settings.kinds import Text
-from remuda.app.settings.model import Section, Settings
+from remuda.app.settings.model import Settings
 from remuda.app.settings.origins import Loc, Problem
+from remuda.app.settings.section import Section
 
 PREFIX = "REMUDA_"
 CONFIG_VARIABLE = "REMUDA_CONFIG"

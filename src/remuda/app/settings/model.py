@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
+from remuda.app.settings.insight import InsightSettings, JournalSettings
 from remuda.app.settings.kinds import (
     DatabaseUrl,
     Flag,
@@ -35,26 +36,16 @@ from remuda.app.settings.kinds import (
 )
 from remuda.app.settings.origins import Origin, Origins
 from remuda.app.settings.platform import default_data_dir
+from remuda.app.settings.section import KIB, MIB, Count, CountOrNone, Section
 from remuda.core.address import Address, parse_address
 from remuda.core.hosts import Bind, is_loopback, parse_bind
 
-KIB = 1024
-MIB = 1024 * KIB
-
-Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
-CountOrNone = Annotated[Whole, Field(ge=0, le=1_000_000)]
 PolicyName = Literal["least_active", "round_robin", "weighted", "lowest_latency", "prefix_affinity"]
 
 
 NO_DEFAULTS = frozenset({"model", "messages", "prompt", "input", "stream", "stream_options", "query", "documents"})
 """Fields that say what is asked and how the answer comes."""
 MAX_DEFAULTS_CHARS = 16_384
-
-
-class Section(BaseModel):
-    """What all sections share: immutable, and a key that is not declared is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
 
 class ServerSettings(Section):
@@ -321,23 +312,6 @@ class AuthSettings(Section):
         return self.secret_key.get_secret_value() if self.secret_key is not None else None
 
 
-class JournalSettings(Section):
-    """What is kept of each request."""
-
-    content: Literal["off", "cut", "full"] = "off"
-    """Text of prompts and answers: `off` keeps none, `cut` its beginning, `full` all."""
-    content_max_chars: CountOrNone = 2000
-    """How much of each text `cut` keeps."""
-    retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 90
-    """Records older than this are deleted; 0 keeps them for ever."""
-    content_retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 30
-    """Text older than this is deleted, while its record stays; 0 keeps it as long as the record."""
-    buffer_records: Count = 65_536
-    """Records held in memory before they are written; beyond that they go to a file in the data folder."""
-    spool_max_bytes: Size = 256 * MIB
-    """How large that file may become while the store is away; beyond that records are dropped and counted."""
-
-
 class TaskSettings(Section):
     """Work that is accepted now and done later: `POST /generate`, and batches."""
 
@@ -426,6 +400,7 @@ class Settings(Section):
     health: HealthSettings = Field(default_factory=HealthSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
+    insight: InsightSettings = Field(default_factory=InsightSettings)
     tasks: TaskSettings = Field(default_factory=TaskSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

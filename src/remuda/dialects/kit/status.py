@@ -18,6 +18,7 @@ STATUS: Final[dict[type[Fault], int]] = {
     faults.ForeignOrigin: 403,
     faults.UnknownModel: 404,
     faults.UnknownNode: 404,
+    faults.UnknownEntry: 404,
     faults.UnknownTask: 404,
     faults.UnknownFile: 404,
     faults.UnknownBatch: 404,

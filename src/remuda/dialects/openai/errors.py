@@ -23,6 +23,7 @@ STATUS: Final[dict[type[Fault], tuple[int, str]]] = {
     faults.ForeignOrigin: (403, "permission_error"),
     faults.UnknownModel: (404, "invalid_request_error"),
     faults.UnknownNode: (404, "invalid_request_error"),
+    faults.UnknownEntry: (404, "invalid_request_error"),
     faults.UnknownTask: (404, "invalid_request_error"),
     faults.UnknownFile: (404, "invalid_request_error"),
     faults.UnknownBatch: (404, "invalid_request_error"),

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remuda.core.ask import Ask, Operation
+from remuda.core.ask import MAX_USER_CHARS, UNTOLD, Ask, Operation, Told
 from remuda.core.faults import Fault, InvalidRequest
 from remuda.dialects.kit.bodies import malformed
 from remuda.dialects.kit.errors import SHOWN_CHARS
@@ -71,12 +71,13 @@ class OpenAIFace:
             raise InvalidRequest(
                 f"'n' is a whole number from 1 to {MAX_CHOICES}", parameter="n", received=choices, expected="integer"
             )
+        told = _told(operation, fields)
         if not fields.stream:
-            return Ask(operation, fields.model, False, False, choices, body)
+            return Ask(operation, fields.model, False, False, choices, body, told=told)
         options = fields.stream_options
         wants_usage = operation is Operation.RESPONSE or (options is not None and bool(options.include_usage))
         prompts = _prompts_in(fields.prompt) if operation is Operation.COMPLETION else 1
-        return Ask(operation, fields.model, True, wants_usage, choices, body, prompts)
+        return Ask(operation, fields.model, True, wants_usage, choices, body, prompts, told=told)
 
     def translator(self, ask: Ask) -> AnswerTranslator | None:
         """None: this is what every engine here speaks."""
@@ -89,6 +90,20 @@ class OpenAIFace:
     def stream_error(self, fault: Fault, request_id: str) -> bytes:
         """The event that says `fault`."""
         return stream_error(fault, request_id)
+
+
+def _told(operation: Operation, fields: Any) -> Told:
+    """What the journal tells of how it was asked."""
+    if operation is Operation.CHAT:
+        max_tokens = fields.max_tokens or fields.max_completion_tokens
+    else:
+        max_tokens = fields.max_output_tokens if operation is Operation.RESPONSE else fields.max_tokens
+    user = fields.user or fields.safety_identifier
+    if user is None:
+        if max_tokens is None and fields.temperature is None:
+            return UNTOLD
+        user = ""
+    return user[:MAX_USER_CHARS], fields.temperature, max_tokens
 
 
 def _prompts_in(prompt: msgspec.Raw) -> int:

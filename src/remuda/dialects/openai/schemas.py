@@ -19,17 +19,23 @@ class InferenceBody(msgspec.Struct):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = None
+    temperature: float | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
 
 
 class ChatBody(InferenceBody, kw_only=True):
     """`POST /v1/chat/completions`."""
 
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
     messages: list[msgspec.Raw]
 
 
 class CompletionBody(InferenceBody, kw_only=True):
     """`POST /v1/completions`."""
 
+    max_tokens: int | None = None
     prompt: msgspec.Raw
 
 
@@ -44,6 +50,7 @@ class EmbeddingBody(msgspec.Struct, kw_only=True):
 class ResponseBody(InferenceBody, kw_only=True):
     """`POST /v1/responses`."""
 
+    max_output_tokens: int | None = None
     input: msgspec.Raw
 
 

@@ -7,8 +7,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from remuda.app.settings import Origin, ServerSettings, Settings, UpstreamSettings
-from remuda.app.settings.model import Section
 from remuda.app.settings.origins import Origins
+from remuda.app.settings.section import Section
 from remuda.core.hosts import Bind
 
 

@@ -139,3 +139,19 @@ def test_v2_is_the_same_as_v1():
 )
 def test_prompts_of_a_streamed_completion_are_counted(prompt: Any, prompts: int):
     assert read(Operation.COMPLETION, prompt=prompt, stream=True).prompts == prompts
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields", "told"),
+    [
+        (Operation.CHAT, {}, ("", None, None)),
+        (Operation.CHAT, {"user": "mia", "temperature": 0, "max_tokens": 5}, ("mia", 0.0, 5)),
+        (Operation.CHAT, {"safety_identifier": "s" * 300, "max_completion_tokens": 6}, ("s" * 256, None, 6)),
+        (Operation.CHAT, {"stream": True, "temperature": 0.5, "user": None}, ("", 0.5, None)),
+        (Operation.COMPLETION, {"user": "mia", "max_tokens": 7}, ("mia", None, 7)),
+        (Operation.RESPONSE, {"user": "mia", "max_output_tokens": 8}, ("mia", None, 8)),
+    ],
+)
+def test_what_the_journal_tells_of_how_it_was_asked(operation, fields, told):
+    body = {"model": "m", "messages": [], "prompt": "p", "input": "i", **fields}
+    assert OpenAIFace().read(operation, json.dumps(body).encode()).told == told

@@ -1,6 +1,6 @@
 """A store of the sixth version is brought to the seventh when it is opened."""
 
-from tests.contract.store.samples import NOON, a_record
+from tests.contract.store.samples import NOON, a_record, insert_old
 
 from remuda.store import open_store
 from remuda.store.database import store_at
@@ -13,7 +13,7 @@ async def test_the_journal_of_a_store_of_the_sixth_version_goes_on_with_decision
     old = store_at(empty_url)
     await old.write(lambda connection: migrate(connection, "0006"))
     assert await old.read(version_of) == "0006"
-    await write_batches(old, [Batch("one", 1, [a_record(1)])], NOON, is_durable=True)
+    await insert_old(old, 1, a_record(1))
     await old.close()
     store = await open_store(empty_url)
     assert await store.read(version_of) == HEAD

@@ -1,0 +1,34 @@
+"""What is kept of requests, and what is made of it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from remuda.app.settings.kinds import Number, Size, Whole
+from remuda.app.settings.section import MIB, Count, CountOrNone, Section
+
+
+class JournalSettings(Section):
+    """What is kept of each request."""
+
+    content: Literal["off", "cut", "full"] = "off"
+    """Text of prompts and answers: `off` keeps none, `cut` its beginning, `full` all."""
+    content_max_chars: CountOrNone = 2000
+    """How much of each text `cut` keeps."""
+    retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 90
+    """Records older than this are deleted; 0 keeps them for ever."""
+    content_retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 30
+    """Text older than this is deleted, while its record stays; 0 keeps it as long as the record."""
+    buffer_records: Count = 65_536
+    """Records held in memory before they are written; beyond that they go to a file in the data folder."""
+    spool_max_bytes: Size = 256 * MIB
+    """How large that file may become while the store is away; beyond that records are dropped and counted."""
+
+
+class InsightSettings(Section):
+    """What is made of it."""
+
+    score_latency_ms: Annotated[Number, Field(gt=0)] = 2000
+    """The latency from which on it adds nothing to a request's performance score. Of a streamed answer the time to its first token counts; of another its duration, for each 100 tokens where it has more."""  # noqa: E501
+    score_tokens_per_second: Annotated[Number, Field(gt=0)] = 20
+    """The throughput from which on more of it adds nothing."""

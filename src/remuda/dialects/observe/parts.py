@@ -1,0 +1,119 @@
+"""What the parts of this dialect share: adding routes, reading what was sent, answering."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from remuda.core.faults import InvalidRequest
+from remuda.core.keys import Caller, Scope
+from remuda.dialects.kit.documents import REF, json_of
+from remuda.dialects.kit.lane_routes import operation_id
+
+NAME: Final = "observe"
+HOURS: Final = 24
+MAX_HOURS: Final = 24 * 366 * 10
+MAX_SHOWN: Final = 100
+"""How much of a wrong value is said back."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+Add = Callable[..., None]
+"""`add(method, path, handler, summary, answer, status=200, body=None)`: see `adder`."""
+
+
+class RefusedObservation(msgspec.Struct):
+    """The body of every refusal."""
+
+    detail: str
+
+
+class Part(Protocol):
+    """Some of the routes."""
+
+    def add_to(self, add: Add) -> None:
+        """Add them."""
+        ...
+
+
+def adder(routes: APIRouter) -> Add:
+    """What adds one route to `routes`: `answer` and `body` are structs; a list of structs as `list[Struct]`."""
+
+    def add(
+        method: str,
+        path: str,
+        handler: Handler,
+        summary: str,
+        answer: Any,
+        *,
+        status: int = 200,
+        body: type | None = None,
+        content: dict[str, Any] | None = None,
+    ) -> None:
+        async def endpoint(request: Request) -> Response:
+            return await handler(request)
+
+        extra: dict[str, Any] = {}
+        names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        if names:
+            extra["parameters"] = [
+                {"name": name, "in": "path", "required": True, "schema": {"type": "integer"}} for name in names
+            ]
+        if body is not None:
+            extra["requestBody"] = {"required": True, "content": json_of(body)}
+        routes.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            status_code=status,
+            summary=summary,
+            operation_id=operation_id(method, path.replace("{", "").replace("}", "")),
+            responses={status: {"description": "As asked.", "content": content or _content_of(answer)}},
+            openapi_extra=extra or None,
+        )
+
+    return add
+
+
+def answered(value: Any, status: int = 200) -> Response:
+    """`value` in JSON."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def sees_all(caller: Caller) -> bool:
+    """Whether the caller may see what others asked, and who they are; others see what is their own, and sums."""
+    return caller.may(Scope.MANAGE)
+
+
+def hours_in(request: Request) -> int:
+    """How many hours back the question goes; raises InvalidRequest."""
+    hours = number_in(request, "hours", HOURS)
+    if not 1 <= hours <= MAX_HOURS:
+        raise InvalidRequest(f"hours is a whole number from 1 to {MAX_HOURS}", parameter="hours")
+    return hours
+
+
+def number_in(request: Request, name: str, otherwise: int) -> int:
+    """The whole number that stands in the query under `name`; raises InvalidRequest."""
+    said = request.query_params.get(name)
+    return otherwise if said is None else whole(said, name)
+
+
+def id_in(request: Request, name: str) -> int | None:
+    """The whole number in the path under `name`; None where that is none, so that there is nothing of that id."""
+    said: str = request.path_params[name]
+    return int(said) if said.isascii() and said.isdigit() and len(said) <= 18 else None
+
+
+def whole(said: str, name: str) -> int:
+    """`said` as a whole number of at most 18 digits; raises InvalidRequest."""
+    if not (said.isascii() and said.isdigit() and len(said) <= 18):
+        raise InvalidRequest(f"{name} is a whole number", parameter=name, received=said[:MAX_SHOWN])
+    return int(said)
+
+
+def _content_of(answer: Any) -> dict[str, Any]:
+    if getattr(answer, "__origin__", None) is list:
+        items = {"$ref": REF.format(name=answer.__args__[0].__name__)}
+        return {"application/json": {"schema": {"type": "array", "items": items}}}
+    return json_of(answer)
