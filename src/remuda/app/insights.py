@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
+from remuda.app import costs
+from remuda.app.costs import Costs
 from remuda.app.settings import Settings
 from remuda.core.score import ScoreTargets, performance_score
 from remuda.dialects.observe.logs import LogRoutes
@@ -22,10 +24,10 @@ def ledger_of(settings: Settings) -> Ledger:
 class Insights:
     """What answers questions about the past."""
 
-    def __init__(self, store: Store) -> None:
-        self.parts: Sequence[Part] = (LogRoutes(Log(store)),)
+    def __init__(self, store: Store, costs: Costs) -> None:
+        self.parts: Sequence[Part] = (*costs.parts, LogRoutes(Log(store)))
 
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (LogRoutes(),)
+    return (*costs.bare_parts(), LogRoutes())

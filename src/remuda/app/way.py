@@ -19,7 +19,7 @@ from remuda.gateway.gateway import Gateway
 from remuda.gateway.headers import Cors
 from remuda.gateway.inside import Inside, InsideRecorder, Insiders
 from remuda.gateway.pipeline import Pipeline
-from remuda.gateway.record import Recorder, Sink, each_to
+from remuda.gateway.record import Reckon, Recorder, Sink, each_to
 from remuda.gateway.relay import Relay
 from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.route import QueueLimits, Router
@@ -88,6 +88,10 @@ class Way:
         self.inside = Inside(
             self._pipeline(insiders, self.inside_recorder, pipeline.live), clock, settings.server.max_body_bytes
         )
+
+    def reckon_by(self, reckon: Reckon | None) -> None:
+        """From now on requests cost what `reckon` says; None: nothing."""
+        self.recorder.reckon = self.inside_recorder.reckon = reckon
 
     def _router_for(self, fleet: Fleet, choosing: Choosing) -> Router:
         routing, defaults = self._settings.routing, self._settings.models.defaults

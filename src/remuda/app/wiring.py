@@ -11,6 +11,7 @@ from typing import Any
 
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
+from remuda.app.costs import Costs
 from remuda.app.credentials import Credentials
 from remuda.app.durable import Durable
 from remuda.app.exits import CommandError, Exit
@@ -152,12 +153,14 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         way = self._way()
+        self.costs = Costs(store, clock)
+        self.costs.attach_to(way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
             settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
         )
-        self.insights = Insights(store)
+        self.insights = Insights(store, self.costs)
         attach_readings(
             self.metrics,
             self.fleet,
@@ -255,8 +258,9 @@ class Remuda:
         return not self.store.is_sqlite
 
     async def _renew(self) -> int:
-        """Take in what another process changed in the store: keys, users, nodes, policies."""
-        return min(await self.credentials.renew(), await self.nodes.renew(), await self.strategy.renew())
+        """Take in what another process changed in the store: keys, users, nodes, policies, prices."""
+        renewing = (self.credentials, self.nodes, self.strategy, self.costs)
+        return min([await each.renew() for each in renewing])
 
     def _reconfigure(self, settings: Settings) -> None:
         """Take in what a changed settings file says of servers elsewhere, and of what names stand for."""
