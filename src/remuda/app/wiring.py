@@ -153,7 +153,7 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         way = self._way()
-        self.costs = Costs(store, clock)
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal)
         self.costs.attach_to(way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
@@ -189,7 +189,7 @@ class Remuda:
             ) from error
         async with AsyncExitStack() as stack:
             try:
-                store = await open_store(settings.store_url, ledger_of(settings))
+                store = await open_store(settings.store_url, ledger_of(settings, clock))
             except StoreError as error:
                 raise CommandError(str(error), Exit.STORE) from error
             stack.push_async_callback(store.close)
@@ -221,6 +221,7 @@ class Remuda:
             together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
+        self.costs.start(self.tasks)
         self.durable.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
@@ -258,7 +259,8 @@ class Remuda:
         return not self.store.is_sqlite
 
     async def _renew(self) -> int:
-        """Take in what another process changed in the store: keys, users, nodes, policies, prices."""
+        """Take in what another process changed in the store: keys, users, nodes, policies, prices,
+        budgets."""
         renewing = (self.credentials, self.nodes, self.strategy, self.costs)
         return min([await each.renew() for each in renewing])
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
+from remuda.core.budget import LATEST
 from remuda.core.clock import Clock
 from remuda.core.money import Price, cost_of
 from remuda.core.usage import Usage
@@ -11,7 +12,10 @@ from remuda.store.prices import ModelPrice, change_price, end_price, list_prices
 
 ANY: Final = "*"
 """The price under this name is that of all models without one of their own."""
-LATEST: Final = ":latest"
+BYTES_PER_TOKEN: Final = 4
+"""Of a prompt in JSON, about: less in few languages, more in most bodies with tools or structure."""
+MAX_PROMPT_TOKENS: Final = 131_072
+"""Taken for the longest prompt: of longer bodies most is pictures."""
 
 
 class Used(Protocol):
@@ -55,6 +59,14 @@ class Prices:
         usage = used.usage
         engine_s = duration_s - used.queue_wait_s if used.replica else 0.0
         return cost_of(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, engine_s).total_nano
+
+    def estimate_nano(self, model: str, prompt_bytes: int, completion_tokens: int) -> int:
+        """What a request may cost that is yet to be sent."""
+        price = self.of(model)
+        if price is None:
+            return 0
+        prompt_tokens = min(prompt_bytes // BYTES_PER_TOKEN, MAX_PROMPT_TOKENS)
+        return cost_of(price, prompt_tokens, 0, completion_tokens, 0.0).total_nano
 
     async def renew(self) -> int:
         """Take in what the store holds; returns the revision it was read at. Raises StoreError."""

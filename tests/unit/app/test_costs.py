@@ -10,7 +10,7 @@ async def test_nothing_is_reckoned_while_nothing_costs(tmp_path):
     async with FakeUpstream() as fake, running_gateway(tmp_path, upstreams=[{"url": fake.url}]) as gateway:
         recorders = gateway.remuda.recorder, gateway.remuda.durable.inside._pipeline._recorder
         assert [recorder.reckon for recorder in recorders] == [None, None]
-        prices = gateway.remuda.costs._prices
+        prices = gateway.remuda.costs.prices
         made = await prices.set("fake", Price(1))
         assert None not in [recorder.reckon for recorder in recorders]
         await prices.end(made.id)
