@@ -11,6 +11,7 @@ from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
 from tests.acceptance.test_tasks import client_of, gateway_before
 from tests.fixtures.gateway import RunningGateway
+from tests.fixtures.tasks import client_of, gateway_before
 
 
 @pytest.fixture
