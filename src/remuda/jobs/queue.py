@@ -210,8 +210,9 @@ class TaskQueue:
             results = await submit_tasks(self._store, [new for new, _ in batch], now)
         except StoreError as error:
             if len(batch) > 1 and isinstance(error, StoreRefused):
-                for each in batch:  # one of them must not keep the others out
-                    await self._commit_batch([each])
+                middle = len(batch) // 2  # one of them must not keep the others out
+                await self._commit_batch(batch[:middle])
+                await self._commit_batch(batch[middle:])
                 return
             for _, done in batch:
                 if not done.done():
