@@ -253,9 +253,7 @@ class Worker:
 
     async def _conclude(self, run: _Run, outcome: Outcome) -> None:
         claim, rules = run.claim, self.rules
-        if outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
-            await self._put_back(claim, 0.0, "", "", counts=False)
-        elif run.is_unwanted:
+        if run.is_unwanted:
             self._end(claim, _ending(TaskState.CANCELLED, outcome))
         elif not outcome.error_type:
             self._end(claim, _ending(TaskState.COMPLETED, outcome))
@@ -263,29 +261,35 @@ class Worker:
             self._end(claim, _ending(TaskState.FAILED, outcome))
         elif claim.attempt >= rules.max_attempts:
             self._end(claim, _ending(TaskState.DEAD, outcome))
+        elif outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
+            await self._put_back(claim, outcome, 0.0, counts=False)
         else:
             self.retried += 1
             delay_s = backoff_s(rules, claim.attempt, self._chance())
-            await self._put_back(claim, delay_s, outcome.error_type, outcome.error_message, counts=True)
+            await self._put_back(claim, outcome, delay_s, counts=True)
 
     def _end(self, claim: Claim, ending: Ending) -> None:
         self._ends.append((claim, ending))
         self._has_ends.set()
 
-    async def _put_back(self, claim: Claim, delay_s: float, error_type: str, message: str, *, counts: bool) -> None:
+    async def _put_back(self, claim: Claim, outcome: Outcome, delay_s: float, *, counts: bool) -> None:
         try:
-            await put_back(
+            is_held = await put_back(
                 self._store,
                 claim,
                 self._clock.wall(),
                 delay_s=delay_s,
-                error_type=error_type,
-                error_message=message,
+                error_type=outcome.error_type if counts else "",
+                error_message=outcome.error_message if counts else "",
                 counts=counts,
             )
         except StoreError as error:
             log.warning("worker: %s; the task %s waits for the end of its lease", error, claim.id)
-        self._live.ended(claim.id)
+            is_held = True
+        if is_held:
+            self._live.ended(claim.id)
+        else:
+            self._end(claim, _ending(TaskState.CANCELLED, outcome))  # for it was, or it is somebody else's by now
 
     async def _commit(self) -> None:
         ends, self._ends = self._ends, []

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import update
 from tests.contract.store.samples import NOON, a_record
 from tests.contract.store.test_store_tasks import new, submit
 
@@ -10,7 +11,9 @@ from remuda.core.priority import Priority
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.store import Store
 from remuda.store.journal_reading import JournalFilter, journal_page
+from remuda.store.schema import tasks
 from remuda.store.task_claims import (
+    LET_GO_S,
     Tidied,
     beat,
     claim_tasks,
@@ -149,6 +152,26 @@ async def test_a_worker_that_is_slow_to_let_go_does_not_end_what_was_asked_for_a
     await cancel_task(store, "a", NOON, LONG)
     await retry_task(store, "a", NOON)
     assert await finish_tasks(store, [(got, completed("a"))], NOON, LONG) == [None]
+async def test_what_was_cancelled_and_whose_worker_has_died_is_recorded_all_the_same(store: Store):
+    await submit(store, new("a"), new("b"))
+    got = await claim(store)
+    await beat(store, "w", [Progress("a", got.number, 5)], NOON, LONG)
+    await cancel_task(store, "a", NOON, LONG)
+    await cancel_task(store, "b", NOON, LONG)  # nobody had it
+    await tidy(store)
+    assert await journalled(store) == []
+    long_ago = update(tasks).values(finished_at=tasks.c.finished_at - LET_GO_S - 1.0)
+    await store.write(lambda connection: connection.execute(long_ago))
+    await tidy(store)
+    await tidy(store)
+    page = await journal_page(store, JournalFilter(), limit=100)
+    [record] = [entry.record for entry in page.entries]
+    assert (record.id, record.status, record.fault, record.completion_tokens) == ("a", 499, "client_gone", 5)
+    ending = Ending(TaskState.CANCELLED, record=a_record(id="a", status=499))
+    assert await finish_tasks(store, [(got, ending)], NOON, LONG) == [None]
+    assert len(await journalled(store)) == 1
+
+
     assert await state_of(store, "a") is TaskState.QUEUED
 
 

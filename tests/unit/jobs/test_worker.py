@@ -14,6 +14,8 @@ from remuda.jobs.live import Live
 from remuda.jobs.runner import Outcome
 from remuda.jobs.worker import Worker, WorkerRules, backoff_s, may_be_retried
 from remuda.store import Store, open_store, store_url_in
+from remuda.store.journal_reading import JournalFilter, journal_page
+from remuda.store.task_claims import beat, claim_tasks
 from remuda.store.tasks import cancel_task, find_task, submit_tasks, task_result
 from remuda.testing.gate import Signal
 from tests.contract.store.samples import NOON, a_record
@@ -181,6 +183,25 @@ async def test_what_another_process_cancels_is_stopped_by_the_next_heartbeat(ben
 
 
 async def test_a_task_that_made_room_begins_again_and_has_lost_no_attempt(bench: Bench) -> None:
+async def test_what_was_cancelled_is_recorded_also_where_the_worker_has_not_heard_of_it(bench: Bench) -> None:
+    await bench.submit("a", "b", "c")
+    runs = [await bench.runner.started(number) for number in (1, 2, 3)]
+    for id_ in "abc":
+        await cancel_task(bench.store, id_, SystemClock().wall(), 3600.0)
+    # Whatever comes first: its end, or the heartbeat that calls it off.
+    for run, outcome in zip(runs, (bad("a"), bad("b", 503, "made_room"), good("c")), strict=True):
+        if not run.done.done():
+            run.end(outcome)
+    kept: list[str] = []
+    async with asyncio.timeout(DEADLINE_S):
+        while len(kept) < 3:
+            page = await journal_page(bench.store, JournalFilter(), limit=9)
+            kept = sorted(entry.record.id for entry in page.entries)
+    assert kept == ["a", "b", "c"]
+    for id_ in "abc":
+        await bench.becomes(id_, TaskState.CANCELLED)
+
+
     await bench.submit("a")
     run = await bench.runner.started(1)
     run.end(bad("a", 503, "made_room"))
