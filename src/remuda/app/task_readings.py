@@ -59,7 +59,7 @@ def attach_task_readings(
     worker: Worker,
     webhooks: Webhooks,
     kept: StandingKept,
-    is_store_up: Callable[[], bool],
+    is_connected: Callable[[], bool],
     is_loaded: Callable[[], bool],
 ) -> None:
     """Let `metrics` ask these parts for their present values."""
@@ -81,9 +81,7 @@ def attach_task_readings(
         return [] if known is None else [((), known.lag_s)]
 
     metrics.attach(catalogue.SUBMITTED, lambda: [((), queue.submitted)])
-    metrics.attach(catalogue.COMPLETED, completed)
-    metrics.attach(catalogue.ACTIVE, lambda: [((), sum(worker.running.values()))])
-    metrics.attach(catalogue.REDIS, lambda: [((), float(is_store_up()))])
+    metrics.attach(catalogue.REDIS, lambda: [((), float(is_connected()))])
     metrics.attach(catalogue.LOADED, lambda: [((), float(is_loaded()))])
     metrics.attach(catalogue.WAITING, waiting)
     metrics.attach(catalogue.LAG, lag)

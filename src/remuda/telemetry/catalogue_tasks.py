@@ -94,7 +94,7 @@ TASK_METRICS: Final = (
         REDIS,
         Kind.GAUGE,
         (),
-        "1 while what keeps the tasks answers, else 0. That is the store; Redis is not needed.",
+        "1 while what keeps the tasks answers, else 0. That is the store, and Redis too where `redis_url` is set.",
         Source.READING,
     ),
     Metric(LOADED, Kind.GAUGE, (), "1 while some model can answer at once, else 0.", Source.READING),

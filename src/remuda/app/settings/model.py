@@ -26,6 +26,7 @@ from remuda.app.settings.kinds import (
     Number,
     Port,
     Program,
+    RedisUrl,
     Seconds,
     Secret,
     ServerKind,
@@ -392,6 +393,8 @@ class Settings(Section):
     """The store: `postgresql://user:password@host/database`, or `sqlite:///file`. Default: `remuda.db` in the data folder. The variable `DATABASE_URL` sets it too."""  # noqa: E501
     server: ServerSettings = Field(default_factory=ServerSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
+    redis_url: RedisUrl | None = None
+    """Redis, over which several gateways on one store tell each other what goes on: `redis://:password@host:6379/0`, `rediss://` or `unix:///path`. Needs the extra `remuda[redis]`. Default: none, and none is needed. The variable `REDIS_URL` sets it too."""  # noqa: E501
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
     transformers: TransformersSettings = Field(default_factory=TransformersSettings)
     upstreams: tuple[UpstreamSettings, ...] = ()
