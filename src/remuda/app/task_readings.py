@@ -64,14 +64,6 @@ def attach_task_readings(
 ) -> None:
     """Let `metrics` ask these parts for their present values."""
 
-    def ended() -> dict[TaskState, int]:
-        return worker.ended | {TaskState.CANCELLED: queue.cancelled}
-
-    def completed() -> Values:
-        counts = ended()
-        well = counts[TaskState.COMPLETED]
-        return [(("completed",), well), (("failed",), sum(counts.values()) - well)]
-
     def waiting() -> Values:
         known = kept.read()
         return [] if known is None else [((priority.word,), count) for priority, count in known.waiting.items()]
@@ -85,11 +77,28 @@ def attach_task_readings(
     metrics.attach(catalogue.LOADED, lambda: [((), float(is_loaded()))])
     metrics.attach(catalogue.WAITING, waiting)
     metrics.attach(catalogue.LAG, lag)
+    metrics.attach(catalogue.DELIVERIES, lambda: [((word,), count) for word, count in webhooks.counts.items()])
+    attach_worker_readings(metrics, worker, lambda: queue.cancelled)
+
+
+def attach_worker_readings(metrics: Metrics, worker: Worker, cancelled: Callable[[], int] = lambda: 0) -> None:
+    """Let `metrics` ask the worker for its present values; `cancelled`: tasks that were cancelled by way of this
+    process."""
+
+    def ended() -> dict[TaskState, int]:
+        return worker.ended | {TaskState.CANCELLED: cancelled()}
+
+    def completed() -> Values:
+        counts = ended()
+        well = counts[TaskState.COMPLETED]
+        return [(("completed",), well), (("failed",), sum(counts.values()) - well)]
+
+    metrics.attach(catalogue.COMPLETED, completed)
+    metrics.attach(catalogue.ACTIVE, lambda: [((), sum(worker.running.values()))])
     metrics.attach(catalogue.RUNNING, lambda: [((model,), count) for model, count in worker.running.items()])
     metrics.attach(catalogue.CLAIMS, lambda: [((), worker.claimed)])
     metrics.attach(catalogue.RETRIES, lambda: [((), worker.retried)])
     metrics.attach(catalogue.ENDED, lambda: [((state.value,), count) for state, count in ended().items()])
-    metrics.attach(catalogue.DELIVERIES, lambda: [((word,), count) for word, count in webhooks.counts.items()])
 
 
 def completed_in(metrics: Metrics, clock: Clock) -> Callable[[Claim, Ending], None]:
