@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Final, NamedTuple
 
 from remuda.core.chance import Chance
@@ -36,6 +37,8 @@ PACE_TASKS: Final = 8.0
 """Over how many beginnings the pace is averaged, about."""
 PACE_FORGOTTEN_S: Final = 600.0
 MAX_PACES: Final = 1000
+JUMP_S: Final = 1.0
+"""What the wall clock may gain or lose between two looks without having been put forward or back."""
 NEVER_RETRIED: Final = frozenset({"task_time_limit"})
 
 
@@ -108,6 +111,9 @@ class Worker:
         self._tasks = Tasks("worker")
         self._claims = 0
         self._pace: dict[str, _Pace] = {}
+        self._ahead_s: float | None = None
+        """Of the monotonic clock, the wall clock when it was looked at last."""
+        self._settled_at = -inf
         self._is_draining = False
         self._is_stopping = False
         self._on_completed = on_completed
@@ -255,14 +261,14 @@ class Worker:
         claim, rules = run.claim, self.rules
         if run.is_unwanted:
             self._end(claim, _ending(TaskState.CANCELLED, outcome))
+        elif outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
+            await self._put_back(claim, outcome, 0.0, counts=False)
         elif not outcome.error_type:
             self._end(claim, _ending(TaskState.COMPLETED, outcome))
         elif not may_be_retried(outcome):
             self._end(claim, _ending(TaskState.FAILED, outcome))
         elif claim.attempt >= rules.max_attempts:
             self._end(claim, _ending(TaskState.DEAD, outcome))
-        elif outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
-            await self._put_back(claim, outcome, 0.0, counts=False)
         else:
             self.retried += 1
             delay_s = backoff_s(rules, claim.attempt, self._chance())
@@ -323,12 +329,15 @@ class Worker:
                 self.cancelled(each.id)
 
     async def _tidy(self) -> None:
+        if self._has_clock_jumped():
+            return
         rules = self.rules
         tidied = await tidy_tasks(
             self._store,
             self._clock.wall(),
             max_attempts=rules.max_attempts,
             backoff_s=rules.backoff_s,
+            max_backoff_s=rules.max_backoff_s,
             lease_s=rules.lease_s,
             retention_s=rules.retention_s,
         )
@@ -339,6 +348,18 @@ class Worker:
             self._live.changed(id_)
         if tidied.readied:
             self.wake()
+
+    def _has_clock_jumped(self) -> bool:
+        """Whether the wall clock was put forward or back lately, or the machine has slept: leases seem to be over whose
+        workers have had no time to renew them by the new time."""
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        ahead_s = wall - monotonic
+        jump_s = 0.0 if self._ahead_s is None else ahead_s - self._ahead_s
+        self._ahead_s = ahead_s
+        if abs(jump_s) > JUMP_S:
+            log.warning("the clock was put %s by %.0f s", "forward" if jump_s > 0 else "back", abs(jump_s))
+            self._settled_at = monotonic + self.rules.lease_s
+        return monotonic < self._settled_at
 
 
 def may_be_retried(outcome: Outcome) -> bool:

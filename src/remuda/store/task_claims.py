@@ -200,7 +200,14 @@ async def put_back(
 
 
 async def tidy_tasks(
-    store: Store, now: float, *, max_attempts: int, backoff_s: float, lease_s: float, retention_s: float
+    store: Store,
+    now: float,
+    *,
+    max_attempts: int,
+    backoff_s: float,
+    max_backoff_s: float,
+    lease_s: float,
+    retention_s: float,
 ) -> Tidied:
     """Ready what was delayed for long enough, take tasks from workers that were not heard of in time, record what was
     cancelled while a worker had it that has died since, forget what has been over for long enough."""
@@ -208,7 +215,7 @@ async def tidy_tasks(
     def work(connection: Connection) -> Tidied:
         moment = store_now(connection, now)
         # A time further ahead than any lease or delay lasts was written by a clock that has been put back since.
-        is_due = or_(tasks.c.due_at <= moment, tasks.c.due_at > moment + MAX_AHEAD_S)
+        is_due = or_(tasks.c.due_at <= moment, tasks.c.due_at > moment + 2 * max_backoff_s)
         lost = _take_back(connection, store.ledger, moment, lease_s, max_attempts, backoff_s, retention_s)
         _let_go(connection, store.ledger, moment)
         readied = connection.execute(
@@ -224,9 +231,6 @@ async def tidy_tasks(
         return Tidied(readied, lost, forgotten)
 
     return await store.write(work)
-
-
-MAX_AHEAD_S: Final = 24 * 3600.0
 
 
 def _take_back(
