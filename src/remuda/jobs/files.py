@@ -71,18 +71,7 @@ class Files:
 
     def open(self) -> None:
         """Make the folder, where it is missing; raises OSError."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        note, new = self._folder / PLACE, self._folder / f"{PLACE}.{self._ids()}"
-        if not note.exists():
-            with new.open("x") as file:
-                file.write(self._ids())
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):  # another gateway on the same folder was first
-                os.link(new, note)
-            new.unlink()
-            sync_folder(self._folder)
-        self.place = note.read_text().strip()
+        self.place = opened_place(self._folder, self._ids)
 
     def is_there(self) -> bool:
         """Whether the folder is the one that was opened: one that lies elsewhere may not be there for a while."""
@@ -271,6 +260,22 @@ class Receiving:
     def _end(self) -> None:
         self._is_over = True
         self._files.coming_bytes -= self.size_bytes
+
+
+def opened_place(folder: Path, ids: Ids) -> str:
+    """What tells a data folder's files from those of others; the folder is made where it is missing. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    note, new = folder / PLACE, folder / f"{PLACE}.{ids()}"
+    if not note.exists():
+        with new.open("x") as file:
+            file.write(ids())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another gateway on the same folder was first
+            os.link(new, note)
+        new.unlink()
+        sync_folder(folder)
+    return note.read_text().strip()
 
 
 @contextmanager
