@@ -88,9 +88,20 @@ async def client(gateway: RunningGateway) -> AsyncIterator[BatchClient]:
         yield one
 
 
-class client_of:
-    def __init__(self, gateway: RunningGateway, key: str = KEY) -> None:
-        self._gateway, self._key = gateway, key
+def client_of(gateway: RunningGateway, key: str = KEY) -> AbstractAsyncContextManager[BatchClient]:
+    return caller_of(gateway, BatchClient, key)
+
+
+async def test_a_batch_is_made_once_under_one_key(client: BatchClient) -> None:
+    _, file = await client.upload(jsonl([line(1)]))
+    asked = {"input_file_id": file["id"], "endpoint": CHAT, "completion_window": "24h"}
+    made = [
+        (await client.send("POST", "/v1/batches", json=asked, headers={"Idempotency-Key": key}))[1]["id"]
+        for key in ("once", "once", "twice")
+    ]
+    assert (made[0] == made[1], made[0] == made[2]) == (True, False)
+    status, said = await client.send("POST", "/v1/batches", json=asked, headers={"Idempotency-Key": "x" * 257})
+    assert (status, said["error"]["param"]) == (400, "Idempotency-Key")
 
 
 async def test_the_head_of_content_is_told_without_reading_it(client: BatchClient, tmp_path: Path) -> None:

@@ -109,10 +109,6 @@ class Durable:
             cancelled=self._cancelled,
         )
         self._together = LiveTogether(live, fanout, clock, name, self.worker.cancelled)
-        self._standing = StandingKept(store, clock)
-        attach_task_readings(
-            metrics, self.queue, self.worker, self.webhooks, self._standing, is_connected, self._is_loaded
-        )
         self.routes = TaskRoutes(
             self.queue,
             limit=RateLimit(tasks.requests_per_minute, tasks.burst, clock) if tasks.requests_per_minute else None,
@@ -144,6 +140,10 @@ class Durable:
         self.batches = BatchDriver(store, self.files, turns, clock, name, keep_s=tasks.file_retention_s)
         self.batch_routes = BatchRoutes(self.files, Batches(store, self.files, clock, ids, wake=self.batches.wake))
 
+        self._standing = StandingKept(store, clock)
+        attach_task_readings(
+            metrics, self.queue, self.worker, self.webhooks, turns, self._standing, is_connected, self._is_loaded
+        )
         if tasks.make_room:
             fleet.on_waiting(partial(self._make_room, runner))
         self.work_routes = WorkRoutes(runner, live=live, room=self.room, takes=routes.__contains__)

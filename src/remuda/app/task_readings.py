@@ -1,14 +1,17 @@
 """What `/metrics` says of tasks."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from remuda.core.batch import BatchState
 from remuda.core.clock import Clock
 from remuda.core.task import Claim, Ending, TaskState
+from remuda.jobs.batch_turns import BatchTurns
 from remuda.jobs.queue import TaskQueue
 from remuda.jobs.webhooks import Webhooks
 from remuda.jobs.worker import Worker
+from remuda.store.batches import count_batches
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
 from remuda.store.tasks import Standing, standing
@@ -32,6 +35,8 @@ class StandingKept:
         self._store = store
         self._clock = clock
         self._known: Standing | None = None
+        self.batches: Mapping[BatchState, int] = {}
+        """How many batches are in each state; nothing where that is not known."""
         self._wanted_at = clock.monotonic()
 
     def read(self) -> Standing | None:
@@ -45,11 +50,12 @@ class StandingKept:
             if self._clock.monotonic() - self._wanted_at <= WANTED_S:
                 try:
                     self._known = await standing(self._store, self._clock.wall())
+                    self.batches = await count_batches(self._store)
                 except StoreError as error:
                     log.warning("metrics: %s; how many tasks wait is not known", error)
-                    self._known = None
+                    self._known, self.batches = None, {}
             else:
-                self._known = None
+                self._known, self.batches = None, {}
             await self._clock.sleep(LOOK_S)
 
 
@@ -58,6 +64,7 @@ def attach_task_readings(
     queue: TaskQueue,
     worker: Worker,
     webhooks: Webhooks,
+    turns: BatchTurns,
     kept: StandingKept,
     is_connected: Callable[[], bool],
     is_loaded: Callable[[], bool],
@@ -72,12 +79,18 @@ def attach_task_readings(
         known = kept.read()
         return [] if known is None else [((), known.lag_s)]
 
+    def batches() -> Values:
+        kept.read()
+        return [((state.value,), count) for state, count in kept.batches.items()]
+
     metrics.attach(catalogue.SUBMITTED, lambda: [((), queue.submitted)])
     metrics.attach(catalogue.REDIS, lambda: [((), float(is_connected()))])
     metrics.attach(catalogue.LOADED, lambda: [((), float(is_loaded()))])
     metrics.attach(catalogue.WAITING, waiting)
     metrics.attach(catalogue.LAG, lag)
     metrics.attach(catalogue.DELIVERIES, lambda: [((word,), count) for word, count in webhooks.counts.items()])
+    metrics.attach(catalogue.BATCHES, batches)
+    metrics.attach(catalogue.BATCH_LINES, lambda: [((word,), count) for word, count in turns.lines.items()])
     attach_worker_readings(metrics, worker, lambda: queue.cancelled)
 
 

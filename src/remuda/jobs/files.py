@@ -16,7 +16,7 @@ from remuda.core.ids import Ids
 from remuda.jobs.threads import in_thread
 from remuda.jobs.translated import translated
 from remuda.store.database import Store
-from remuda.store.errors import StoreError
+from remuda.store.errors import StoreError, StoreRefused
 from remuda.store.files import (
     LEAST_BYTES,
     add_file,
@@ -188,12 +188,14 @@ class Files:
         """Have what was received on disk under its name, and known."""
         path = self.path_of(file.id)
         await in_thread(_settle, content, path.with_name(file.id + PART), path)
-        try:
-            with translated():
+        with translated():
+            try:
                 return await add_file(self._store, file)
-        except BaseException:  # also where the client has left: nobody was told of the file
-            await in_thread(path.unlink, missing_ok=True)
-            raise
+            except StoreRefused:
+                await in_thread(path.unlink, missing_ok=True)
+                raise
+            # Otherwise the store may have the file, though it could not say so: content without one is removed when
+            # the folder is put in order.
 
     async def drop(self, id_: str, content: IO[bytes]) -> None:
         """Remove what has come of a file that will not be."""
