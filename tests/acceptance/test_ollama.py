@@ -76,6 +76,32 @@ async def test_a_raw_prompt_is_a_completion(gateway: RunningGateway, upstream: F
     assert {seen.path.rpartition("/v1")[2] for seen in upstream.seen} == {"/completions"}
 
 
+async def test_the_middle_of_a_text_is_a_completion_with_a_suffix(
+    gateway: RunningGateway, upstream: FakeUpstream
+) -> None:
+    parts = lines(await post(gateway, "/api/generate", {**PROMPT, "suffix": "!"}))
+    assert (parts[-1]["done_reason"], "context" in parts[-1]) == ("stop", False)
+    [seen] = upstream.seen
+    assert seen.path.endswith("/completions")
+    assert (seen.json()["prompt"], seen.json()["suffix"]) == ("Hello", "!")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_conversation_goes_on_by_its_context(
+    gateway: RunningGateway, upstream: FakeUpstream, stream: bool
+) -> None:
+    first = lines(await post(gateway, "/api/generate", {**PROMPT, "system": "Be kind"}))
+    answer = await post(
+        gateway, "/api/generate", {**PROMPT, "prompt": "And?", "context": first[-1]["context"], "stream": stream}
+    )
+    last = lines(answer)[-1] if stream else answer.json()
+    sent = [(each["role"], each["content"]) for each in upstream.seen[-1].json()["messages"]]
+    assert sent == [("system", "Be kind"), ("user", "Hello"), ("assistant", text(first)), ("user", "And?")]
+    assert len(last["context"]) > len(first[-1]["context"])
+    foreign = await post(gateway, "/api/generate", {**PROMPT, "context": [128006, 882]})
+    assert (foreign.status_code, "/api/chat" in foreign.json()["error"]) == (400, True)
+
+
 async def test_nothing_to_answer_loads(gateway: RunningGateway) -> None:
     [line] = lines(await post(gateway, "/api/generate", {"model": "fake", "keep_alive": "5m"}))
     assert (line["response"], line["done"], line["done_reason"]) == ("", True, "load")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from remuda.app.settings import HealthSettings, UpstreamSettings
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
+from remuda.core.ids import Ids
 from remuda.core.node import NodeKind
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.ollama.adapter import Ollama
@@ -38,9 +39,10 @@ class UpstreamMaker:
         recovered: Callable[[Slots, str], None],
         is_asking: Callable[[], bool] = lambda: True,
         *,
+        ids: Ids = lambda: "",
         continuation_max_bytes: int = 0,
     ) -> None:
-        """`is_asking`: whether this gateway is the one that asks. `continuation_max_bytes`: see `LlamaCpp`."""
+        """`is_asking`: whether this gateway is the one that asks. `ids`, `continuation_max_bytes`: see `LlamaCpp`."""
         self._clock = clock
         self._announce = announce
         self._recovered = recovered
@@ -48,7 +50,7 @@ class UpstreamMaker:
         openai_like = OpenAILike()
         self._engines: Mapping[NodeKind, Engine] = {
             NodeKind.OLLAMA: Ollama(),
-            NodeKind.LLAMA_CPP: LlamaCpp(clock.wall, continuation_max_bytes=continuation_max_bytes),
+            NodeKind.LLAMA_CPP: LlamaCpp(clock.wall, ids=ids, continuation_max_bytes=continuation_max_bytes),
             NodeKind.OPENAI: openai_like,
             NodeKind.REMUDA: openai_like,
         }
