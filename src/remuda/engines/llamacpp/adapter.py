@@ -121,7 +121,8 @@ class LlamaCpp:
         elif ask.operation is Operation.CHAT and is_required(fields, wanted):
             translate = CallsAlone
         path, body = _PATHS[ask.operation], with_fields(ask.body, fields, wanted)
-        if ask.is_streamed and self._continuation_max_bytes and ask.operation in _TAKES_STREAM_OPTIONS:
+        is_kept = bool(ask.is_streamed and self._continuation_max_bytes and ask.operation in _TAKES_STREAM_OPTIONS)
+        if is_kept:
             translate = partial(
                 KeptStream,
                 ask.operation,
@@ -137,6 +138,7 @@ class LlamaCpp:
             is_streamed=is_streamed,
             may_emit_progress=is_streamed and not shows_progress,
             translate=translate,
+            is_continuable=is_kept,
         )
 
     def _infill(self, ask: Ask, fields: Fields, upstream_model: str) -> Outgoing:
@@ -144,7 +146,8 @@ class LlamaCpp:
         model, body = upstream_model or ask.model, infill.infill_body(ask, fields, upstream_model)
         name, created_at = "cmpl-" + self._ids().removeprefix("req_"), int(self._wall())
         translate: Callable[[], StreamTranslator] = partial(infill.InfillAnswer, name, model, created_at)
-        if ask.is_streamed and self._continuation_max_bytes:
+        is_kept = bool(ask.is_streamed and self._continuation_max_bytes)
+        if is_kept:
             # As long as none of it has come, it can be asked for once more; a middle is not gone on with.
             translate = partial(
                 KeptStream,
@@ -156,7 +159,7 @@ class LlamaCpp:
                 inner=translate,
             )
         shows_progress = ask.is_streamed and fields.get("return_progress") == msgspec.Raw(b"true")
-        return Outgoing(infill.PATH, body, True, not shows_progress, translate)
+        return Outgoing(infill.PATH, body, True, not shows_progress, translate, is_kept)
 
     def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
         """The fault behind an error answer. File names and template source in the engine's messages are left out."""

@@ -139,6 +139,7 @@ def test_nothing_follows_the_end():
 
 def test_one_that_breaks_off_is_asked_for_once_more_and_not_gone_on_with():
     made = outgoing(streamed=True)
+    assert made.is_continuable
     assert made.translate is not None
     kept = made.translate()
     assert isinstance(kept, KeptStream)
