@@ -122,6 +122,15 @@ async def test_the_anthropic_client_notices_nothing(pair: Pair):
         assert ends[0][2] == ends[1][2]
 
 
+async def test_the_stop_sequence_is_told_whoever_met_it(pair: Pair):
+    ask = {**COUNT, "max_tokens": 60, "stop_sequences": [", 8"]}
+    for plan in ([], [Cut(MIDWAY)]):
+        pair.cutter.plan = plan
+        answer = await pair.ask(ask, "/v1/messages")
+        assert b'"stop_reason":"stop_sequence","stop_sequence":", 8"' in answer.body
+    assert pair.cutter.plan == []
+
+
 async def test_whole_answers_were_retried_all_along(pair: Pair):
     before = outcomes(pair.gateway)
     answer = await pair.cut({**COUNT, "stream": False}, MIDWAY)

@@ -22,6 +22,8 @@ from remuda.dialects.ollama.schemas import (
 )
 
 MAX_MODEL_NAME: Final = 256
+MAX_STOPS: Final = 64
+"""Each is looked for after every token."""
 EFFORTS: Final = ("low", "medium", "high")
 _KINDS: Final = {"/9j/": "jpeg", "iVBOR": "png", "R0lGO": "gif", "UklGR": "webp"}
 """How pictures in base64 begin, by what they are."""
@@ -268,6 +270,8 @@ def sampling_of(options: OllamaOptions | None) -> Json:
     if options.num_predict is not None and options.num_predict >= 0:
         made["max_tokens"] = options.num_predict
     if options.stop:
+        if not isinstance(options.stop, str) and len(options.stop) > MAX_STOPS:
+            raise InvalidRequest(f"'options.stop': {MAX_STOPS} at most", parameter="options.stop")
         made["stop"] = options.stop
     return made
 

@@ -6,7 +6,7 @@ import pytest
 
 from remuda.core.ask import Operation
 from remuda.core.faults import InvalidJson, InvalidRequest, NotOffered
-from remuda.dialects.ollama.asks import READERS, OllamaAsk, Shape
+from remuda.dialects.ollama.asks import MAX_STOPS, READERS, OllamaAsk, Shape
 from remuda.dialects.ollama.context import Said, context_of
 
 USER = {"role": "user", "content": "Hello"}
@@ -213,6 +213,7 @@ def test_what_cannot_be_is_refused_and_named(shape, fields, parameter):
         (Shape.CHAT, {"messages": SAID, "format": "xml"}, "format"),
         (Shape.CHAT, {"messages": SAID, "think": "deeply"}, "think"),
         (Shape.CHAT, {"messages": [{"role": "user", "images": ["http://x/y.png"]}]}, "messages[0].images"),
+        (Shape.CHAT, {"messages": SAID, "options": {"stop": ["x"] * (MAX_STOPS + 1)}}, "options.stop"),
         (Shape.GENERATE, {"prompt": "x", "suffix": "y", "format": "json"}, "format"),
         (Shape.GENERATE, {"prompt": "x", "suffix": "y", "images": [PNG]}, "images"),
         (Shape.GENERATE, {"prompt": "x", "raw": True, "suffix": "y"}, "suffix"),
