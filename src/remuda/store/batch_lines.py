@@ -18,7 +18,7 @@ from remuda.store.database import Store
 from remuda.store.files import insert_file
 from remuda.store.leases import store_now
 from remuda.store.schema import batches, tasks
-from remuda.store.tasks import UNDER_WAY, next_rank, row_of
+from remuda.store.tasks import UNDER_WAY, next_rank, rank_step, row_of
 
 DIALECT: Final = "batches"
 """The API that tasks of batches came by."""
@@ -66,6 +66,7 @@ async def feed_batch(
             return False
         moment = store_now(connection, now)
         ranks: dict[str, float] = {}
+        step = rank_step(connection, batch.key_id)
         rows = []
         for line in lines:
             new = NewTask(
@@ -78,7 +79,7 @@ async def feed_batch(
                 priority=Priority.BACKGROUND,
                 time_limit_s=time_limit_s,
             )
-            rank = ranks[line.model] + 1.0 if line.model in ranks else next_rank(connection, new)
+            rank = ranks[line.model] + step if line.model in ranks else next_rank(connection, new)
             ranks[line.model] = rank
             row = row_of(new, rank, moment)
             rows.append(row | {"batch_id": batch.id, "custom_id": line.custom_id, "line": line.line})

@@ -2,7 +2,8 @@
 
 A task's turn is decided when it is submitted (start-time fair queueing): tasks of one model and class run in the order
 of their `rank`, and one gets the rank after the last of its key that still waits, or that of the first of all where
-none does. So keys take turns, however many tasks each has, and no claim needs to look at more than the first rows.
+none does. So keys take turns, however many tasks each has, a heavier key more of them, and no claim needs to look at
+more than the first rows.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from remuda.store.database import Store
 from remuda.store.deliveries import add_delivery
 from remuda.store.errors import StoreRefused
 from remuda.store.leases import store_now
-from remuda.store.schema import tasks
+from remuda.store.schema import keys, tasks
 
 MAX_PAGE: Final = 1000
 WAITING: Final = (TaskState.QUEUED.value, TaskState.DELAYED.value)
@@ -291,14 +292,20 @@ def row_of(new: NewTask, rank: float, moment: float) -> dict[str, Any]:
 
 
 def next_rank(connection: Connection, new: NewTask) -> float:
-    """The rank that a task submitted now gets; one more for each that follows it of the same key, model and class."""
+    """The rank that a task submitted now gets; a step more for each that follows of the same key, model and class."""
     beside = and_(
         tasks.c.state == TaskState.QUEUED.value, tasks.c.model == new.model, tasks.c.urgency == int(new.priority)
     )
     last = connection.execute(select(func.max(tasks.c.rank)).where(beside, tasks.c.key_id == new.key_id)).scalar_one()
     if last is not None:
-        return float(last) + 1.0
+        return float(last) + rank_step(connection, new.key_id)
     return float(connection.execute(select(func.min(tasks.c.rank)).where(beside)).scalar_one() or 0.0)
+
+
+def rank_step(connection: Connection, key_id: str) -> float:
+    """How far a key's tasks stand behind each other: the heavier the key, the closer."""
+    weight = connection.execute(select(keys.c.weight).where(keys.c.id == key_id)).scalar_one_or_none()
+    return 1.0 / (weight or 1)
 
 
 def _filtered(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
