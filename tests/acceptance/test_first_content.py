@@ -113,7 +113,7 @@ async def test_comments_keep_the_client_waiting_and_commit_to_nothing(tmp_path: 
 
 async def test_content_is_passed_on_at_once(upstream: FakeUpstream, gateway: RunningGateway) -> None:
     upstream.behave(early_head=True)
-    upstream.gate.hold(1)
+    upstream.gate.hold(after_chunks=1)
     async with RawClient(gateway.port) as client:
         client.say(post(json.dumps(HELLO).encode()))
         begun = await client.events()

@@ -9,6 +9,7 @@ from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
 from remuda.core.ids import Ids
 from remuda.core.node import NodeKind
+from remuda.dialects.anthropic import face as anthropic
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.ollama.adapter import Ollama
 from remuda.engines.openai.adapter import OpenAILike
@@ -47,12 +48,16 @@ class UpstreamMaker:
         self._announce = announce
         self._recovered = recovered
         self._is_asking = is_asking
-        openai_like = OpenAILike()
+        openai_like, with_messages = OpenAILike(), OpenAILike([anthropic.NAME])
+        self._with_messages: Mapping[NodeKind, Engine] = {
+            NodeKind.OLLAMA: Ollama([anthropic.NAME]),
+            NodeKind.OPENAI: with_messages,
+        }
         self._engines: Mapping[NodeKind, Engine] = {
             NodeKind.OLLAMA: Ollama(),
             NodeKind.LLAMA_CPP: LlamaCpp(clock.wall, ids=ids, continuation_max_bytes=continuation_max_bytes),
             NodeKind.OPENAI: openai_like,
-            NodeKind.REMUDA: openai_like,
+            NodeKind.REMUDA: with_messages,
         }
         self._rules = HealthRules(
             failures=health.failures_to_standby,
@@ -80,6 +85,7 @@ class UpstreamMaker:
             upstream.display_name,
             address=address,
             engines=self._engines,
+            with_messages=self._with_messages,
             kind=upstream.kind,
             client=client,
             slots=upstream.slots,

@@ -53,10 +53,14 @@ class Case(ABC):
 
 
 def head_of(words: AnswerTranslator, exchange: Exchange) -> bytes:
-    """What the head of a translated answer says of its body, and its id where the dialect has a name of its own for
-    that."""
-    head = b"content-type: %b\r\n" % words.content_type
-    return b"%b%b: %b\r\n" % (head, words.id_header, exchange.id.encode()) if words.id_header else head
+    """What the head of a translated answer says of its body."""
+    return b"content-type: %b\r\n%b" % (words.content_type, own_id(exchange))
+
+
+def own_id(exchange: Exchange) -> bytes:
+    """The request's id as a line of a head, where the dialect has a name of its own for that."""
+    name = exchange.route.face.id_header
+    return b"%b: %b\r\n" % (name, exchange.id.encode()) if name else b""
 
 
 def overhead(exchange: Exchange, now: float) -> bytes:

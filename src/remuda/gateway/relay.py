@@ -9,7 +9,8 @@ A dialect whose words are not the engine's has a translator, which everything go
 asked in the dialect's own words (`Outgoing.is_native`) needs none: its bytes are the client's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from remuda.core.ask import Ask
@@ -26,6 +27,7 @@ from remuda.gateway.passing import (
     malformed,
     no_answer,
     overhead,
+    own_id,
     too_large,
     translator_of,
 )
@@ -33,12 +35,17 @@ from remuda.gateway.splice import Splice
 from remuda.gateway.upstream import UpstreamConnection
 from remuda.wire.answers import facts_of_whole
 from remuda.wire.fold import Fold, fold_for
-from remuda.wire.ollama_lines import UNKNOWN_LINE, facts_of_line
+from remuda.wire.message_events import MessageFacts, facts_of_message
+from remuda.wire.ollama_lines import LineFacts, facts_of_line
 from remuda.wire.texts import answer_text
 
 GATHERED_BYTES: Final = 1024 * 1024
 """A whole answer up to this size is gathered before any of it is sent: until then another replica can be tried."""
 JSON: Final = b"content-type: application/json\r\n"
+NATIVE_FACTS: Final[Mapping[str, Callable[[bytes], LineFacts | MessageFacts]]] = MappingProxyType(
+    {"ollama": facts_of_line, "anthropic": facts_of_message}
+)
+"""What reads a whole answer in a dialect's own words, by the dialect's name."""
 LINES: Final = b"content-type: application/x-ndjson"
 """How the head of an answer in lines says so."""
 
@@ -83,6 +90,7 @@ def send_whole(
         headers = head_of(words, exchange)
     outgoing = exchange.outgoing
     if outgoing is not None and outgoing.is_native:
+        headers += own_id(exchange)
         _note_native(body, exchange)
     else:
         facts = facts_of_whole(body)
@@ -97,9 +105,9 @@ def send_whole(
 
 
 def _note_native(body: bytes, exchange: Exchange) -> None:
-    facts = facts_of_line(body)
-    if facts is UNKNOWN_LINE and not body.lstrip().startswith(b"{"):
+    if not body.lstrip().startswith(b"{"):
         raise no_answer()
+    facts = NATIVE_FACTS[exchange.route.face.name](body)
     exchange.usage, exchange.finish_reason = facts.usage or NO_USAGE, facts.finish_reason
     if exchange.text is not None:
         exchange.text.append(facts.text)

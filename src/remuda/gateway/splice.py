@@ -10,7 +10,8 @@ from remuda.gateway.drive import Signal
 from remuda.gateway.exchange import EVENT_STREAM, LAST_CHUNK, UNBUFFERED, Exchange
 from remuda.gateway.face import AnswerTranslator
 from remuda.gateway.line_scan import LineScan
-from remuda.gateway.passing import ODD_SHAPES, Case, head_of, malformed, overhead, translator_of
+from remuda.gateway.message_scan import MessageScan
+from remuda.gateway.passing import ODD_SHAPES, Case, head_of, malformed, overhead, own_id, translator_of
 from remuda.gateway.scan import StreamScan
 from remuda.gateway.upstream import UpstreamConnection
 
@@ -52,10 +53,10 @@ class Splice(Case):
         self._translator = translator_of(exchange)
         drops_progress = outgoing is not None and outgoing.may_emit_progress
         self._transport = exchange.transport
-        self._scan: StreamScan | LineScan
+        self._scan: StreamScan | LineScan | MessageScan
         self._is_native = outgoing is not None and outgoing.is_native
-        if self._is_native and not answer.is_event_stream:
-            self._scan = LineScan(exchange.text)
+        if self._is_native:
+            self._scan = (MessageScan if answer.is_event_stream else LineScan)(exchange.text)
         else:
             self._scan = StreamScan(ask, drops_progress=drops_progress, text=exchange.text)
         self._is_chunked = False
@@ -83,7 +84,7 @@ class Splice(Case):
         exchange.status = answer.status
         exchange.expiry_fault = None
         if self._is_native:
-            kind = answer.header_lines + UNBUFFERED
+            kind = answer.header_lines + own_id(exchange) + UNBUFFERED
         else:
             kind = EVENT_STREAM if self._words is None else head_of(self._words, exchange) + UNBUFFERED
         now = self._monotonic()

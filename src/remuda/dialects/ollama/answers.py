@@ -105,8 +105,6 @@ class _Call:
 class GenerationAnswer:
     """The answer to a chat or to a prompt."""
 
-    id_header: Final = b""
-
     __slots__ = (
         "_ask",
         "_began",
@@ -295,8 +293,6 @@ class GenerationAnswer:
 
 class VectorAnswer:
     """The answer to texts that were to be embedded. It always comes whole."""
-
-    id_header: Final = b""
 
     __slots__ = ("_ask", "_clock", "content_type")
 
