@@ -157,7 +157,7 @@ class Remuda:
         self.durable = Durable(
             settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
         )
-        self.insights = Insights(store)
+        self.insights = Insights(store, comparisons=self.durable.comparing.comparisons)
         attach_readings(
             self.metrics,
             self.fleet,

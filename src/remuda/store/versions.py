@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, column, inspect, select, table, text
 
+import remuda.store.schema_insight_compare  # noqa: F401 - its tables belong to the metadata
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS
 from remuda.store.schema import VERSION_TABLE, metadata
