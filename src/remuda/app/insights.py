@@ -8,7 +8,9 @@ from remuda.core.score import ScoreTargets, performance_score
 from remuda.dialects.observe.comparisons import ComparisonRoutes
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
+from remuda.dialects.observe.suggestions import SuggestionRoutes
 from remuda.insight.log import Log
+from remuda.insight.suggestions import Suggestions
 from remuda.jobs.comparisons import Comparisons
 from remuda.store.comparison_runs import note_measures
 from remuda.store.database import Store
@@ -25,10 +27,14 @@ def ledger_of(settings: Settings) -> Ledger:
 class Insights:
     """What answers questions about the past."""
 
-    def __init__(self, store: Store, *, comparisons: Comparisons) -> None:
-        self.parts: Sequence[Part] = (ComparisonRoutes(comparisons), LogRoutes(Log(store)))
+    def __init__(self, store: Store, *, comparisons: Comparisons, suggestions: Suggestions) -> None:
+        self.parts: Sequence[Part] = (
+            ComparisonRoutes(comparisons),
+            LogRoutes(Log(store)),
+            SuggestionRoutes(suggestions),
+        )
 
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (ComparisonRoutes(), LogRoutes())
+    return (ComparisonRoutes(), LogRoutes(), SuggestionRoutes())

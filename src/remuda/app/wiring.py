@@ -28,6 +28,7 @@ from remuda.app.retention import keep_retention
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
 from remuda.app.strategy import KeptStrategy
+from remuda.app.suggesting import GatewayReadings, suggestions_of
 from remuda.app.upstreams import UpstreamMaker
 from remuda.app.users import KnownUsers
 from remuda.app.watch_together import WatchTogether
@@ -157,7 +158,9 @@ class Remuda:
         self.durable = Durable(
             settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
         )
-        self.insights = Insights(store, comparisons=self.durable.comparing.comparisons)
+        readings = GatewayReadings(settings, self.fleet, self.local, self._loads.of, clock)
+        self.suggestions = suggestions_of(settings, store, clock, self.durable.worker.name, readings)
+        self.insights = Insights(store, comparisons=self.durable.comparing.comparisons, suggestions=self.suggestions)
         attach_readings(
             self.metrics,
             self.fleet,
@@ -219,6 +222,8 @@ class Remuda:
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
         self.durable.start()
+        if self.settings.insight.daily_suggestions:
+            self.tasks.start(self.suggestions.generate_daily(), "suggestions")
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:

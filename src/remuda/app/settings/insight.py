@@ -34,3 +34,5 @@ class InsightSettings(Section):
     """The throughput from which on more of it adds nothing."""
     replay: Flag = False
     """Whether comparisons may ask again what is stored of requests, where somebody who may see all of it asks for that. `journal.content` says what is stored."""  # noqa: E501
+    daily_suggestions: Flag = True
+    """Whether suggestions are looked for once a day; else only when somebody asks for them."""

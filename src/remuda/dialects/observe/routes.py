@@ -5,13 +5,13 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from remuda.dialects.observe import comparisons, logs
+from remuda.dialects.observe import comparisons, logs, suggestions
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = ("/api/logs", "/api/model-comparisons")
+PATHS: Final = ("/api/logs", "/api/model-comparisons", "/api/optimization-suggestions")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*comparisons.RULES, *logs.RULES)
-SCHEMAS: Final = (RefusedObservation, *comparisons.SCHEMAS, *logs.SCHEMAS)
+RULES: Final = (*comparisons.RULES, *logs.RULES, *suggestions.RULES)
+SCHEMAS: Final = (RefusedObservation, *comparisons.SCHEMAS, *logs.SCHEMAS, *suggestions.SCHEMAS)
 
 
 def router(parts: Sequence[Part]) -> APIRouter:
