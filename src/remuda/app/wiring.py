@@ -11,6 +11,7 @@ from typing import Any
 
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
+from remuda.app.costs import Costs
 from remuda.app.credentials import Credentials
 from remuda.app.durable import Durable
 from remuda.app.exits import CommandError, Exit
@@ -153,6 +154,8 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         way = self._way()
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal)
+        self.costs.attach_to(way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
@@ -160,7 +163,9 @@ class Remuda:
         )
         readings = GatewayReadings(settings, self.fleet, self.local, self._loads.of, clock)
         self.suggestions = suggestions_of(settings, store, clock, self.durable.worker.name, readings)
-        self.insights = Insights(store, comparisons=self.durable.comparing.comparisons, suggestions=self.suggestions)
+        self.insights = Insights(
+            store, self.costs, comparisons=self.durable.comparing.comparisons, suggestions=self.suggestions
+        )
         attach_readings(
             self.metrics,
             self.fleet,
@@ -189,7 +194,7 @@ class Remuda:
             ) from error
         async with AsyncExitStack() as stack:
             try:
-                store = await open_store(settings.store_url, ledger_of(settings))
+                store = await open_store(settings.store_url, ledger_of(settings, clock))
             except StoreError as error:
                 raise CommandError(str(error), Exit.STORE) from error
             stack.push_async_callback(store.close)
@@ -221,6 +226,7 @@ class Remuda:
             together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
+        self.costs.start(self.tasks)
         self.durable.start()
         if self.settings.insight.daily_suggestions:
             self.tasks.start(self.suggestions.generate_daily(), "suggestions")
@@ -260,8 +266,10 @@ class Remuda:
         return not self.store.is_sqlite
 
     async def _renew(self) -> int:
-        """Take in what another process changed in the store: keys, users, nodes, policies."""
-        return min(await self.credentials.renew(), await self.nodes.renew(), await self.strategy.renew())
+        """Take in what another process changed in the store: keys, users, nodes, policies, prices,
+        budgets."""
+        renewing = (self.credentials, self.nodes, self.strategy, self.costs)
+        return min([await each.renew() for each in renewing])
 
     def _reconfigure(self, settings: Settings) -> None:
         """Take in what a changed settings file says of servers elsewhere, and of what names stand for."""

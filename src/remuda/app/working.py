@@ -47,7 +47,7 @@ async def _work(settings: Settings) -> int:
         # Not by the loop's own way, which Windows has not.
         signal.signal(number, lambda number, frame: loop.call_soon_threadsafe(end, number))
     try:
-        store = await open_store(settings.store_url, ledger_of(settings))
+        store = await open_store(settings.store_url, ledger_of(settings, SystemClock()))
     except StoreError as error:
         raise CommandError(str(error), Exit.STORE) from error
     headers = {"User-Agent": f"remuda-worker/{__version__}"}

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from remuda.core.chance import Chance
 from remuda.core.clock import Clock
+from remuda.core.faults import BudgetExceeded
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.core.tasks import Tasks
 from remuda.jobs.live import Live
@@ -29,6 +30,7 @@ LAST_CLASS_EVERY: Final = 8
 CALLED_OFF: Final = 499
 AWAY: Final = 503
 MADE_ROOM: Final = "made_room"
+NO_MONEY: Final = BudgetExceeded.code
 RETRIED: Final = frozenset({408, 425, 429})
 """Statuses below 500 that another try may not bring."""
 OURS: Final = 500
@@ -55,6 +57,8 @@ class WorkerRules:
     backoff_s: float = 1.0
     """Before the second attempt; twice as long before each further one."""
     max_backoff_s: float = 60.0
+    budget_wait_s: float = 60.0
+    """After how long it is looked again whether a budget covers a task by now: no attempt of the task's."""
     retention_s: float = 3600.0
     """How long a task is kept after its end."""
 
@@ -257,6 +261,8 @@ class Worker:
             await self._put_back(claim, 0.0, "", "", counts=False)
         elif run.is_unwanted:
             self._end(claim, _ending(TaskState.CANCELLED, outcome))
+        elif outcome.error_type == NO_MONEY:
+            await self._put_back(claim, rules.budget_wait_s, NO_MONEY, outcome.error_message, counts=False)
         elif not outcome.error_type:
             self._end(claim, _ending(TaskState.COMPLETED, outcome))
         elif not may_be_retried(outcome):
