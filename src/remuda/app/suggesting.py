@@ -38,7 +38,7 @@ class GatewayReadings:
 
     async def read(self) -> Readings:
         """All of it, as it is now."""
-        replicas = list(self._fleet.replicas())
+        replicas = sorted(self._fleet.replicas(), key=lambda replica: replica.id)
         files = await asyncio.to_thread(_on_disk, [state.model for state in self._local.states()])
         return Readings(
             watched_s=self._clock.monotonic() - self._started,
