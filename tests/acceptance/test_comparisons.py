@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from remuda.core.keys import Key, Scope, digest_of
+from remuda.engines import tiny
 from remuda.store.keys import create_key
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
@@ -155,6 +156,47 @@ async def test_where_both_fail_nobody_wins(client: Client, quick: FakeUpstream, 
     found = await client.compare()
     assert (found["state"], found["winner"]) == ("failed", None)
     assert found["error"].startswith("neither model answered: ")
+
+
+async def test_servers_that_are_gone(quick: FakeUpstream, slow: FakeUpstream, tmp_path: Path) -> None:
+    """One of the two, then both."""
+    hasty = {"routing": {"queue_timeout_s": 0.5}, "tasks": {"max_attempts": 1}}
+    async with gateway_before(quick, slow, tmp_path, **hasty) as gateway, aiohttp.ClientSession(gateway.url) as http:
+        client = Client(http)
+        await quick.aclose()
+        found = await client.compare()
+        assert (found["state"], found["winner"], found["answer_a"]) == ("done", "model_b", None), found
+        await slow.aclose()
+        found = await client.compare()
+        assert (found["state"], found["winner"]) == ("failed", None)
+        assert found["error"].startswith("neither model answered: ")
+        assert [run["state"] for run in found["runs"]] == ["failed", "failed"]
+
+
+async def test_the_cheaper_one_of_two_alike(client: Client, slow: FakeUpstream) -> None:
+    slow.behave(ttft_s=0.0, token_delay_s=0.0)
+    for model, price in (("quick", 0.5), ("slow", 0.25)):
+        setting = {"model_name": model, "cost_per_1k_output_tokens": price}
+        assert (await client.send("POST", "/api/cost-settings", data=setting))[0] == 200
+    found = await client.compare()
+    assert (found["result_a_cost"], found["result_b_cost"]) == (0.004, 0.002)
+    assert found["reasons"][-1] == "cost: model_b is better (0.004 against 0.002)"
+    # Each run's entry in the journal cost the same.
+    _, analysis = await client.send("GET", "/api/cost-analysis")
+    if "cost_breakdown" in analysis:
+        assert analysis["total_cost"] == pytest.approx(0.006)
+
+
+async def test_a_real_model(tmp_path: Path) -> None:
+    """Against itself by another name: both answer, with the same words where the seed is the same."""
+    aliases = {"models": {"aliases": {"other": tiny.CHAT_NAME}}}
+    async with running_gateway(tmp_path, **aliases) as gateway, aiohttp.ClientSession(gateway.url) as http:
+        asked = {"model_a": tiny.CHAT_NAME, "model_b": "other", "max_tokens": 16, "temperature": 0, "seed": 7}
+        found = await Client(http).compare(**asked)
+        assert (found["state"], found["error"]) == ("done", None)
+        assert found["answer_a"] == found["answer_b"]
+        assert 0 < found["result_a_tokens"] <= 16
+        assert all(run["latency"] >= run["time_to_first_token"] > 0 for run in found["runs"])
 
 
 async def test_what_is_under_way_is_told_and_can_be_called_off(client: Client, quick: FakeUpstream) -> None:

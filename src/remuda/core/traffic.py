@@ -95,6 +95,8 @@ class ReplicaTraffic(NamedTuple):
     replica: str
     """Empty for what came to none."""
     traffic: Traffic
+    first_at: float = 0.0
+    """When the first of its requests began."""
 
 
 class Load(NamedTuple):

@@ -58,10 +58,11 @@ class Suggestions:
         target_latency_s: float = 2.0,
         target_tokens_per_second: float = 20.0,
         cut_chars: int = 0,
+        max_requests: int = MAX_REQUESTS,
         rules: Sequence[Rule] = RULES,
     ) -> None:
         """`holder` tells this process from all others; `read`: what the running gateway knows; `cut_chars`: where the
-        journal cuts prompts off."""
+        journal cuts prompts off; `max_requests`: how many are looked at, the newest."""
         self._store = store
         self._clock = clock
         self._holder = holder
@@ -69,6 +70,7 @@ class Suggestions:
         self._target_latency_s = target_latency_s
         self._target_tokens_per_second = target_tokens_per_second
         self._cut_chars = cut_chars
+        self._max_requests = max_requests
         self._rules = rules
 
     async def generate(self) -> list[Generated] | None:
@@ -87,12 +89,14 @@ class Suggestions:
     async def facts(self) -> Facts:
         """What the rules go by. Raises StoreError."""
         now = self._clock.wall()
-        window = Window(now - WINDOW_S, now, MAX_REQUESTS)
+        window = Window(now - WINDOW_S, now, self._max_requests)
         replicas = await replica_traffic(self._store, window)
         if not replicas:
             return Facts(window, ())
-        bare = Facts(window, replicas)
-        mean_s = bare.total.mean_latency_s
+        total = Facts(window, replicas).total
+        if total.requests >= window.most:
+            window = window._replace(since=min(each.first_at for each in replicas))
+        mean_s = total.mean_latency_s
         beginnings = await prompt_beginnings(
             self._store, window, chars=PROMPT_CHARS, most=MAX_PROMPTS, cut_chars=self._cut_chars
         )

@@ -64,9 +64,15 @@ class ComparisonDriver:
         """Move on what is due; how many comparisons are not over yet. Raises StoreError."""
         found = await open_comparisons(self._store)
         left = len(found)
+        busy: set[str] = set()
         for each in found:
-            if each.is_due:
-                left -= await self._move(each.id)
+            # One of a key at a time: they would be in each other's way, and so in their own figures.
+            if each.key_id in busy:
+                continue
+            if each.is_due and await self._move(each.id):
+                left -= 1
+            else:
+                busy.add(each.key_id)
         return left
 
     async def _move(self, id_: int) -> bool:

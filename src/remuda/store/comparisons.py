@@ -47,6 +47,7 @@ class Open(NamedTuple):
     """A comparison that is not over."""
 
     id: int
+    key_id: str
     is_due: bool
     """Whether there is something to do: no task of it is under way."""
 
@@ -130,7 +131,7 @@ async def open_comparisons(store: Store) -> list[Open]:
         comparison_runs.c.comparison_id == comparisons.c.id, comparison_runs.c.state == RunState.RUNNING.value
     )
     query = (
-        select(comparisons.c.id, or_(tasks.c.id.is_(None), tasks.c.state.not_in(UNDER_WAY)))
+        select(comparisons.c.id, comparisons.c.key_id, or_(tasks.c.id.is_(None), tasks.c.state.not_in(UNDER_WAY)))
         .select_from(
             comparisons.outerjoin(comparison_runs, running).outerjoin(tasks, tasks.c.id == comparison_runs.c.task_id)
         )
@@ -138,7 +139,9 @@ async def open_comparisons(store: Store) -> list[Open]:
         .order_by(comparisons.c.id)
         .limit(MAX_OPEN)
     )
-    return await store.read(lambda connection: [Open(id_, bool(due)) for id_, due in connection.execute(query)])
+    return await store.read(
+        lambda connection: [Open(id_, key_id, bool(due)) for id_, key_id, due in connection.execute(query)]
+    )
 
 
 async def delete_comparison(store: Store, id_: int, now: float) -> list[str] | None:

@@ -11,14 +11,31 @@ from remuda.store.schema import journal, journal_content
 
 OPERATIONS: Final = ("chat", "completion", "response")
 BUCKET_S: Final = 300
+_SUMMED: Final = (
+    "started_at",
+    "model",
+    "replica",
+    "status",
+    "fault",
+    "is_streamed",
+    "queue_wait_s",
+    "ttft_s",
+    "duration_s",
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "temperature",
+    "is_truncated",
+    "cost_nano",
+    "score",
+)
 MAX_GROUPS: Final = 1000
 """Replicas of models that are told of, those with most requests first."""
 
 
 async def replica_traffic(store: Store, window: Window) -> list[ReplicaTraffic]:
     """The traffic of each replica of each model."""
-    recent = _recent(window)
-    r = recent.c
+    r = _recent(window, *_SUMMED).c
     is_well = and_(r.fault == "", r.status < 400)
     tokens = r.prompt_tokens + r.completion_tokens
 
@@ -50,6 +67,7 @@ async def replica_traffic(store: Store, window: Window) -> list[ReplicaTraffic]:
         select(
             r.model,
             r.replica,
+            func.min(r.started_at),
             # Postgres adds whole numbers up to a NUMERIC.
             *(cast(figures[name], BigInteger) if name in wholes else figures[name] for name in Traffic._fields),
         )
@@ -59,14 +77,15 @@ async def replica_traffic(store: Store, window: Window) -> list[ReplicaTraffic]:
     )
     return await store.read(
         lambda connection: [
-            ReplicaTraffic(model, replica, Traffic._make(sums)) for model, replica, *sums in connection.execute(query)
+            ReplicaTraffic(model, replica, Traffic._make(sums), first_at)
+            for model, replica, first_at, *sums in connection.execute(query)
         ]
     )
 
 
 async def slower_than(store: Store, window: Window, latency_s: float) -> tuple[int, float]:
     """How many requests that went well took longer than that, and how long those took together."""
-    r = _recent(window).c
+    r = _recent(window, "fault", "status", "duration_s").c
     query = select(func.count(), func.coalesce(func.sum(r.duration_s), 0.0)).where(
         r.fault == "", r.status < 400, r.duration_s > latency_s
     )
@@ -80,8 +99,7 @@ async def slower_than(store: Store, window: Window, latency_s: float) -> tuple[i
 
 async def loads(store: Store, window: Window) -> dict[str, Load]:
     """How many requests each replica had at once."""
-    recent = _recent(window)
-    r = recent.c
+    r = _recent(window, "replica", "started_at", "queue_wait_s", "duration_s").c
     begins = r.started_at + r.queue_wait_s
     edges = union_all(
         select(r.replica.label("replica"), begins.label("moment"), literal(1).label("step")).where(r.replica != ""),
@@ -141,10 +159,10 @@ async def prompt_beginnings(store: Store, window: Window, *, chars: int, most: i
     return await store.read(lambda connection: [Beginning(*row) for row in connection.execute(query)])
 
 
-def _recent(window: Window) -> Subquery:
-    """The requests of a window."""
+def _recent(window: Window, *names: str) -> Subquery:
+    """These columns of the requests of a window."""
     return (
-        select(journal)
+        select(*(journal.c[name] for name in names))
         .where(
             journal.c.started_at >= window.since,
             journal.c.started_at < window.until,

@@ -78,7 +78,7 @@ async def test_pages(store: Store):
 async def test_what_is_due(store: Store):
     first, second = await made(store), await made(store)
     await move_comparison(store, first, lambda: "t", NOON, 60.0)
-    assert await open_comparisons(store) == [(first, False), (second, True)]
+    assert await open_comparisons(store) == [(first, "k", False), (second, "k", True)]
 
 
 async def test_what_is_deleted_is_called_off(store: Store):

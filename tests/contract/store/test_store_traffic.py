@@ -1,11 +1,12 @@
 """What a while's traffic comes to, on each kind of database."""
 
+import random
 from typing import Any
 
 import pytest
 from tests.contract.store.samples import NOON, a_record
 
-from remuda.core.traffic import Load, Traffic, Window
+from remuda.core.traffic import Load, Traffic, Window, merged
 from remuda.store import Store
 from remuda.store.journal_batch import Batch, write_batches
 from remuda.store.ledger import Ledger
@@ -63,10 +64,57 @@ async def test_sums_by_replica(store: Store):
     assert all(type(value) is kind for value, kind in zip(traffic, Traffic.__annotations__.values(), strict=True))
 
 
+async def test_sums_are_those_of_the_records(store: Store):
+    dice = random.Random(7)
+    records = [
+        a_record(
+            number,
+            model=dice.choice("ab"),
+            replica=dice.choice(["", "1", "2"]),
+            status=dice.choice([200, 200, 404]),
+            is_streamed=dice.random() < 0.5,
+            ttft_s=dice.choice([None, dice.random()]),
+            temperature=dice.choice([None, dice.random()]),
+            prompt_tokens=dice.randrange(1000),
+            completion_tokens=dice.randrange(1000),
+            queue_wait_s=2 * dice.random(),
+            is_truncated=dice.random() < 0.1,
+            cost_nano=dice.randrange(10**12),
+        )
+        for number in range(300)
+    ]
+    await write_batches(store, [Batch("w", 1, records)], NOON, is_durable=True)
+    found = merged(each.traffic for each in await replica_traffic(store, HOUR))
+    well = [record for record in records if record.status < 400]
+    streams = [record.ttft_s for record in well if record.is_streamed and record.ttft_s is not None]
+    told = [record.temperature for record in records if record.temperature is not None]
+    sizes = [record.prompt_tokens + record.completion_tokens for record in well]
+    assert found == Traffic(
+        requests=300,
+        failed=300 - len(well),
+        latency_s=pytest.approx(sum(record.duration_s for record in well)),
+        score=0.0,
+        temperatures=len(told),
+        temperature=pytest.approx(sum(told)),
+        streams=len(streams),
+        ttft_s=pytest.approx(sum(streams)),
+        prompt_tokens=sum(record.prompt_tokens for record in well),
+        cached_tokens=sum(record.cached_tokens for record in well),
+        completion_tokens=sum(record.completion_tokens for record in well),
+        work_s=pytest.approx(sum(record.duration_s - record.queue_wait_s for record in well)),
+        long=sum(size > 500 for size in sizes),
+        excess_tokens=sum(max(0, size - 500) for size in sizes),
+        waited=sum(record.queue_wait_s > 1 for record in records),
+        wait_s=pytest.approx(sum(record.queue_wait_s for record in records)),
+        truncated=sum(record.is_truncated for record in records),
+        cost_nano=sum(record.cost_nano for record in records),
+    )
+
+
 async def test_the_newest_of_too_many(store: Store):
     await keep(store, {"replica": "old"}, {"replica": "new"})
     (only,) = await replica_traffic(store, HOUR._replace(most=1))
-    assert only.replica == "new"
+    assert (only.replica, only.first_at) == ("new", NOON + 1)
 
 
 async def test_who_is_slower(store: Store):

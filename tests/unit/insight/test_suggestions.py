@@ -86,6 +86,14 @@ async def test_the_facts_of_a_day(store: Store, clock: FakeClock) -> None:
         rule(facts)
 
 
+async def test_of_too_many_the_newest_and_that_is_said(store: Store, clock: FakeClock) -> None:
+    await keep(store, HOT, HOT, HOT)
+    found = await suggestions_on(store, clock, max_requests=2).generate()
+    assert found is not None
+    evidence = found[0].suggestion.draft.evidence
+    assert (evidence["is_cut"], evidence["since"], evidence["requests"]) == (True, NOON + 1, 2)
+
+
 async def test_once_a_day_and_by_one_gateway(store: Store, clock: FakeClock) -> None:
     await keep(store, HOT)
     daily = [asyncio.create_task(suggestions_on(store, clock, name).generate_daily()) for name in ("one", "two")]

@@ -85,7 +85,7 @@ async def test_whoever_comes_next_goes_on(store: Store) -> None:
 async def claim_and_end(store: Store) -> None:
     """Whatever waits is answered."""
     for model in ("a", "b"):
-        claims = await claim_tasks(store, "w", model, 1, 0.0, 60.0)
+        claims = await claim_tasks(store, "w", model, 9, 0.0, 60.0)
         await finish_tasks(store, [(claim, Ending(TaskState.COMPLETED)) for claim in claims], 0.0, 60.0)
 
 
@@ -98,6 +98,17 @@ async def test_how_many_are_left(store: Store) -> None:
     for left in (1, 0):
         await claim_and_end(store)
         assert await rig.driver.turn() == left
+
+
+async def test_one_of_a_key_at_a_time(store: Store) -> None:
+    rig = Rig(store, FakeClock())
+    first, second = await made(store, prompts=["Hi"]), await made(store, prompts=["Hi"])
+    others = await made(store, "other", prompts=["Hi"])
+    queued, running, done = ComparisonState.QUEUED, ComparisonState.RUNNING, ComparisonState.DONE
+    for states in ((running, queued, running), (running, queued, running), (done, running, done)):
+        await rig.driver.turn()
+        assert tuple([await rig.state(id_) for id_ in (first, second, others)]) == states
+        await claim_and_end(store)
 
 
 async def test_what_is_over_is_forgotten(store: Store) -> None:
