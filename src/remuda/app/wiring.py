@@ -30,6 +30,7 @@ from remuda.app.retention import keep_retention
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
 from remuda.app.strategy import KeptStrategy
+from remuda.app.suggesting import GatewayReadings, suggestions_of
 from remuda.app.upstreams import UpstreamMaker
 from remuda.app.users import KnownUsers
 from remuda.app.watch_together import WatchTogether
@@ -176,7 +177,11 @@ class Remuda:
             lambda: self.broker().is_connected,
             fanout,
         )
-        self.insights = Insights(store, self.costs)
+        readings = GatewayReadings(settings, self.fleet, self.local, self._loads.of, clock)
+        self.suggestions = suggestions_of(settings, store, clock, self.durable.worker.name, readings)
+        self.insights = Insights(
+            store, self.costs, comparisons=self.durable.comparing.comparisons, suggestions=self.suggestions
+        )
         attach_readings(
             self.metrics,
             self.fleet,
@@ -240,6 +245,8 @@ class Remuda:
             self.tasks.start(together.run(), "watch together")
         self.costs.start(self.tasks)
         self.durable.start()
+        if self.settings.insight.daily_suggestions:
+            self.tasks.start(self.suggestions.generate_daily(), "suggestions")
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from remuda.app.settings.kinds import Number, Size, Whole
+from remuda.app.settings.kinds import Flag, Number, Size, Whole
 from remuda.app.settings.section import MIB, Count, CountOrNone, Section
 
 
@@ -53,3 +53,7 @@ class InsightSettings(Section):
     """The latency from which on it adds nothing to a request's performance score. Of a streamed answer the time to its first token counts; of another its duration, for each 100 tokens where it has more."""  # noqa: E501
     score_tokens_per_second: Annotated[Number, Field(gt=0)] = 20
     """The throughput from which on more of it adds nothing."""
+    replay: Flag = False
+    """Whether comparisons may ask again what is stored of requests, where somebody who may see all of it asks for that. `journal.content` says what is stored."""  # noqa: E501
+    daily_suggestions: Flag = True
+    """Whether suggestions are looked for once a day; else only when somebody asks for them."""

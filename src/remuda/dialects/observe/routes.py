@@ -5,13 +5,20 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from remuda.dialects.observe import budgets, logs, prices
+from remuda.dialects.observe import budgets, comparisons, logs, prices, suggestions
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = (budgets.PATH, prices.PATH, "/api/logs")
+PATHS: Final = (budgets.PATH, comparisons.PATH, prices.PATH, suggestions.PATH, "/api/logs")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*logs.RULES,)
-SCHEMAS: Final = (RefusedObservation, *budgets.SCHEMAS, *logs.SCHEMAS, *prices.SCHEMAS)
+RULES: Final = (*comparisons.RULES, *logs.RULES, *suggestions.RULES)
+SCHEMAS: Final = (
+    RefusedObservation,
+    *budgets.SCHEMAS,
+    *comparisons.SCHEMAS,
+    *logs.SCHEMAS,
+    *prices.SCHEMAS,
+    *suggestions.SCHEMAS,
+)
 
 
 def router(parts: Sequence[Part]) -> APIRouter:
