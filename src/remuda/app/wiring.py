@@ -11,6 +11,7 @@ from typing import Any
 
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
+from remuda.app.costs import Costs
 from remuda.app.credentials import Credentials
 from remuda.app.durable import Durable
 from remuda.app.exits import CommandError, Exit
@@ -158,6 +159,8 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         way = self._way()
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal)
+        self.costs.attach_to(way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
@@ -172,7 +175,7 @@ class Remuda:
             lambda: self.broker().is_connected,
             fanout,
         )
-        self.insights = Insights(store)
+        self.insights = Insights(store, self.costs)
         attach_readings(
             self.metrics,
             self.fleet,
@@ -201,7 +204,7 @@ class Remuda:
             ) from error
         async with AsyncExitStack() as stack:
             try:
-                store = await open_store(settings.store_url, ledger_of(settings))
+                store = await open_store(settings.store_url, ledger_of(settings, clock))
             except StoreError as error:
                 raise CommandError(str(error), Exit.STORE) from error
             stack.push_async_callback(store.close)
@@ -234,6 +237,7 @@ class Remuda:
             together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
+        self.costs.start(self.tasks)
         self.durable.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
@@ -271,8 +275,10 @@ class Remuda:
         return not self.store.is_sqlite
 
     async def _renew(self) -> int:
-        """Take in what another process changed in the store: keys, users, nodes, policies."""
-        return min(await self.credentials.renew(), await self.nodes.renew(), await self.strategy.renew())
+        """Take in what another process changed in the store: keys, users, nodes, policies, prices,
+        budgets."""
+        renewing = (self.credentials, self.nodes, self.strategy, self.costs)
+        return min([await each.renew() for each in renewing])
 
     def _reconfigure(self, settings: Settings) -> None:
         """Take in what a changed settings file says of servers elsewhere, and of what names stand for."""

@@ -48,7 +48,7 @@ async def _work(settings: Settings, clock: Clock) -> int:
     ended = _told_to_end()
     async with AsyncExitStack() as until_the_end:
         try:
-            store = await open_store(settings.store_url, ledger_of(settings))
+            store = await open_store(settings.store_url, ledger_of(settings, clock))
         except StoreError as error:
             raise CommandError(str(error), Exit.STORE) from error
         until_the_end.push_async_callback(store.close)

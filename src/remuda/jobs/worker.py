@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from remuda.core.chance import Chance
 from remuda.core.clock import Clock
+from remuda.core.faults import BudgetExceeded
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.core.tasks import Tasks
 from remuda.jobs.live import Live
@@ -30,6 +31,7 @@ LAST_CLASS_EVERY: Final = 8
 CALLED_OFF: Final = 499
 AWAY: Final = 503
 MADE_ROOM: Final = "made_room"
+NO_MONEY: Final = BudgetExceeded.code
 RETRIED: Final = frozenset({408, 425, 429})
 """Statuses below 500 that another try may not bring."""
 OURS: Final = 500
@@ -58,6 +60,8 @@ class WorkerRules:
     backoff_s: float = 1.0
     """Before the second attempt; twice as long before each further one."""
     max_backoff_s: float = 60.0
+    budget_wait_s: float = 60.0
+    """After how long it is looked again whether a budget covers a task by now: no attempt of the task's."""
     retention_s: float = 3600.0
     """How long a task is kept after its end."""
 
@@ -263,6 +267,8 @@ class Worker:
             self._end(claim, _ending(TaskState.CANCELLED, outcome))
         elif outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
             await self._put_back(claim, outcome, 0.0, counts=False)
+        elif outcome.error_type == NO_MONEY:
+            await self._put_back(claim, outcome, rules.budget_wait_s, counts=False)
         elif not outcome.error_type:
             self._end(claim, _ending(TaskState.COMPLETED, outcome))
         elif not may_be_retried(outcome):
@@ -285,8 +291,9 @@ class Worker:
                 claim,
                 self._clock.wall(),
                 delay_s=delay_s,
-                error_type=outcome.error_type if counts else "",
-                error_message=outcome.error_message if counts else "",
+                # With one that may begin again at once, nothing is wrong.
+                error_type=outcome.error_type if delay_s else "",
+                error_message=outcome.error_message if delay_s else "",
                 counts=counts,
             )
         except StoreError as error:
@@ -337,7 +344,7 @@ class Worker:
             self._clock.wall(),
             max_attempts=rules.max_attempts,
             backoff_s=rules.backoff_s,
-            max_backoff_s=rules.max_backoff_s,
+            max_backoff_s=max(rules.max_backoff_s, rules.budget_wait_s),
             lease_s=rules.lease_s,
             retention_s=rules.retention_s,
         )

@@ -212,6 +212,16 @@ async def test_a_task_that_made_room_begins_again_and_has_lost_no_attempt(bench:
     await bench.becomes("a", TaskState.COMPLETED)
 
 
+async def test_a_task_that_no_budget_covers_waits_and_has_lost_no_attempt(bench: Bench) -> None:
+    await bench.submit("a")
+    run = await bench.runner.started(1)
+    run.end(bad("a", 429, "budget_exceeded"))
+    await bench.becomes("a", TaskState.DELAYED)
+    task = await find_task(bench.store, "a")
+    assert task is not None
+    assert (task.attempts, task.error_type, task.error_message) == (0, "budget_exceeded", "it broke")
+
+
 async def test_tokens_are_told_and_kept_as_progress(bench: Bench) -> None:
     await bench.submit("a")
     run = await bench.runner.started(1)
