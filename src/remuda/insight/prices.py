@@ -6,16 +6,12 @@ from typing import Final, Protocol
 from remuda.core.budget import LATEST
 from remuda.core.clock import Clock
 from remuda.core.money import Price, cost_of
-from remuda.core.usage import Usage
+from remuda.core.usage import Usage, prompt_estimate
 from remuda.store.database import Store
 from remuda.store.prices import ModelPrice, change_price, end_price, list_prices, price_history, set_price
 
 ANY: Final = "*"
 """The price under this name is that of all models without one of their own."""
-BYTES_PER_TOKEN: Final = 4
-"""Of a prompt in JSON, about: less in few languages, more in most bodies with tools or structure."""
-MAX_PROMPT_TOKENS: Final = 131_072
-"""Taken for the longest prompt: of longer bodies most is pictures."""
 
 
 class Used(Protocol):
@@ -65,8 +61,7 @@ class Prices:
         price = self.of(model)
         if price is None:
             return 0
-        prompt_tokens = min(prompt_bytes // BYTES_PER_TOKEN, MAX_PROMPT_TOKENS)
-        return cost_of(price, prompt_tokens, 0, completion_tokens, 0.0).total_nano
+        return cost_of(price, prompt_estimate(prompt_bytes), 0, completion_tokens, 0.0).total_nano
 
     async def renew(self) -> int:
         """Take in what the store holds; returns the revision it was read at. Raises StoreError."""
