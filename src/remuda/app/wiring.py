@@ -159,8 +159,7 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         way = self._way()
-        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal)
-        self.costs.attach_to(way)
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
@@ -237,7 +236,7 @@ class Remuda:
             together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
-        self.costs.start(self.tasks)
+        self.costs.start(self.tasks, has_engines=bool(self.local.states()))
         self.durable.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 

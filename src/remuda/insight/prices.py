@@ -46,15 +46,16 @@ class Prices:
         book = self._book
         return book.get(model) or book.get(ANY)
 
-    def cost_nano(self, used: Used, duration_s: float) -> int:
-        """What a request cost that took so long. It is charged what it used, however it ended; electricity for the
-        time that it did not wait in the queue."""
+    def cost_nano(self, used: Used, duration_s: float, energy_nano: int | None = None) -> int:
+        """What a request cost that took so long. It is charged what it used, however it ended: its tokens, and its
+        energy; where nothing measures that, electricity for the time that it did not wait in the queue."""
         price = self.of(used.model)
         if price is None:
-            return 0
+            return energy_nano or 0
         usage = used.usage
         engine_s = duration_s - used.queue_wait_s if used.replica else 0.0
-        return cost_of(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, engine_s).total_nano
+        cost = cost_of(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, engine_s)
+        return (cost if energy_nano is None else cost._replace(electricity_nano=energy_nano)).total_nano
 
     def estimate_nano(self, model: str, prompt_bytes: int, completion_tokens: int) -> int:
         """What a request may cost that is yet to be sent."""
