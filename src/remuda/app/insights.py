@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
+from remuda.app import rollups
+from remuda.app.rollups import Rollups
 from remuda.app.settings import Settings
 from remuda.core.score import ScoreTargets, performance_score
 from remuda.dialects.observe.logs import LogRoutes
@@ -16,16 +18,16 @@ def ledger_of(settings: Settings) -> Ledger:
     """What whoever adds to the journal keeps together with it."""
     insight = settings.insight
     targets = ScoreTargets(insight.score_latency_ms, insight.score_tokens_per_second)
-    return Ledger(score=partial(performance_score, targets=targets))
+    return Ledger(score=partial(performance_score, targets=targets), hooks=(rollups.HOOK,))
 
 
 class Insights:
     """What answers questions about the past."""
 
-    def __init__(self, store: Store) -> None:
-        self.parts: Sequence[Part] = (LogRoutes(Log(store)),)
+    def __init__(self, store: Store, rollups: Rollups) -> None:
+        self.parts: Sequence[Part] = (LogRoutes(Log(store)), *rollups.parts)
 
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (LogRoutes(),)
+    return (LogRoutes(), *rollups.bare_parts())

@@ -25,6 +25,7 @@ from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
 from remuda.app.retention import keep_retention
+from remuda.app.rollups import Rollups
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
 from remuda.app.strategy import KeptStrategy
@@ -157,7 +158,8 @@ class Remuda:
         self.durable = Durable(
             settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
         )
-        self.insights = Insights(store)
+        self.rollups = Rollups(store, settings.insight, clock)
+        self.insights = Insights(store, self.rollups)
         attach_readings(
             self.metrics,
             self.fleet,
@@ -207,6 +209,7 @@ class Remuda:
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
         self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        self.tasks.start(self.rollups.roller.run(), "rollups")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")

@@ -5,13 +5,13 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from remuda.dialects.observe import logs
+from remuda.dialects.observe import analytics, analytics_schemas, logs
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = ("/api/logs",)
+PATHS: Final = ("/api/analytics", "/api/logs", "/api/model-performance")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*logs.RULES,)
-SCHEMAS: Final = (RefusedObservation, *logs.SCHEMAS)
+RULES: Final = (*analytics.RULES, *logs.RULES)
+SCHEMAS: Final = (RefusedObservation, *analytics_schemas.SCHEMAS, *logs.SCHEMAS)
 
 
 def router(parts: Sequence[Part]) -> APIRouter:
