@@ -27,6 +27,7 @@ from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
 from remuda.app.retention import keep_retention
+from remuda.app.rollups import Rollups
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
 from remuda.app.strategy import KeptStrategy
@@ -174,7 +175,8 @@ class Remuda:
             lambda: self.broker().is_connected,
             fanout,
         )
-        self.insights = Insights(store, self.costs)
+        self.rollups = Rollups(store, settings.insight, clock)
+        self.insights = Insights(store, self.costs, self.rollups)
         attach_readings(
             self.metrics,
             self.fleet,
@@ -225,6 +227,7 @@ class Remuda:
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
         self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        self.tasks.start(self.rollups.roller.run(), "rollups")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")

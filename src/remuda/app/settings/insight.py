@@ -74,3 +74,11 @@ class InsightSettings(Section):
     """The latency from which on it adds nothing to a request's performance score. Of a streamed answer the time to its first token counts; of another its duration, for each 100 tokens where it has more."""  # noqa: E501
     score_tokens_per_second: Annotated[Number, Field(gt=0)] = 20
     """The throughput from which on more of it adds nothing."""
+    keep_minutes_days: Annotated[Whole, Field(ge=0, le=36_500)] = 2
+    """For how long what requests came to is kept for each minute; 0 keeps it for ever. Older spans are told in five minutes."""  # noqa: E501
+    keep_five_minutes_days: Annotated[Whole, Field(ge=0, le=36_500)] = 7
+    """The same for each five minutes. Older spans are told in hours."""
+    keep_hours_days: Annotated[Whole, Field(ge=0, le=36_500)] = 90
+    """The same for each hour. Older spans are told in days."""
+    keep_days_days: Annotated[Whole, Field(ge=0, le=36_500)] = 0
+    """The same for each day."""

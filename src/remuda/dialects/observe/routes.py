@@ -5,13 +5,19 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from remuda.dialects.observe import budgets, logs, prices
+from remuda.dialects.observe import analytics, analytics_schemas, budgets, logs, prices
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = (budgets.PATH, prices.PATH, "/api/logs")
+PATHS: Final = ("/api/analytics", budgets.PATH, prices.PATH, "/api/logs", "/api/model-performance")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*logs.RULES,)
-SCHEMAS: Final = (RefusedObservation, *budgets.SCHEMAS, *logs.SCHEMAS, *prices.SCHEMAS)
+RULES: Final = (*analytics.RULES, *logs.RULES)
+SCHEMAS: Final = (
+    RefusedObservation,
+    *analytics_schemas.SCHEMAS,
+    *budgets.SCHEMAS,
+    *logs.SCHEMAS,
+    *prices.SCHEMAS,
+)
 
 
 def router(parts: Sequence[Part]) -> APIRouter:
