@@ -12,14 +12,16 @@ from remuda.core.ask import Ask, Operation
 from remuda.core.clock import Clock
 from remuda.core.energy import Tariff, TariffHours
 from remuda.core.keys import Caller
-from remuda.core.money import nano_of
+from remuda.core.money import Price, nano_of
 from remuda.core.tasks import Tasks
 from remuda.dialects.observe.budgets import BudgetRoutes
+from remuda.dialects.observe.cost_analysis import CostAnalysisRoutes
 from remuda.dialects.observe.parts import Part
 from remuda.dialects.observe.prices import PriceRoutes
 from remuda.fleet.registry import Fleet
 from remuda.fleet.replica import Replica
 from remuda.gateway.exchange import Exchange
+from remuda.insight.analytics import Analytics
 from remuda.insight.budgets import Budgets
 from remuda.insight.energy import Energy
 from remuda.insight.meters import Meter, meter_of_machine
@@ -40,7 +42,11 @@ class Costs:
     ) -> None:
         self.prices = Prices(store, clock)
         self.budgets = Budgets(store, clock, zone_of(settings.time_zone), journal.writer)
-        self.parts: Sequence[Part] = (BudgetRoutes(self.budgets), PriceRoutes(self.prices))
+        self.parts: Sequence[Part] = (
+            BudgetRoutes(self.budgets),
+            CostAnalysisRoutes(Analytics(store), self.prices, clock.wall, cloud_price_of(settings)),
+            PriceRoutes(self.prices),
+        )
         self._settings = settings
         self._clock = clock
         self._fleet = fleet
@@ -116,10 +122,17 @@ def tariff_of(settings: InsightSettings) -> Tariff | None:
     return Tariff(_nano(settings.energy_price), hours, zone_of(settings.time_zone))
 
 
+def cloud_price_of(settings: InsightSettings) -> Price | None:
+    """What tokens cost elsewhere; None where that is not said."""
+    if settings.cloud_input_price is None and settings.cloud_output_price is None:
+        return None
+    return Price(_nano(settings.cloud_input_price or 0.0), _nano(settings.cloud_output_price or 0.0))
+
+
 def _nano(price: float) -> int:
     return nano_of(Decimal(repr(price)))  # as it was written
 
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (BudgetRoutes(), PriceRoutes())
+    return (BudgetRoutes(), CostAnalysisRoutes(), PriceRoutes())

@@ -5,7 +5,7 @@ from datetime import UTC, time
 import httpx
 import pytest
 
-from remuda.app.costs import bare_parts, tariff_of
+from remuda.app.costs import bare_parts, cloud_price_of, tariff_of
 from remuda.app.settings.insight import InsightSettings
 from remuda.core.ask import Ask, Operation
 from remuda.core.budget import BudgetTerms, Period
@@ -86,6 +86,12 @@ async def test_what_this_machines_engines_draw_is_shared_by_those_they_work_for(
         [record] = await gateway.records()
         assert 0 < record.energy_j <= 3.6e6 * record.duration_s
         assert record.cost_nano == pytest.approx(record.energy_j / 3.6e6 * 0.5 * NANO, abs=200)
+
+
+def test_what_it_had_cost_elsewhere():
+    assert cloud_price_of(InsightSettings()) is None
+    settings = InsightSettings(cloud_input_price=0.1, cloud_output_price=0.6)
+    assert cloud_price_of(settings) == Price(100_000_000, 600_000_000)
 
 
 def test_what_energy_costs():

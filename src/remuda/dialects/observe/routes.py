@@ -5,16 +5,17 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from remuda.dialects.observe import analytics, analytics_schemas, budgets, logs, prices
+from remuda.dialects.observe import analytics, analytics_schemas, budgets, cost_analysis, logs, prices
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = ("/api/analytics", budgets.PATH, prices.PATH, "/api/logs", "/api/model-performance")
+PATHS: Final = ("/api/analytics", budgets.PATH, cost_analysis.PATH, prices.PATH, "/api/logs", "/api/model-performance")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
 RULES: Final = (*analytics.RULES, *logs.RULES)
 SCHEMAS: Final = (
     RefusedObservation,
     *analytics_schemas.SCHEMAS,
     *budgets.SCHEMAS,
+    *cost_analysis.SCHEMAS,
     *logs.SCHEMAS,
     *prices.SCHEMAS,
 )
