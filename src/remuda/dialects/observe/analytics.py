@@ -22,7 +22,7 @@ RULES: Final[tuple[Rule, ...]] = ()
 MAX_MODELS: Final = 100
 MAX_VALUES: Final = 1000
 MAX_POINTS: Final = 500
-MAX_GROUPS: Final = 50
+MAX_GROUPS: Final = 20
 POINTS: Final = 120
 """How many a series has at most where its width is not asked for."""
 WIDTHS: Final = tuple(MINUTE * each for each in (1, 5, 15, 30, 60, 180, 360, 720, 1440, 7 * 1440, 30 * 1440))
