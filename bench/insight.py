@@ -83,14 +83,14 @@ def records(count: int, start: float, span_s: float, seed: int = 1) -> Iterator[
         yield RequestRecord(
             f"req_{number}", moment, "openai", "chat", f"model-{model}", f"node-{int(REPLICAS * uniform())}/m",
             key(int(KEYS * uniform())), 200 if is_good else 502, "" if is_good else "upstream_failed",
-            is_streamed, 1, uniform() * 0.01, duration_s / 4 if is_streamed and is_good else None, duration_s, 200, tokens, 50,
-            False, 900, 4000, "stop" if is_good else "", f"user-{user}", cost_nano=tokens * 30_000,
+            is_streamed, 1, uniform() * 0.01, duration_s / 4 if is_streamed and is_good else None, duration_s, 200,
+            tokens, 50, False, 900, 4000, "stop" if is_good else "", f"user-{user}", cost_nano=tokens * 30_000,
         )  # fmt: skip
 
 
 async def fill(url: str, count: int, tell: Callable[[str], None]) -> None:
     """Write the journal, as if it had been written all those days."""
-    store = await open_store(url, ledger_of(Settings()))
+    store = await open_store(url, ledger_of(Settings(), SystemClock()))
     now = time.time()
     # A gateway that has been running: spans of the past are rolled up, and what is recorded of them is late.
     await Roller(store, SystemClock(), kept_s(InsightSettings())).look(is_pruning=True)
@@ -112,7 +112,7 @@ async def fill(url: str, count: int, tell: Callable[[str], None]) -> None:
 
 async def writer_cost(url: str, batch: int, batches: int, *, is_varied: bool, has_rollups: bool) -> tuple[float, float]:
     """Microseconds of this process's CPU for each record, and records a second."""
-    full = ledger_of(Settings())
+    full = ledger_of(Settings(), SystemClock())
     ledger = full if has_rollups else Ledger(full.score, tuple(hook for hook in full.hooks if hook is not HOOK))
     store = await open_store(url, ledger)
     made = list(records(batch * batches, time.time() - 3600, 0.25 * batches))

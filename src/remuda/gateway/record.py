@@ -12,6 +12,11 @@ from remuda.wire.texts import prompt_text
 Sink = Callable[[Sequence[RequestRecord]], None]
 """Takes finished records: the journal, the metrics. Synchronous, quick, never raises, keeps its hands off the list."""
 
+Reckon = Callable[[Exchange, float], tuple[int, float | None]]
+"""Takes a request that is over and how long it took (seconds); what it cost, in 10^-9 of the currency's unit, and its
+energy in joules, None where nothing measures it."""
+UNRECKONED: Final = (0, None)
+
 BATCH: Final = 64
 """Records that are handed on together; fewer, when the gateway's sweep comes by: four times a second."""
 
@@ -53,6 +58,8 @@ class Recorder:
         """How much of prompt and answer is kept: 0 nothing, None all."""
         self.keeps_content = content_chars != 0
         """Whether prompt and answer text go into records."""
+        self.reckon: Reckon | None = None
+        """None while nothing costs anything."""
 
     def capture_prompt(self, exchange: Exchange, ask: Ask) -> None:
         """Keep what the request asks, within the bound: the end of it, where the newest message stands."""
@@ -74,6 +81,8 @@ class Recorder:
         text = exchange.text
         user_id, temperature, max_tokens = exchange.told
         decisions = exchange.decisions
+        duration_s = self._monotonic() - started
+        cost_nano, energy_j = UNRECKONED if self.reckon is None else self.reckon(exchange, duration_s)
         # The named tuple's own constructor takes as long as all of this.
         return _new_record(
             RequestRecord,
@@ -91,7 +100,7 @@ class Recorder:
                 exchange.attempts,
                 exchange.queue_wait_s,
                 first - started if first is not None else None,
-                self._monotonic() - started,
+                duration_s,
                 usage.prompt_tokens,
                 usage.completion_tokens,
                 usage.cached_tokens,
@@ -103,8 +112,8 @@ class Recorder:
                 temperature,
                 max_tokens,
                 False,
-                0,
-                None,
+                cost_nano,
+                energy_j,
                 rendered(decisions) if decisions else None,
                 exchange.prompt_text,
                 "".join(text)[: self._content_chars] if text is not None else None,

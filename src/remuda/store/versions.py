@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, column, inspect, select, table, text
 
-from remuda.store import schema_insight_rollups  # noqa: F401 - its tables are part of the metadata
+from remuda.store import schema_costs, schema_insight_rollups  # noqa: F401 - add their tables
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS
 from remuda.store.schema import VERSION_TABLE, metadata

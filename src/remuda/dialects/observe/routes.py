@@ -5,13 +5,15 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from remuda.dialects.observe import analytics, analytics_schemas, logs
+from remuda.dialects.observe import analytics, analytics_schemas, budgets, logs, prices
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = ("/api/analytics", "/api/logs", "/api/model-performance")
+PATHS: Final = ("/api/analytics", budgets.PATH, prices.PATH, "/api/logs", "/api/model-performance")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
 RULES: Final = (*analytics.RULES, *logs.RULES)
-SCHEMAS: Final = (RefusedObservation, *analytics_schemas.SCHEMAS, *logs.SCHEMAS)
+SCHEMAS: Final = (
+    RefusedObservation, *analytics_schemas.SCHEMAS, *budgets.SCHEMAS, *logs.SCHEMAS, *prices.SCHEMAS,
+)  # fmt: skip
 
 
 def router(parts: Sequence[Part]) -> APIRouter:
