@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 from rich.console import Console
 from rich.table import Table
 from tests.fixtures.postgres import SETTINGS, PostgresServer, private_postgres
@@ -168,7 +169,7 @@ def key(number: int) -> str:
 
 
 @contextlib.asynccontextmanager
-async def gateway(url: str, folder: Path) -> AsyncIterator[aiohttp.ClientSession]:
+async def gateway(url: str, folder: Path) -> AsyncIterator[tuple[psutil.Process, aiohttp.ClientSession]]:
     """A gateway process on the store, with an upstream that answers at once."""
     models = tuple(f"model-{number}" for number in range(MODELS))
     async with FakeUpstream(models=models, slots=None) as upstream:
@@ -176,7 +177,7 @@ async def gateway(url: str, folder: Path) -> AsyncIterator[aiohttp.ClientSession
         process = await asyncio.to_thread(RemudaProcess, folder, ("--upstream", upstream.url), values)
         try:
             async with aiohttp.ClientSession(process.url) as session:
-                yield session
+                yield psutil.Process(process.process.pid), session
         finally:
             await asyncio.to_thread(process.stop)
 
@@ -196,16 +197,30 @@ async def ask(session: aiohttp.ClientSession, path: str, times: int) -> list[flo
     return found
 
 
-async def all_asked(session: aiohttp.ClientSession, times: int, tell: Callable[[str], None]) -> dict[str, list[float]]:
-    """How long each question took, in ms."""
+async def all_asked(
+    process: psutil.Process, session: aiohttp.ClientSession, load: Load, times: int, tell: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """How long each question took, and how much of the gateway's CPU once what requests take is taken off, in ms."""
+    await asyncio.sleep(3)
+    cpu_s, done = _cpu_s(process), len(load.took_ms)
+    await asyncio.sleep(20)
+    each_s = (_cpu_s(process) - cpu_s) / (len(load.took_ms) - done)
+    tell(f"{each_s * 1e6:.0f} us of CPU for each request, its record included")
     found = {}
     for hours in BARS_MS:
         for path in ENDPOINTS:
             asked = path.format(span=f"hours={hours}", fine=FINE[hours])
+            cpu_s, done = _cpu_s(process), len(load.took_ms)
             if took := await ask(session, asked, times):
-                found[asked] = took
-                tell(f"{asked}: {statistics.median(took):.0f} ms, at most {max(took):.0f}")
+                cpu_ms = (_cpu_s(process) - cpu_s - (len(load.took_ms) - done) * each_s) / times * 1000
+                found[asked] = {"took_ms": took, "cpu_ms": cpu_ms}
+                tell(f"{asked}: {statistics.median(took):.0f} ms, at most {max(took):.0f}; {cpu_ms:.0f} ms of CPU")
     return found
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 @contextlib.asynccontextmanager
@@ -223,7 +238,7 @@ async def loaded(session: aiohttp.ClientSession) -> AsyncIterator[Load]:
 async def asking(url: str, folder: Path, times: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """What every question takes while requests are answered, and what that does to them."""
     found: dict[str, Any] = {"questions": {}}
-    async with gateway(url, folder) as session:
+    async with gateway(url, folder) as (process, session):
         for name in ("alone", "beside questions"):
             async with loaded(session) as load:
                 await asyncio.sleep(3)
@@ -231,20 +246,27 @@ async def asking(url: str, folder: Path, times: int, tell: Callable[[str], None]
                 if name == "alone":
                     await asyncio.sleep(20)
                 else:
-                    found["questions"] = await all_asked(session, times, tell)
+                    found["questions"] = await all_asked(process, session, load, times, tell)
             found[name] = {"took_ms": sorted(load.took_ms), "failed": load.failed}
     return found
 
 
 def shown(console: Console, name: str, found: dict[str, Any]) -> bool:
     """Show what was found on one database; whether the bars are kept."""
-    table = Table(f"{name}: question", "median ms", "max ms", "bar", title_justify="left")
+    table = Table(f"{name}: question", "median ms", "max ms", "CPU ms", "bar")
     is_kept = True
-    for path, took in found["questions"].items():
+    for path, question in found["questions"].items():
+        took = question["took_ms"]
         bar = BARS_MS[720 if "hours=720" in path else 24]
         kept = max(took) < bar
         is_kept &= kept
-        table.add_row(path, f"{statistics.median(took):.0f}", f"{max(took):.0f}", "kept" if kept else "missed")
+        table.add_row(
+            path,
+            f"{statistics.median(took):.0f}",
+            f"{max(took):.0f}",
+            f"{question['cpu_ms']:.0f}",
+            "kept" if kept else "missed",
+        )
     console.print(table)
     for what in ("alone", "beside questions"):
         took, failed = found[what]["took_ms"], found[what]["failed"]
@@ -276,6 +298,7 @@ def main() -> int:
     parser.add_argument("--only", default="writing,asking")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--times", type=int, default=ASKED)
+    parser.add_argument("--at", action="append", default=[], help="URL of a journal that is asked instead of a new one")
     parser.add_argument("--folder", type=Path, help="where the SQLite file lies, gigabytes")
     asked = parser.parse_args()
     console, parts = Console(), asked.only.split(",")
@@ -297,12 +320,13 @@ def main() -> int:
             for name, values in costs.items():
                 table.add_row(name, *(f"{each:,.1f}" for each in (statistics.median(values), min(values), max(values))))
             console.print(table)
-        for name, url in urls.items() if "asking" in parts else ():
+        stores = {name: url() for name, url in urls.items()} if "asking" in parts else {}
+        for name, place in ({each.split(":")[0]: each for each in asked.at} or stores).items():
             tell = partial(console.print, f"{name}:")
-            place = url()
-            asyncio.run(fill(place, asked.records, tell))
-            if server is not None and name == "postgres":
-                server.sql("VACUUM ANALYZE", place.split("@/")[1].split("?")[0])  # as autovacuum will have done
+            if not asked.at:
+                asyncio.run(fill(place, asked.records, tell))
+                if server is not None and name == "postgres":
+                    server.sql("VACUUM ANALYZE", place.split("@/")[1].split("?")[0])  # as autovacuum will have done
             folder = next(places)
             folder.mkdir()
             samples[name] = asyncio.run(asking(place, folder, asked.times, tell))
