@@ -5,6 +5,7 @@ from functools import partial
 
 from remuda.app.settings import Settings
 from remuda.core.score import ScoreTargets, performance_score
+from remuda.dialects.observe.alerts import AlertRoutes
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
 from remuda.insight.log import Log
@@ -22,10 +23,10 @@ def ledger_of(settings: Settings) -> Ledger:
 class Insights:
     """What answers questions about the past."""
 
-    def __init__(self, store: Store) -> None:
-        self.parts: Sequence[Part] = (LogRoutes(Log(store)),)
+    def __init__(self, store: Store, alerts: AlertRoutes) -> None:
+        self.parts: Sequence[Part] = (alerts, LogRoutes(Log(store)))
 
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (LogRoutes(),)
+    return (AlertRoutes(), LogRoutes())

@@ -10,9 +10,10 @@ from ipaddress import ip_network
 from typing import Any
 
 from remuda import __version__
+from remuda.app.alerting import Alerting
 from remuda.app.asgi import Parts, build_app
 from remuda.app.credentials import Credentials
-from remuda.app.durable import Durable
+from remuda.app.durable import Durable, worker_name
 from remuda.app.exits import CommandError, Exit
 from remuda.app.insights import Insights, ledger_of
 from remuda.app.keeping import Keeping
@@ -151,13 +152,14 @@ class Remuda:
         self._loads = LoadTimes()
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
+        self.alerting = Alerting(settings.alerts, store, clock, self.fleet, worker_name())
         way = self._way()
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
             settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
         )
-        self.insights = Insights(store)
+        self.insights = Insights(store, self.alerting.routes)
         attach_readings(
             self.metrics,
             self.fleet,
@@ -219,6 +221,7 @@ class Remuda:
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
         self.durable.start()
+        self.alerting.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
@@ -238,6 +241,7 @@ class Remuda:
 
     async def _close(self) -> None:
         await self.durable.close()
+        await self.alerting.close()
         await self.gateway.close()
         await self.tasks.close()
         if self._is_shared:
@@ -256,7 +260,8 @@ class Remuda:
 
     async def _renew(self) -> int:
         """Take in what another process changed in the store: keys, users, nodes, policies."""
-        return min(await self.credentials.renew(), await self.nodes.renew(), await self.strategy.renew())
+        parts = (self.credentials, self.nodes, self.strategy, self.alerting)
+        return min([await part.renew() for part in parts])
 
     def _reconfigure(self, settings: Settings) -> None:
         """Take in what a changed settings file says of servers elsewhere, and of what names stand for."""
@@ -281,7 +286,7 @@ class Remuda:
             continuations=self._continuations,
             metrics=self.metrics,
             journal=self.journal,
-            sinks=[*sinks, self.choosing.learn],
+            sinks=[*sinks, self.choosing.learn, self.alerting.watch.take],
         )
 
     def _lane(self) -> Lane:
