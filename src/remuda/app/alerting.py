@@ -1,6 +1,6 @@
 """Alerts, put together: what watches, what answers questions about it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from remuda.app.settings import AlertSettings
 from remuda.core.clock import Clock
@@ -32,14 +32,23 @@ class DownTimes:
 class Alerting:
     """What tells somebody that something is amiss."""
 
-    def __init__(self, settings: AlertSettings, store: Store, clock: Clock, fleet: Fleet, name: str) -> None:
-        """`name` is never used again by another gateway."""
+    def __init__(
+        self,
+        settings: AlertSettings,
+        store: Store,
+        clock: Clock,
+        fleet: Fleet,
+        name: str,
+        budgets: Callable[[], Mapping[str, float]],
+    ) -> None:
+        """`name` is never used again by another gateway; `budgets`: per cent that is used of each."""
         down_times = DownTimes(clock)
         self.watch = AlertWatch(
             store,
             clock,
             name,
             down_s=lambda: down_times.read(fleet.replicas()),
+            budgets=budgets,
             retention_s=settings.retention_days * DAY_S,
         )
         self._alerts = Alerts(store, self.watch, clock)

@@ -3,30 +3,36 @@
 from collections.abc import Sequence
 from functools import partial
 
+from remuda.app import costs
+from remuda.app.costs import Costs
 from remuda.app.settings import Settings
+from remuda.app.settings.insight import zone_of
+from remuda.core.clock import Clock
 from remuda.core.score import ScoreTargets, performance_score
 from remuda.dialects.observe.alerts import AlertRoutes
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
 from remuda.insight.log import Log
+from remuda.store.budget_usage import Accrual
 from remuda.store.database import Store
 from remuda.store.ledger import Ledger
 
 
-def ledger_of(settings: Settings) -> Ledger:
+def ledger_of(settings: Settings, clock: Clock) -> Ledger:
     """What whoever adds to the journal keeps together with it."""
     insight = settings.insight
     targets = ScoreTargets(insight.score_latency_ms, insight.score_tokens_per_second)
-    return Ledger(score=partial(performance_score, targets=targets))
+    accrual = Accrual(zone_of(insight.time_zone), clock.wall)
+    return Ledger(score=partial(performance_score, targets=targets), hooks=(accrual,))
 
 
 class Insights:
     """What answers questions about the past."""
 
-    def __init__(self, store: Store, alerts: AlertRoutes) -> None:
-        self.parts: Sequence[Part] = (alerts, LogRoutes(Log(store)))
+    def __init__(self, store: Store, alerts: AlertRoutes, costs: Costs) -> None:
+        self.parts: Sequence[Part] = (alerts, *costs.parts, LogRoutes(Log(store)))
 
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (AlertRoutes(), LogRoutes())
+    return (AlertRoutes(), *costs.bare_parts(), LogRoutes())

@@ -61,6 +61,8 @@ class RequestRecord(NamedTuple):
     """What it cost at the prices of its time, in 10^-9 of the currency's unit."""
     energy_j: float | None = None
     """Joules it took by its share of the machine; None where no meter tells."""
+    decisions: str | None = None
+    """Why each attempt went where it went (JSON); none where there was nobody else to go to."""
     prompt_text: str | None = None
     """What was asked, its last `journal.content_max_chars` characters; none where content is not kept."""
     answer_text: str | None = None
@@ -68,5 +70,44 @@ class RequestRecord(NamedTuple):
     parameters: str | None = None
     """How it was asked, without what was asked (JSON: the body's fields but the messages); none where content is not
     kept."""
-    decisions: str | None = None
-    """Why each attempt went where it went (JSON); none where there was nobody else to go to."""
+
+
+def bare_record(
+    id_: str,
+    *,
+    dialect: str,
+    model: str,
+    key_id: str,
+    user_id: str,
+    status: int,
+    fault: str,
+    attempts: int,
+    started_at: float,
+    duration_s: float = 0.0,
+    completion_tokens: int = 0,
+) -> RequestRecord:
+    """A record by one who did not see the request's way itself: what else there is to know, is not known."""
+    return RequestRecord(
+        id=id_,
+        started_at=started_at,
+        dialect=dialect,
+        operation="",
+        model=model,
+        replica="",
+        key_id=key_id,
+        status=status,
+        fault=fault,
+        is_streamed=False,
+        attempts=attempts,
+        queue_wait_s=0.0,
+        ttft_s=None,
+        duration_s=duration_s,
+        prompt_tokens=0,
+        completion_tokens=completion_tokens,
+        cached_tokens=0,
+        tokens_estimated=True,
+        bytes_in=0,
+        bytes_out=0,
+        finish_reason="",
+        user_id=user_id,
+    )

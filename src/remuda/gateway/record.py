@@ -4,13 +4,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from remuda.core.ask import Ask
-from remuda.core.decision import Decision, rendered
+from remuda.core.decision import rendered
 from remuda.core.record import RequestRecord
 from remuda.gateway.exchange import Exchange
 from remuda.wire.texts import prompt_text
 
 Sink = Callable[[Sequence[RequestRecord]], None]
 """Takes finished records: the journal, the metrics. Synchronous, quick, never raises, keeps its hands off the list."""
+
+Reckon = Callable[[Exchange, float], tuple[int, float | None]]
+"""Takes a request that is over and how long it took (seconds); what it cost, in 10^-9 of the currency's unit, and its
+energy in joules, None where nothing measures it."""
+UNRECKONED: Final = (0, None)
 
 BATCH: Final = 64
 """Records that are handed on together; fewer, when the gateway's sweep comes by: four times a second."""
@@ -45,8 +50,6 @@ class Recorder:
     ) -> None:
         self._sinks = tuple(sinks)
         self._batch: list[RequestRecord] = []
-        self._decided: list[tuple[int, tuple[Decision, ...]]] = []
-        """The decisions of those records in the batch that have any, by their place in it."""
         self._tell = tell
         """Is told at once: of requests that failed by our side's doing (500 and above), or of all."""
         self._tells_from = 0 if tells_all else 500
@@ -55,6 +58,8 @@ class Recorder:
         """How much of prompt and answer is kept: 0 nothing, None all."""
         self.keeps_content = content_chars != 0
         """Whether prompt and answer text go into records."""
+        self.reckon: Reckon | None = None
+        """None while nothing costs anything."""
 
     def capture_prompt(self, exchange: Exchange, ask: Ask) -> None:
         """Keep what the request asks, within the bound: the end of it, where the newest message stands."""
@@ -65,7 +70,7 @@ class Recorder:
 
     def close(self, exchange: Exchange) -> None:
         """The request is over: make its record and hand it on."""
-        self.hand_on(self.record_of(exchange), exchange.decisions)
+        self.hand_on(self.record_of(exchange))
 
     def record_of(self, exchange: Exchange) -> RequestRecord:
         """What is kept of a request that is over."""
@@ -75,6 +80,9 @@ class Recorder:
         usage = exchange.usage
         text = exchange.text
         user_id, temperature, max_tokens = exchange.told
+        decisions = exchange.decisions
+        duration_s = self._monotonic() - started
+        cost_nano, energy_j = UNRECKONED if self.reckon is None else self.reckon(exchange, duration_s)
         # The named tuple's own constructor takes as long as all of this.
         return _new_record(
             RequestRecord,
@@ -92,7 +100,7 @@ class Recorder:
                 exchange.attempts,
                 exchange.queue_wait_s,
                 first - started if first is not None else None,
-                self._monotonic() - started,
+                duration_s,
                 usage.prompt_tokens,
                 usage.completion_tokens,
                 usage.cached_tokens,
@@ -104,22 +112,20 @@ class Recorder:
                 temperature,
                 max_tokens,
                 False,
-                0,
-                None,
+                cost_nano,
+                energy_j,
+                rendered(decisions) if decisions else None,
                 exchange.prompt_text,
                 "".join(text)[: self._content_chars] if text is not None else None,
-                None,
                 None,
             ),
         )
 
-    def hand_on(self, record: RequestRecord, decisions: tuple[Decision, ...] = ()) -> None:
-        """To the sinks, soon, and then with the decisions in words."""
+    def hand_on(self, record: RequestRecord) -> None:
+        """To the sinks, soon."""
         if record.status >= self._tells_from:
             self._tell(record)
         batch = self._batch
-        if decisions:
-            self._decided.append((len(batch), decisions))
         batch.append(record)
         if len(batch) >= BATCH or record.answer_text is not None:  # captured text may be megabytes
             self.flush()
@@ -127,10 +133,6 @@ class Recorder:
     def flush(self) -> None:
         """Hand on what has been recorded so far."""
         batch, self._batch = self._batch, []
-        if self._decided:
-            for place, decisions in self._decided:
-                batch[place] = batch[place]._replace(decisions=rendered(decisions))
-            self._decided = []
         if batch:
             for sink in self._sinks:
                 sink(batch)

@@ -29,11 +29,8 @@ HOLD_S: Final = 10.0
 """How often it is said that open events are held, and looked which there are."""
 HELD_S: Final = 3 * HOLD_S
 PRUNE_S: Final = 3600.0
-MAX_SUBJECTS: Final = 1000
-"""Budgets whose use is known at once."""
-
 GONE_S: Final = 60.0
-"""From so long after its start on, a replica that nobody has heard of is none that is down."""
+"""From so long after its start on, a budget or replica that nobody has heard of is gone, and its event over."""
 
 Key = tuple[int, str]
 """A rule's id, and the subject of an event."""
@@ -53,17 +50,20 @@ class AlertWatch:
         holder: str,
         *,
         down_s: Callable[[], Mapping[str, float]] = dict,
+        budgets: Callable[[], Mapping[str, float]] = dict,
         tell: Callable[[AlertRule, float], OnEvent] = _tells_nobody,
         on_event: Callable[[AlertEvent], None] = lambda event: None,
         retention_s: float = 0.0,
     ) -> None:
         """`holder` is never used again by another. `down_s`: for how long each replica has been down (0: it is up).
-        `tell`: what keeps, in the transaction of an event at some moment, that somebody is to be told. `on_event`
-        takes events when they are kept. `retention_s`: how long they are after their end; 0: for ever."""
+        `budgets`: per cent that is used of each. `tell`: what keeps, in the transaction of an event at some moment,
+        that somebody is to be told. `on_event` takes events when they are kept. `retention_s`: how long they are after
+        their end; 0: for ever."""
         self._store = store
         self._clock = clock
         self._holder = holder
         self._down_s = down_s
+        self._budgets = budgets
         self._tell = tell
         self._on_event = on_event
         self._retention_s = retention_s
@@ -71,7 +71,6 @@ class AlertWatch:
         self._since = clock.monotonic()
         self._looked_at = float("-inf")
         self._buffer: list[RequestRecord] = []
-        self._budgets: dict[str, float] = {}
         self._rules: dict[int, AlertRule] = {}
         self._judges: dict[int, Judge | None] = {}
         self._open: dict[Key, AlertEvent] = {}
@@ -103,11 +102,6 @@ class AlertWatch:
             else record._replace(prompt_text=None, answer_text=None, parameters=None)
             for record in records
         ]
-
-    def budget_used(self, name: str, percent: float) -> None:
-        """So much of a budget is used. Told again whenever that changes: also when it begins anew, or is gone (0)."""
-        if name in self._budgets or len(self._budgets) < MAX_SUBJECTS:
-            self._budgets[name] = percent
 
     def use(self, rules: Iterable[AlertRule]) -> None:
         """Judge by these rules from now on. What was gathered for one whose condition is as it was goes on."""
@@ -166,25 +160,24 @@ class AlertWatch:
 
     def _verdicts(self, now: float) -> dict[Key, Verdict]:
         found: dict[Key, Verdict] = {}
-        down_s = self._down_s()
+        down_s, budgets = self._down_s(), self._budgets()
         for id_, judge in self._judges.items():
             if judge is not None:
                 found[id_, ""] = judge.verdict(now)
                 continue
             rule = self._rules[id_]
-            for subject, value in self._subjects(rule, down_s, now).items():
+            values = self._of_subjects(rule, budgets if rule.metric is AlertMetric.BUDGET else down_s, now)
+            for subject, value in values.items():
                 found[id_, subject] = verdict = Verdict()
                 verdict.add(rule, [value])
         return found
 
-    def _subjects(self, rule: AlertRule, down_s: Mapping[str, float], now: float) -> Mapping[str, float]:
-        if rule.metric is AlertMetric.BUDGET:
-            return self._budgets
-        known = {rule.replica: down_s[rule.replica]} if rule.replica in down_s else {} if rule.replica else down_s
-        if now - self._since < GONE_S:
-            return known
-        gone = {subject: 0.0 for id_, subject in self._open if id_ == rule.id and subject not in known}
-        return {**known, **gone}
+    def _of_subjects(self, rule: AlertRule, values: Mapping[str, float], now: float) -> Mapping[str, float]:
+        """The value of each subject that the rule is about; of one that is gone, 0."""
+        known = {subject: value for subject, value in values.items() if rule.replica in ("", subject)}
+        if now - self._since >= GONE_S:
+            known |= {subject: 0.0 for id_, subject in self._open if id_ == rule.id and subject not in known}
+        return known
 
     async def _settle(self, key: Key, verdict: Verdict) -> None:
         rule = self._rules[key[0]]

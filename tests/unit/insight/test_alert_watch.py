@@ -180,14 +180,13 @@ async def test_what_is_gathered_outlives_a_change_that_is_no_other_condition(sto
 
 
 async def test_budgets(store: Store):
-    watch = watch_on(store, a_rule(metric=AlertMetric.BUDGET, threshold=70.0))
-    watch.budget_used("monthly", 69.0)
-    watch.budget_used("daily", 91.0)
+    used = {"monthly": 69.0, "daily": 91.0}
+    watch = watch_on(store, a_rule(metric=AlertMetric.BUDGET, threshold=70.0), budgets=lambda: used)
     await watch.judge()
     assert [(event.subject, event.message) for event in await open_events(store)] == [
         ("daily", "High Latency Alert: budget (91.0) gt 70.0 [daily]")
     ]
-    watch.budget_used("daily", 0.0)
+    used["daily"] = 0.0
     await watch.judge()
     assert await open_events(store) == []
 

@@ -11,7 +11,6 @@ from fastapi import Request, Response
 from remuda.core.alert import AlertRule
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import InvalidRequest, Taken, Unavailable, UnknownEntry
-from remuda.dialects.kit.access import Rule
 from remuda.dialects.kit.bodies import decoded
 from remuda.dialects.observe.alert_schemas import (
     AlertEventShown,
@@ -29,12 +28,13 @@ from remuda.dialects.observe.parts import Add, answered, id_in, number_in, sees_
 from remuda.insight.alerts import Alerts
 from remuda.store.alert_rules import TooManyRules
 
-RULES: Final[tuple[Rule, ...]] = ()
+PATH: Final = "/api/alerts"
 SCHEMAS: Final = (AlertEventShown, AlertMessage, AlertMute, AlertRuleCreated, AlertRuleShown, AlertRuleWrite)
 EVENTS: Final = 50
 MAX_EVENTS: Final = 1000
 MAX_MUTED_S: Final = 366 * 86_400.0
-ONE: Final = "/api/alerts/rules/{rule_id}"
+ALL: Final = f"{PATH}/rules"
+ONE: Final = f"{ALL}/{{rule_id}}"
 
 _RULE: Final = msgspec.json.Decoder(AlertRuleWrite)
 _MUTE: Final = msgspec.json.Decoder(AlertMute)
@@ -51,14 +51,14 @@ class AlertRoutes:
 
     def add_to(self, add: Add) -> None:
         """All of them."""
-        add("GET", "/api/alerts/rules", self._rules, "The rules of alerts", list[AlertRuleShown])
-        add("POST", "/api/alerts/rules", self._create, "Add a rule", AlertRuleCreated, body=AlertRuleWrite)
+        add("GET", ALL, self._rules, "The rules of alerts", list[AlertRuleShown])
+        add("POST", ALL, self._create, "Add a rule", AlertRuleCreated, body=AlertRuleWrite)
         add("GET", ONE, self._rule, "A rule", AlertRuleShown)
         add("PUT", ONE, self._replace, "Put a rule in place of one", AlertRuleShown, body=AlertRuleWrite)
         add("PATCH", ONE, self._change, "Change some of a rule", AlertRuleShown, body=AlertRuleWrite)
         add("DELETE", ONE, self._remove, "Remove a rule; what is open of it is resolved", AlertMessage)
         add("POST", f"{ONE}/mute", self._mute, "Tell nobody of it for a while", AlertRuleShown, body=AlertMute)
-        add("GET", "/api/alerts/events", self._events, "What came of the rules, newest first", list[AlertEventShown])
+        add("GET", f"{PATH}/events", self._events, "What came of the rules, newest first", list[AlertEventShown])
 
     @property
     def _alerts(self) -> Alerts:

@@ -5,13 +5,13 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from remuda.dialects.observe import alerts, logs
+from remuda.dialects.observe import alerts, budgets, logs, prices
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = ("/api/alerts", "/api/logs")
+PATHS: Final = (alerts.PATH, budgets.PATH, prices.PATH, "/api/logs")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*alerts.RULES, *logs.RULES)
-SCHEMAS: Final = (RefusedObservation, *alerts.SCHEMAS, *logs.SCHEMAS)
+RULES: Final = (*logs.RULES,)
+SCHEMAS: Final = (RefusedObservation, *alerts.SCHEMAS, *budgets.SCHEMAS, *logs.SCHEMAS, *prices.SCHEMAS)
 
 
 def router(parts: Sequence[Part]) -> APIRouter:

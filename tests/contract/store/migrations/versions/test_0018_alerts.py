@@ -8,7 +8,7 @@ from remuda.store.versions import HEAD, migrate, version_of
 
 async def test_the_rules_are_made_once(empty_url: str):
     old = store_at(empty_url)
-    await old.write(lambda connection: migrate(connection, "0011"))
+    await old.write(lambda connection: migrate(connection, "0017"))
     await old.close()
     store = await open_store(empty_url)
     assert await store.read(version_of) == HEAD
