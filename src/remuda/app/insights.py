@@ -10,6 +10,7 @@ from remuda.app.settings import Settings
 from remuda.app.settings.insight import zone_of
 from remuda.core.clock import Clock
 from remuda.core.score import ScoreTargets, performance_score
+from remuda.dialects.observe.alerts import AlertRoutes
 from remuda.dialects.observe.comparisons import ComparisonRoutes
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
@@ -35,9 +36,17 @@ class Insights:
     """What answers questions about the past."""
 
     def __init__(
-        self, store: Store, costs: Costs, rollups: Rollups, *, comparisons: Comparisons, suggestions: Suggestions
+        self,
+        store: Store,
+        alerts: AlertRoutes,
+        costs: Costs,
+        rollups: Rollups,
+        *,
+        comparisons: Comparisons,
+        suggestions: Suggestions,
     ) -> None:
         self.parts: Sequence[Part] = (
+            alerts,
             *costs.parts,
             ComparisonRoutes(comparisons),
             LogRoutes(Log(store)),
@@ -48,4 +57,11 @@ class Insights:
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (*costs.bare_parts(), ComparisonRoutes(), LogRoutes(), *rollups.bare_parts(), SuggestionRoutes())
+    return (
+        AlertRoutes(),
+        *costs.bare_parts(),
+        ComparisonRoutes(),
+        LogRoutes(),
+        *rollups.bare_parts(),
+        SuggestionRoutes(),
+    )

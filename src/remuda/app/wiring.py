@@ -10,10 +10,11 @@ from ipaddress import ip_network
 from typing import Any
 
 from remuda import __version__
+from remuda.app.alerting import Alerting
 from remuda.app.asgi import Parts, build_app
 from remuda.app.costs import Costs
 from remuda.app.credentials import Credentials
-from remuda.app.durable import Durable
+from remuda.app.durable import Durable, worker_name
 from remuda.app.exits import CommandError, Exit
 from remuda.app.fanout import running_fanout
 from remuda.app.insights import Insights, ledger_of
@@ -152,6 +153,9 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         self.standing = Standing(settings, store, self.fleet, self.local, fanout, clock)
+        self.alerting = Alerting(
+            settings.alerts, store, clock, self.fleet, worker_name(), lambda: self.costs.budgets.used()
+        )
         way = self._way()
         self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
@@ -173,6 +177,7 @@ class Remuda:
         self.rollups = Rollups(store, settings.insight, clock)
         self.insights = Insights(
             store,
+            self.alerting.routes,
             self.costs,
             self.rollups,
             comparisons=self.durable.comparing.comparisons,
@@ -244,6 +249,7 @@ class Remuda:
         self.durable.start()
         if self.settings.insight.daily_suggestions:
             self.tasks.start(self.suggestions.generate_daily(), "suggestions")
+        self.alerting.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
@@ -263,6 +269,7 @@ class Remuda:
 
     async def _close(self) -> None:
         await self.durable.close()
+        await self.alerting.close()
         await self.gateway.close()
         await self.tasks.close()
         if self._is_shared:
@@ -281,8 +288,8 @@ class Remuda:
 
     async def _renew(self) -> int:
         """Take in what another process changed in the store: keys, users, nodes, policies, prices,
-        budgets."""
-        renewing = (self.credentials, self.nodes, self.strategy, self.costs)
+        budgets, rules of alerts."""
+        renewing = (self.credentials, self.nodes, self.strategy, self.costs, self.alerting)
         return min([await each.renew() for each in renewing])
 
     def _reconfigure(self, settings: Settings) -> None:
@@ -308,7 +315,7 @@ class Remuda:
             continuations=self._continuations,
             metrics=self.metrics,
             journal=self.journal,
-            sinks=[*sinks, self.choosing.learn],
+            sinks=[*sinks, self.choosing.learn, self.alerting.watch.take],
         )
 
     def _lane(self) -> Lane:

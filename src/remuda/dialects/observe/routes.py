@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from remuda.dialects.observe import (
+    alerts,
     analytics,
     analytics_schemas,
     budgets,
@@ -18,6 +19,7 @@ from remuda.dialects.observe import (
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
 PATHS: Final = (
+    alerts.PATH,
     "/api/analytics",
     budgets.PATH,
     comparisons.PATH,
@@ -31,6 +33,7 @@ PATHS: Final = (
 RULES: Final = (*analytics.RULES, *comparisons.RULES, *logs.RULES, *suggestions.RULES)
 SCHEMAS: Final = (
     RefusedObservation,
+    *alerts.SCHEMAS,
     *analytics_schemas.SCHEMAS,
     *budgets.SCHEMAS,
     *comparisons.SCHEMAS,
