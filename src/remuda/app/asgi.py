@@ -33,6 +33,7 @@ from remuda.dialects.nodes import errors as nodes_errors
 from remuda.dialects.nodes import routes as nodes
 from remuda.dialects.nodes.herd import EMPTY, Herd, Pulls, Strategy
 from remuda.dialects.observe import errors as observe_errors
+from remuda.dialects.observe import proxy
 from remuda.dialects.observe import routes as observe
 from remuda.dialects.observe.parts import Part
 from remuda.dialects.ollama import errors as ollama_errors
@@ -216,6 +217,7 @@ def bare_parts(version: str) -> Parts:
             *lane_routes(OpenAIFace()),
             *ollama_face.lane_routes(SystemClock()),
             *anthropic_face.lane_routes(request_ids()),
+            *proxy.lane_routes(OpenAIFace()),
         ],
         cors=Cors(),
         ids=request_ids(),

@@ -40,6 +40,7 @@ from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.anthropic import face as anthropic
 from remuda.dialects.control.health import Vitals
+from remuda.dialects.observe import proxy
 from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
@@ -95,7 +96,12 @@ class Remuda:
         self._started = clock.monotonic()
         self._machine = MachineReader(settings.data_dir, clock.monotonic)
         self._face = OpenAIFace()
-        self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock), *anthropic.lane_routes(ids)]
+        self._lane_routes = [
+            *lane_routes(self._face),
+            *ollama.lane_routes(clock),
+            *anthropic.lane_routes(ids),
+            *proxy.lane_routes(self._face),
+        ]
         self.fleet = Fleet(settings.models.chains, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         sealer = Sealer(settings.data_dir, settings.auth.sealing_secret)

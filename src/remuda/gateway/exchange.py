@@ -13,6 +13,7 @@ from remuda.core.usage import NO_USAGE, Usage
 from remuda.engines.protocol import Outgoing
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.headers import block_of
+from remuda.gateway.transcript import Transcript
 
 STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
@@ -123,7 +124,6 @@ class Exchange:
         "model",
         "outgoing",
         "peer",
-        "prompt_text",
         "queue_wait_s",
         "replica",
         "replica_block",
@@ -135,8 +135,8 @@ class Exchange:
         "started",
         "started_wall",
         "status",
-        "text",
         "told",
+        "transcript",
         "transport",
         "upstream_s",
         "usage",
@@ -216,9 +216,8 @@ class Exchange:
         self.bytes_out = 0
         self.usage: Usage = NO_USAGE
         self.finish_reason = ""
-        self.prompt_text: str | None = None
-        self.text: list[str] | None = None
-        """Pieces of the answer's text, where it is captured."""
+        self.transcript: Transcript | None = None
+        """What is said, where that is kept."""
 
     @property
     def has_begun(self) -> bool:

@@ -90,8 +90,8 @@ def send_whole(
         if not facts.is_json:
             raise no_answer()
         exchange.usage, exchange.finish_reason = facts.usage, facts.finish_reason
-        if exchange.text is not None:
-            exchange.text.append(answer_text(body))
+        if exchange.transcript is not None:
+            exchange.transcript.append(answer_text(body))
     exchange.status = answer.status
     exchange.first_content_at = now
     exchange.answer(answer.status, headers + overhead(exchange, now), said)
@@ -102,8 +102,8 @@ def _note_native(body: bytes, exchange: Exchange) -> None:
     if facts is UNKNOWN_LINE and not body.lstrip().startswith(b"{"):
         raise no_answer()
     exchange.usage, exchange.finish_reason = facts.usage or NO_USAGE, facts.finish_reason
-    if exchange.text is not None:
-        exchange.text.append(facts.text)
+    if exchange.transcript is not None:
+        exchange.transcript.append(facts.text)
 
 
 def head_of(words: AnswerTranslator, exchange: Exchange) -> bytes:
@@ -292,8 +292,8 @@ class Folding(_Waiting):
         said, head = (body, JSON) if words is None else (words.whole(body), head_of(words, exchange))
         exchange.status = 200
         exchange.usage, exchange.finish_reason = usage, finish_reason
-        if exchange.text is not None:
-            exchange.text.append(answer_text(body))
+        if exchange.transcript is not None:
+            exchange.transcript.append(answer_text(body))
         exchange.answer(200, head + overhead(exchange, self._monotonic()), said)
 
 
@@ -328,9 +328,9 @@ class Splice(_Passing):
         self._scan: StreamScan | LineScan
         self._is_native = outgoing is not None and outgoing.is_native
         if self._is_native and not answer.is_event_stream:
-            self._scan = LineScan(exchange.text)
+            self._scan = LineScan(exchange.transcript)
         else:
-            self._scan = StreamScan(ask, drops_progress=drops_progress, text=exchange.text)
+            self._scan = StreamScan(ask, drops_progress=drops_progress, transcript=exchange.transcript)
         self._is_chunked = False
         self._awaits_content = True
         self._bytes_out = 0

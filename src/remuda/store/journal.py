@@ -110,8 +110,11 @@ class Journal:
         return self._spool.size_bytes
 
     def extend(self, records: Sequence[RequestRecord]) -> None:
-        """As `append` for each of several records, none of which carries text."""
-        if len(self._buffer) + len(records) <= self._max_buffered:
+        """As `append` for each of several records, of which only the last may carry text."""
+        if (
+            not (records and records[-1][_PROMPT] is not None)
+            and len(self._buffer) + len(records) <= self._max_buffered
+        ):
             self._buffer += records
         else:
             for record in records:

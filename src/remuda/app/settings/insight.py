@@ -1,18 +1,26 @@
 """What is kept of requests, and what is made of it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from remuda.app.settings.kinds import Number, Size, Whole
+from remuda.app.settings.kinds import Number, Size, Whole, Word
 from remuda.app.settings.section import MIB, Count, CountOrNone, Section
+
+Kept = Literal["off", "cut", "full"]
+"""How much of texts is kept."""
 
 
 class JournalSettings(Section):
     """What is kept of each request."""
 
-    content: Literal["off", "cut", "full"] = "off"
-    """Text of prompts and answers: `off` keeps none, `cut` its beginning, `full` all."""
+    content: Kept = "off"
+    """Text of prompts and answers: `off` keeps none, `cut` the end of prompts and the beginning of answers, `full` up to a million characters of each."""  # noqa: E501
+    proxy_content: Kept = "cut"
+    """The same for what comes by `/proxy/v1/chat/completions`."""
+    content_by_key: Mapping[Word, Kept] = Field(default_factory=dict)
+    """The same for what single keys ask, by their ids (`remuda keys list`) or `user:NAME`: in place of both, be that more or less."""  # noqa: E501
     content_max_chars: CountOrNone = 2000
     """How much of each text `cut` keeps."""
     retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 90

@@ -7,6 +7,7 @@ from fastapi import Request, Response
 
 from remuda.core.faults import Unavailable, UnknownEntry
 from remuda.core.moments import iso_time
+from remuda.core.record import RequestRecord
 from remuda.core.score import tokens_per_second
 from remuda.dialects.kit.access import Rule
 from remuda.dialects.observe.parts import Add, answered, id_in, sees_all
@@ -86,8 +87,17 @@ def entry_shown(entry: JournalEntry) -> LogEntry:
         is_streaming=record.is_streamed,
         temperature=record.temperature,
         max_tokens=record.max_tokens,
-        request_metadata={},
+        request_metadata=metadata_of(record),
         input_text=record.prompt_text,
         output_text=record.answer_text,
         error_message=record.fault or None,
     )
+
+
+def metadata_of(record: RequestRecord) -> dict[str, Any]:
+    """How it was asked: what was kept of the request's fields; else those that the journal knows of any."""
+    if record.parameters is not None:
+        fields: dict[str, Any] = msgspec.json.decode(record.parameters)
+        return fields
+    known = {"temperature": record.temperature, "max_tokens": record.max_tokens}
+    return {name: value for name, value in known.items() if value is not None}

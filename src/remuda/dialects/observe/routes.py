@@ -5,18 +5,20 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from remuda.dialects.observe import logs
+from remuda.dialects.kit.lane_routes import add_lane_route
+from remuda.dialects.observe import logs, proxy
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = ("/api/logs",)
+PATHS: Final = ("/api/logs", "/proxy")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*logs.RULES,)
-SCHEMAS: Final = (RefusedObservation, *logs.SCHEMAS)
+RULES: Final = (*logs.RULES, *proxy.RULES)
+SCHEMAS: Final = (RefusedObservation, *logs.SCHEMAS, *proxy.SCHEMAS)
 
 
 def router(parts: Sequence[Part]) -> APIRouter:
-    """The routes of all parts."""
+    """The routes of all parts, and the lane's as ASGI sees it."""
     routes = APIRouter(tags=[NAME], default_response_class=Response)
+    add_lane_route(routes, proxy.PATH, proxy.DESCRIBED)
     for part in parts:
         part.add_to(adder(routes))
     return routes

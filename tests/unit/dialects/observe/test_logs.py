@@ -2,7 +2,7 @@
 
 import msgspec
 
-from remuda.dialects.observe.logs import entry_shown
+from remuda.dialects.observe.logs import entry_shown, metadata_of
 from remuda.store.journal_reading import JournalEntry
 from tests.contract.store.samples import a_record
 
@@ -36,8 +36,13 @@ def test_the_documents_own_example():
         "is_streaming": False,
         "temperature": 0.7,
         "max_tokens": 100,
-        "request_metadata": {},
+        "request_metadata": {"temperature": 0.7, "max_tokens": 100},
         "input_text": "Hello, how are you?",
         "output_text": "I'm doing well, thank you for asking!",
         "error_message": None,
     }
+
+
+def test_what_was_kept_of_the_requests_fields_tells_more():
+    assert metadata_of(a_record(parameters='{"seed":7}', temperature=0.5)) == {"seed": 7}
+    assert metadata_of(a_record()) == {}
