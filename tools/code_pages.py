@@ -69,9 +69,8 @@ The text of prompts and answers is kept only where `journal.content` says so
 JOURNAL_DECISIONS = """
 ## Decisions
 
-Why each attempt of a request went where it went. `remuda explain REQUEST-ID` says it in words; in the store it stands
-in a table of its own (`journal_decisions`), as JSON: a list with an object for each decision, without the fields that
-have nothing to say. It goes when its record goes.
+Why each attempt of a request went where it went. `remuda explain REQUEST-ID` says it in words; in the record it
+stands as JSON: a list with an object for each decision, without the fields that have nothing to say.
 
 Nothing is kept where only one replica could take a request at its first attempt and the name it asked for does not
 stand for several models: then `replica` says it all. Of a request that was tried again or continued each attempt is

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from remuda.core.decision import Decision, decisions_in
-from remuda.store.journal_reading import decided_entries
+from remuda.store.journal_reading import JournalFilter, journal_page
 from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
@@ -29,7 +29,7 @@ async def ask(gateway: RunningGateway, request_id: str, model: str = "fake", **m
 async def decided(gateway: RunningGateway, request_id: str) -> list[Decision]:
     """What the journal says of that request."""
     await gateway.records()  # all that is over is in it now
-    [entry] = await decided_entries(gateway.remuda.store, request_id)
+    [entry] = (await journal_page(gateway.remuda.store, JournalFilter(request_id=request_id))).entries
     return decisions_in(entry.record.decisions)
 
 

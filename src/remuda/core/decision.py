@@ -21,6 +21,7 @@ SESSION: Final = "session"
 COUNTING: Final = "counting"
 """It can count tokens; no slot is taken for that."""
 
+_encode: Final = msgspec.json.Encoder().encode
 _WORDS: Final = {
     ONLY: "as the only one",
     IDLE: "as it was idle",
@@ -70,8 +71,11 @@ def rendered(decisions: Sequence[Decision]) -> str | None:
     """The decisions as JSON of at most `MAX_BYTES`; None where even the last one is longer than that, or has in it what
     is no text (half a surrogate pair in a name)."""
     try:
-        for kept, told in ((MAX_KEPT, MAX_TOLD), (MAX_KEPT, 4), (4, 1), (1, 0)):
-            text = msgspec.json.encode([_shortened(decision, told) for decision in decisions[-kept:]])
+        text = _encode(decisions)
+        if len(text) <= MAX_BYTES:  # nearly all
+            return text.decode()
+        for kept, told in ((MAX_KEPT, 4), (4, 1), (1, 0)):
+            text = _encode([_shortened(decision, told) for decision in decisions[-kept:]])
             if len(text) <= MAX_BYTES:
                 return text.decode()
     except UnicodeEncodeError:

@@ -61,6 +61,8 @@ class RequestRecord(NamedTuple):
     """What it cost at the prices of its time, in 10^-9 of the currency's unit."""
     energy_j: float | None = None
     """Joules it took by its share of the machine; None where no meter tells."""
+    decisions: str | None = None
+    """Why each attempt went where it went (JSON); none where there was nobody else to go to."""
     prompt_text: str | None = None
     """What was asked, its last `journal.content_max_chars` characters; none where content is not kept."""
     answer_text: str | None = None
@@ -68,5 +70,3 @@ class RequestRecord(NamedTuple):
     parameters: str | None = None
     """How it was asked, without what was asked (JSON: the body's fields but the messages); none where content is not
     kept."""
-    decisions: str | None = None
-    """Why each attempt went where it went (JSON); none where there was nobody else to go to."""

@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from remuda.core.clock import Clock
-from remuda.core.decision import rendered
 from remuda.core.faults import ClientGone, Fault, InvalidCredential, ShuttingDown, UpstreamFailed
 from remuda.core.keys import Caller, KeyRing, Scope
 from remuda.core.priority import Priority
@@ -74,8 +73,6 @@ class InsideRecorder(Recorder):
     def close(self, exchange: Exchange) -> None:
         """The ask is over: make its record and hand it on."""
         record = self.record_of(exchange)
-        if exchange.decisions:
-            record = record._replace(decisions=rendered(exchange.decisions))
         self.hand_on(record)
         connection = exchange.connection
         if isinstance(connection, Asked):

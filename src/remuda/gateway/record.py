@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from remuda.core.ask import Ask
-from remuda.core.decision import Decision, rendered
+from remuda.core.decision import rendered
 from remuda.core.record import RequestRecord
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.transcript import NO_CAPTURE, Capture, Transcript
@@ -46,8 +46,6 @@ class Recorder:
     ) -> None:
         self._sinks = tuple(sinks)
         self._batch: list[RequestRecord] = []
-        self._decided: list[tuple[int, tuple[Decision, ...]]] = []
-        """The decisions of those records in the batch that have any, by their place in it."""
         self._tell = tell
         """Is told at once: of requests that failed by our side's doing (500 and above), or of all."""
         self._tells_from = 0 if tells_all else 500
@@ -66,7 +64,7 @@ class Recorder:
 
     def close(self, exchange: Exchange) -> None:
         """The request is over: make its record and hand it on."""
-        self.hand_on(self.record_of(exchange), exchange.decisions)
+        self.hand_on(self.record_of(exchange))
 
     def record_of(self, exchange: Exchange) -> RequestRecord:
         """What is kept of a request that is over."""
@@ -76,6 +74,7 @@ class Recorder:
         usage = exchange.usage
         transcript = exchange.transcript
         user_id, temperature, max_tokens = exchange.told
+        decisions = exchange.decisions
         # The named tuple's own constructor takes as long as all of this.
         return _new_record(
             RequestRecord,
@@ -107,20 +106,18 @@ class Recorder:
                 False,
                 0,
                 None,
+                rendered(decisions) if decisions else None,
                 None if transcript is None else transcript.prompt_text,
                 None if transcript is None else transcript.answer_text,
                 None if transcript is None else transcript.parameters,
-                None,
             ),
         )
 
-    def hand_on(self, record: RequestRecord, decisions: tuple[Decision, ...] = ()) -> None:
-        """To the sinks, soon, and then with the decisions in words."""
+    def hand_on(self, record: RequestRecord) -> None:
+        """To the sinks, soon."""
         if record.status >= self._tells_from:
             self._tell(record)
         batch = self._batch
-        if decisions:
-            self._decided.append((len(batch), decisions))
         batch.append(record)
         if len(batch) >= BATCH or record.answer_text is not None:  # captured text may be megabytes
             self.flush()
@@ -128,10 +125,6 @@ class Recorder:
     def flush(self) -> None:
         """Hand on what has been recorded so far."""
         batch, self._batch = self._batch, []
-        if self._decided:
-            for place, decisions in self._decided:
-                batch[place] = batch[place]._replace(decisions=rendered(decisions))
-            self._decided = []
         if batch:
             for sink in self._sinks:
                 sink(batch)

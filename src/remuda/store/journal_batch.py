@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from remuda.core.record import RequestRecord
-from remuda.store.database import Store, insert_rows
+from remuda.store.database import ROWS_PER_INSERT, Store, insert_columns, insert_rows
 from remuda.store.keys import write_last_used
 from remuda.store.ledger import Ledger
-from remuda.store.schema import counters, journal, journal_content, journal_decisions, journal_writers
+from remuda.store.schema import counters, journal, journal_content, journal_writers
 
 MAX_COUNT = 2**31 - 1
 MAX_SIZE = 2**63 - 1
@@ -20,6 +20,7 @@ MAX_SIZE = 2**63 - 1
 _COUNTS = frozenset({"status", "attempts"})
 _CONTENT_FROM = RequestRecord._fields.index("prompt_text")
 """The fields before this one are the journal's columns; what comes from here on stands in tables of its own."""
+_STARTED_AT, _KEY_ID = map(RequestRecord._fields.index, ("started_at", "key_id"))
 
 # Built once: a batch is written four times a second, and building a statement costs as much as a small one's work.
 _LAST_ID = select(counters.c.value).where(counters.c.name == "journal").with_for_update()
@@ -102,34 +103,42 @@ def _write(connection: Connection, batches: Sequence[Batch], now: float, ledger:
 def _insert_records(
     connection: Connection, records: Sequence[RequestRecord], ledger: Ledger, *, first_id: int
 ) -> dict[str, float]:
-    """Add the records and what content and decisions they carry; return the latest start of a request per key id."""
+    """Add the records and what content they carry; return the latest start of a request per key id."""
     used: dict[str, float] = {}
-    content: list[tuple[int, float, str | None, str | None, str | None]] = []
-    decided: list[tuple[int, str]] = []
+    content: list[tuple[Any, ...]] = []
     scores: list[float] = []
 
-    def rows() -> Iterator[Sequence[Any]]:
-        # All that a record is wanted for happens here: a batch is larger than the processor's caches, and each further
-        # time it is gone through its values come from far away.
-        for id_, record in enumerate(records, first_id):
-            key_id, started_at = record.key_id, record.started_at
-            if key_id and used.get(key_id, -math.inf) < started_at:
-                used[key_id] = started_at
-            if record.prompt_text is not None or record.answer_text is not None:
-                content.append((id_, started_at, record.prompt_text, record.answer_text, record.parameters))
-            if record.decisions is not None:
-                decided.append((id_, record.decisions))
-            scores.append(ledger.score(record))
-            yield (id_, *record[:_CONTENT_FROM], scores[-1])
+    def chunks() -> Iterator[Sequence[Sequence[Any]]]:
+        # All that a record is wanted for happens here, some hundreds at a time: a batch is larger than the processor's
+        # caches, and each further time it is gone through its values come from far away.
+        for start in range(0, len(records), ROWS_PER_INSERT):
+            part = records[start : start + ROWS_PER_INSERT]
+            ids = range(first_id + start, first_id + start + len(part))
+            columns = list(zip(*part, strict=True))
+            scored = list(map(ledger.score, part))
+            scores.extend(scored)
+            _note_used(used, columns[_KEY_ID], columns[_STARTED_AT])
+            texts = columns[_CONTENT_FROM:]
+            if any(text.count(None) < len(part) for text in texts[:2]):
+                rows = zip(ids, columns[_STARTED_AT], *texts, strict=True)
+                content.extend(row for row in rows if row[2] is not None or row[3] is not None)
+            yield (ids, *columns[:_CONTENT_FROM], scored)
 
-    insert_rows(connection, journal, rows())
+    insert_columns(connection, journal, chunks())
     if content:
         insert_rows(connection, journal_content, content)
-    if decided:
-        insert_rows(connection, journal_decisions, decided)
     for hook in ledger.hooks:
         hook(connection, records, scores, first_id)
     return used
+
+
+def _note_used(used: dict[str, float], key_ids: Sequence[str], moments: Sequence[float]) -> None:
+    """Raise the latest moment of each key."""
+    if len(set(key_ids)) == 1:
+        key_ids, moments = key_ids[:1], (max(moments),)
+    for key_id, moment in zip(key_ids, moments, strict=True):
+        if key_id and used.get(key_id, -math.inf) < moment:
+            used[key_id] = moment
 
 
 def cleaned_text(text: str) -> str:

@@ -7,7 +7,7 @@ from sqlalchemy import Column, ColumnElement, Select, Table, delete, func, selec
 
 from remuda.core.record import RequestRecord
 from remuda.store.database import Store
-from remuda.store.schema import journal, journal_content, journal_decisions, journal_writers
+from remuda.store.schema import journal, journal_content, journal_writers
 
 MAX_PAGE = 1000
 PRUNE_STEP = 5000
@@ -17,7 +17,7 @@ WRITER_MEMORY_S = 90 * 86_400.0
 
 _FIELDS = [column for column in journal.columns if column.name not in ("id", "score")]
 _ELSEWHERE = (None,) * (len(RequestRecord._fields) - len(_FIELDS))
-"""Stands for what is not in the journal's own table: prompt, answer, parameters, decisions."""
+"""Stands for what is not in the journal's own table: prompt, answer, parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class JournalFilter:
     status_class: int | None = None
     """First digit of the status: 2 for 200 to 299."""
     request_id: str | None = None
+    """There is no index for it, which every request would have to pay for: all of a large journal is gone through."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter as conditions on the journal."""
@@ -75,8 +76,7 @@ class JournalPage:
 async def journal_page(
     store: Store, wanted: JournalFilter, *, before_id: int | None = None, limit: int = 50
 ) -> JournalPage:
-    """At most `limit` (and at most 1,000) entries that `wanted` lets through, newest first, without their text
-    and decisions.
+    """At most `limit` (and at most 1,000) entries that `wanted` lets through, newest first, without their text.
 
     Pages are stable while records are added: a cursor is an id, and new ones come before the first page.
     """
@@ -95,8 +95,8 @@ async def journal_page(
 
 
 async def journal_entry(store: Store, entry_id: int) -> JournalEntry | None:
-    """One entry with the text that was captured, and its decisions; None where there is none of that id."""
-    content, decided = journal_content.c, journal_decisions.c
+    """One entry with the text that was captured; None where there is none of that id."""
+    content = journal_content.c
     query = (
         select(
             journal.c.id,
@@ -105,36 +105,12 @@ async def journal_entry(store: Store, entry_id: int) -> JournalEntry | None:
             content.prompt_text,
             content.answer_text,
             content.parameters,
-            decided.decisions,
         )
-        .select_from(
-            journal.outerjoin(journal_content, content.journal_id == journal.c.id).outerjoin(
-                journal_decisions, decided.journal_id == journal.c.id
-            )
-        )
+        .outerjoin_from(journal, journal_content, content.journal_id == journal.c.id)
         .where(journal.c.id == entry_id)
     )
     row = await store.read(lambda connection: connection.execute(query).one_or_none())
     return None if row is None else JournalEntry(row[0], RequestRecord._make(row[2:]), row[1])
-
-
-async def decided_entries(store: Store, request_id: str, *, limit: int = 20) -> list[JournalEntry]:
-    """The entries of the requests called `request_id`, newest first, with their decisions and without their text.
-
-    There is no index for it, which every request would have to pay for: all of a large journal is gone through.
-    """
-    query = (
-        select(journal.c.id, journal.c.score, *_FIELDS, journal_decisions.c.decisions)
-        .outerjoin_from(journal, journal_decisions, journal_decisions.c.journal_id == journal.c.id)
-        .where(journal.c.request_id == request_id)
-        .order_by(journal.c.id.desc())
-        .limit(max(1, min(limit, MAX_PAGE)))
-    )
-    rows = await store.read(lambda connection: connection.execute(query).all())
-    return [
-        JournalEntry(row[0], RequestRecord._make((*row[2:-1], *_ELSEWHERE))._replace(decisions=row[-1]), row[1])
-        for row in rows
-    ]
 
 
 async def prune_journal(store: Store, *, before: float | None = None, keep: int | None = None, now: float) -> int:

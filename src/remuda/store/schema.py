@@ -92,6 +92,7 @@ journal = Table(
     Column("is_truncated", Boolean, nullable=False, server_default=false()),
     Column("cost_nano", BigInteger, nullable=False, server_default="0"),
     Column("energy_j", Double),
+    Column("decisions", Text),
     # After the record's fields: what is reckoned from them when they are written.
     Column("score", Double, nullable=False, server_default="0"),
     Index(None, "started_at"),
@@ -112,15 +113,6 @@ journal_content = Table(
 )
 """Prompt, answer and parameters, only where capture is on: apart, so that it can be kept for a shorter time than the
 journal."""
-
-journal_decisions = Table(
-    "journal_decisions",
-    metadata,
-    Column("journal_id", row_id, ForeignKey("journal.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    Column("decisions", Text, nullable=False),
-)
-"""Why a request went where it went, only where there was a choice: apart, because entries are read by the thousand, and
-this of a single one. It goes when its entry goes."""
 
 journal_writers = Table(
     "journal_writers",

@@ -44,7 +44,7 @@ async def test_records_come_back_as_they_were_however_many_go_at_once(store: Sto
     rows = await store.read(
         lambda connection: connection.execute(select(journal_table).order_by(journal_table.c.id)).all()
     )
-    assert [tuple(row) for row in rows] == [(id_, *record[:-4], 0.0) for id_, record in enumerate(records, 1)]
+    assert [tuple(row) for row in rows] == [(id_, *record[:-3], 0.0) for id_, record in enumerate(records, 1)]
 
 
 class BusyStore:

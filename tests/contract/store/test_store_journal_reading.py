@@ -1,21 +1,18 @@
 """Reading the journal page by page, and pruning it."""
 
 import pytest
-from sqlalchemy import func, select
 from tests.contract.store.samples import NOON, a_record
 
 from remuda.store import Store, journal_reading
 from remuda.store.journal_batch import Batch, write_batches
 from remuda.store.journal_reading import (
     JournalFilter,
-    decided_entries,
     journal_entry,
     journal_page,
     journal_size,
     prune_content,
     prune_journal,
 )
-from remuda.store.schema import journal_decisions
 
 EVERYTHING = JournalFilter()
 
@@ -35,11 +32,12 @@ async def test_an_entry_comes_back_as_it_was_appended(store: Store):
     assert await journal_entry(store, 10**12) is None
 
 
-async def test_decisions_come_back_with_a_single_entry(store: Store):
+async def test_decisions_come_back(store: Store):
     decided = a_record(1, decisions='[{"attempt":1}]')
     with_text = a_record(2, prompt_text="hello", decisions="[]")
     await keep(store, a_record(0), decided, with_text)
-    assert [entry.record.decisions for entry in (await journal_page(store, EVERYTHING)).entries] == [None] * 3
+    page = await journal_page(store, EVERYTHING)
+    assert [entry.record.decisions for entry in page.entries] == ["[]", decided.decisions, None]
     assert [(await journal_entry(store, entry_id)).record for entry_id in (1, 2, 3)] == [
         a_record(0),
         decided,
@@ -50,19 +48,9 @@ async def test_decisions_come_back_with_a_single_entry(store: Store):
 async def test_a_request_is_found_by_its_id_with_its_decisions_and_without_its_text(store: Store):
     twice = [a_record(number, id="mine", prompt_text="hello", decisions=f"[{number}]") for number in range(3)]
     await keep(store, a_record(7), *twice, a_record(8, id="bare"))
-    found = await decided_entries(store, "mine")
+    found = (await journal_page(store, JournalFilter(request_id="mine"))).entries
     assert [(entry.id, entry.record.decisions) for entry in found] == [(4, "[2]"), (3, "[1]"), (2, "[0]")]
     assert found[0].record == twice[2]._replace(prompt_text=None)
-    assert [entry.id for entry in await decided_entries(store, "mine", limit=1)] == [4]
-    assert [entry.record for entry in await decided_entries(store, "bare")] == [a_record(8, id="bare")]
-    assert await decided_entries(store, "nobody's") == []
-
-
-async def test_decisions_go_when_their_entries_go(store: Store):
-    await keep(store, *[a_record(number, decisions="[]") for number in range(4)])
-    assert await prune_journal(store, before=NOON + 2, now=NOON) == 2
-    counting = select(func.count()).select_from(journal_decisions)
-    assert await store.read(lambda connection: connection.execute(counting).scalar_one()) == 2
 
 
 async def test_ids_are_whole_numbers_without_gaps_in_the_order_of_commits(store: Store):

@@ -172,7 +172,7 @@ def test_a_file_of_a_newer_format_is_left_alone(tmp_path: Path):
 def test_records_of_another_version_are_read_by_their_fields_names(tmp_path: Path):
     segment = orphaned(tmp_path, batch(1))
     text = segment.read_text()
-    changed = re.sub(r',"user_id".*"decisions"\]', ',"a_new_field"]', text)
+    changed = re.sub(r',"user_id".*"parameters"\]', ',"a_new_field"]', text)
     assert changed != text
     segment.write_text(changed.replace(',"",null,null,false,0,null,null,null,null,null]', ',"new"]'))
     spool = new_spool(tmp_path, "two")
@@ -185,7 +185,7 @@ def test_records_from_before_there_were_further_fields_are_read(tmp_path: Path):
     written = batch(1, a_record(1))
     segment = orphaned(tmp_path, written)
     text = segment.read_text()
-    older = re.sub(r',"user_id".*"decisions"\]', "]", text).replace(
+    older = re.sub(r',"user_id".*"parameters"\]', "]", text).replace(
         ',"",null,null,false,0,null,null,null,null,null]', "]"
     )
     assert len(older) < len(text) - len(',"user_id"') * 2

@@ -1,6 +1,6 @@
 """`remuda explain`: why a request went where it went."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,8 @@ from remuda.app.exits import CommandError
 if TYPE_CHECKING:
     from remuda.core.decision import Decision
     from remuda.store.journal_reading import JournalEntry
+
+NEWEST: Final = 20
 
 
 def explain(
@@ -29,13 +31,13 @@ def explain(
     import asyncio
 
     from remuda.app.stores import opened_store
-    from remuda.store.journal_reading import decided_entries
+    from remuda.store.journal_reading import JournalFilter, journal_page
 
     settings = settings_from(config, data=data)
 
     async def found() -> "list[JournalEntry]":
         async with opened_store(settings) as store:
-            return await decided_entries(store, request_id)
+            return (await journal_page(store, JournalFilter(request_id=request_id), limit=NEWEST)).entries
 
     entries = asyncio.run(found())
     if not entries:
