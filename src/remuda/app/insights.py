@@ -4,26 +4,33 @@ from collections.abc import Sequence
 from functools import partial
 
 from remuda.app.settings import Settings
+from remuda.core.clock import Clock, SystemClock
 from remuda.core.score import ScoreTargets, performance_score
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
 from remuda.insight.log import Log
 from remuda.store.database import Store
-from remuda.store.ledger import Ledger
+from remuda.store.ledger import Ledger, Redact
 
 
 def ledger_of(settings: Settings) -> Ledger:
     """What whoever adds to the journal keeps together with it."""
     insight = settings.insight
     targets = ScoreTargets(insight.score_latency_ms, insight.score_tokens_per_second)
-    return Ledger(score=partial(performance_score, targets=targets))
+    patterns = settings.journal.redact
+    redact: Redact | None = None
+    if patterns:
+        from remuda.insight.redaction import Redaction  # with the library it needs, which others do without
+
+        redact = Redaction(patterns, SystemClock().monotonic)
+    return Ledger(score=partial(performance_score, targets=targets), redact=redact)
 
 
 class Insights:
     """What answers questions about the past."""
 
-    def __init__(self, store: Store) -> None:
-        self.parts: Sequence[Part] = (LogRoutes(Log(store)),)
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.parts: Sequence[Part] = (LogRoutes(Log(store), clock.wall),)
 
 
 def bare_parts() -> Sequence[Part]:

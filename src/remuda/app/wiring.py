@@ -24,7 +24,7 @@ from remuda.app.machine_use import MachineReader
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
-from remuda.app.retention import keep_retention
+from remuda.app.retention import keep_content_bound, keep_retention
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
 from remuda.app.strategy import KeptStrategy
@@ -163,7 +163,7 @@ class Remuda:
         self.durable = Durable(
             settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
         )
-        self.insights = Insights(store)
+        self.insights = Insights(store, clock)
         attach_readings(
             self.metrics,
             self.fleet,
@@ -213,6 +213,8 @@ class Remuda:
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
         self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        max_bytes = self.settings.journal.content_max_bytes
+        self.tasks.start(keep_content_bound(self.store, max_bytes, self.clock), "size of what is kept")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
