@@ -12,6 +12,7 @@ from remuda.core.faults import Fault, StreamCut, UpstreamSilent
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.engines.protocol import Outgoing
 from remuda.gateway.face import LaneRoute
+from remuda.gateway.fit import Fit
 from remuda.gateway.headers import block_of
 from remuda.gateway.transcript import Transcript
 
@@ -109,6 +110,7 @@ class Exchange:
         "fields",
         "finish_reason",
         "first_content_at",
+        "fit",
         "flow",
         "head_sent",
         "headers",
@@ -216,6 +218,8 @@ class Exchange:
         self.bytes_out = 0
         self.usage: Usage = NO_USAGE
         self.finish_reason = ""
+        self.fit: Fit | None = None
+        """Where the prompt may have been too long for its engine."""
         self.transcript: Transcript | None = None
         """What is said, where that is kept."""
 

@@ -103,7 +103,7 @@ class Recorder:
                 user_id,
                 temperature,
                 max_tokens,
-                False,
+                exchange.fit is not None and exchange.fit.is_truncated(usage),
                 0,
                 None,
                 rendered(decisions) if decisions else None,

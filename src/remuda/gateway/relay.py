@@ -23,6 +23,7 @@ from remuda.fleet.replica import Replica
 from remuda.gateway.drive import Signal
 from remuda.gateway.exchange import EVENT_STREAM, LAST_CHUNK, UNBUFFERED, Exchange
 from remuda.gateway.face import AnswerTranslator
+from remuda.gateway.fit import fit_of
 from remuda.gateway.line_scan import LineScan
 from remuda.gateway.scan import StreamScan
 from remuda.gateway.upstream import UpstreamConnection
@@ -40,6 +41,7 @@ ODD_SHAPES: Final = (msgspec.MsgspecError, ValueError, TypeError, AttributeError
 """What reading JSON of an unexpected shape raises."""
 
 JSON: Final = b"content-type: application/json\r\n"
+TRUNCATED: Final = b"x-remuda-truncated: true\r\n"
 LINES: Final = b"content-type: application/x-ndjson"
 """How the head of an answer in lines says so."""
 
@@ -57,6 +59,8 @@ class Relay:
         is_native = outgoing is not None and outgoing.is_native
         is_stream = answer.is_event_stream or (is_native and LINES in answer.header_lines)
         words = None if is_native else exchange.route.face.translator(ask)
+        context = replica.context_length
+        exchange.fit = fit_of(ask, ask.context_length or context if is_native else context)
         if exchange.is_kept_alive and not is_stream:
             raise UpstreamFailed("the model's server does not stream, and the client was promised a stream")
         if answer.is_complete and not is_stream:
@@ -94,7 +98,7 @@ def send_whole(
             exchange.transcript.append(answer_text(body))
     exchange.status = answer.status
     exchange.first_content_at = now
-    exchange.answer(answer.status, headers + overhead(exchange, now), said)
+    exchange.answer(answer.status, headers + told(exchange, now), said)
 
 
 def _note_native(body: bytes, exchange: Exchange) -> None:
@@ -113,9 +117,12 @@ def head_of(words: AnswerTranslator, exchange: Exchange) -> bytes:
     return b"%b%b: %b\r\n" % (head, words.id_header, exchange.id.encode()) if words.id_header else head
 
 
-def overhead(exchange: Exchange, now: float) -> bytes:
-    """How long the gateway itself has taken, as a line of a head."""
-    return b"x-remuda-overhead-ms: %.2f\r\n" % ((now - exchange.started - exchange.upstream_s) * 1e3)
+def told(exchange: Exchange, now: float) -> bytes:
+    """What the gateway has to say of the answer, as lines of a head: how long it has taken itself, and whether the
+    engine has seen less of the prompt than was sent, as far as that is known by now."""
+    line = b"x-remuda-overhead-ms: %.2f\r\n" % ((now - exchange.started - exchange.upstream_s) * 1e3)
+    fit = exchange.fit
+    return line if fit is None or not fit.is_truncated(exchange.usage) else line + TRUNCATED
 
 
 def too_large() -> UpstreamFailed:
@@ -294,7 +301,7 @@ class Folding(_Waiting):
         exchange.usage, exchange.finish_reason = usage, finish_reason
         if exchange.transcript is not None:
             exchange.transcript.append(answer_text(body))
-        exchange.answer(200, head + overhead(exchange, self._monotonic()), said)
+        exchange.answer(200, head + told(exchange, self._monotonic()), said)
 
 
 class Splice(_Passing):
@@ -344,7 +351,7 @@ class Splice(_Passing):
             kind = answer.header_lines + UNBUFFERED
         else:
             kind = EVENT_STREAM if self._words is None else head_of(self._words, exchange) + UNBUFFERED
-        head = kind + overhead(exchange, self._monotonic())
+        head = kind + told(exchange, self._monotonic())
         self._is_chunked = exchange.start(answer.status, head, None)
         # Now no other replica is asked any more: what asking takes, and the head, need not be held any longer.
         self._ask.body = answer.header_lines = b""

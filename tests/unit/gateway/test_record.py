@@ -8,6 +8,7 @@ from remuda.core.decision import Decision, decisions_in
 from remuda.core.faults import UpstreamFailed
 from remuda.core.record import RequestRecord
 from remuda.core.usage import Usage
+from remuda.gateway.fit import Fit
 from remuda.gateway.record import BATCH, Recorder, each_to
 from remuda.gateway.transcript import FULL_CHARS, Capture
 from tests.unit.gateway.test_exchange import begun
@@ -166,3 +167,10 @@ def test_a_sink_may_take_them_singly() -> None:
         recorder.close(begun()[0])
     recorder.flush()
     assert len(taken) == 3
+
+
+@pytest.mark.parametrize(("fit", "is_truncated"), [(None, False), (Fit(9, 4, True), True), (Fit(3, 4, True), False)])
+def test_a_prompt_that_was_too_long(fit: Fit | None, is_truncated: bool) -> None:
+    exchange, _ = begun()
+    exchange.fit = fit
+    assert Recorder([], lambda: 0.0).record_of(exchange).is_truncated is is_truncated
