@@ -6,8 +6,10 @@ from functools import partial
 from remuda.app.settings import Settings
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.score import ScoreTargets, performance_score
+from remuda.dialects.observe.exports import ExportRoutes
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
+from remuda.insight.export import Export
 from remuda.insight.log import Log
 from remuda.store.database import Store
 from remuda.store.ledger import Ledger, Redact
@@ -30,9 +32,12 @@ class Insights:
     """What answers questions about the past."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self.parts: Sequence[Part] = (LogRoutes(Log(store), clock.wall),)
+        self.parts: Sequence[Part] = (
+            ExportRoutes(Export(store), clock.wall),
+            LogRoutes(Log(store), clock.wall),
+        )
 
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (LogRoutes(),)
+    return (ExportRoutes(), LogRoutes())

@@ -1,8 +1,8 @@
 """Whether an engine can have seen all of a prompt.
 
 Most engines refuse a prompt that is longer than their context. Ollama, and who does as it does, takes what fits and
-says nothing. How many tokens a prompt has only the engine knows, but at least it has one for each word, as tokens do not
-reach over the space between words; so this errs on the side of silence.
+says nothing. How many tokens a prompt has only the engine knows, but it has at least one for each word, as tokens do
+not reach over the space between words; so this errs on the side of silence.
 """
 
 from typing import Final, NamedTuple

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, delete, func, not_, or_, select
+from sqlalchemy import Column, ColumnElement, Select, Table, delete, func, literal_column, not_, or_, select
 
 from remuda.core.record import RequestRecord
 from remuda.core.score import FAILED_FROM
@@ -54,6 +54,8 @@ class JournalFilter:
             wanted.append(journal.c.started_at < self.until)
         names = ("model", "replica", "key_id", "user_id", "status", "request_id")
         wanted += [journal.c[name] == value for name in names if (value := getattr(self, name)) is not None]
+        if self.user_id:
+            wanted.append(journal.c.user_id != literal_column("''"))  # its index holds no others, and is used only so
         if self.status_class is not None:
             wanted.append(journal.c.status.between(self.status_class * 100, self.status_class * 100 + 99))
         if self.has_failed is not None:
@@ -122,6 +124,27 @@ async def journal_entry(store: Store, entry_id: int) -> JournalEntry | None:
     )
     row = await store.read(lambda connection: connection.execute(query).one_or_none())
     return None if row is None else JournalEntry(row[0], RequestRecord._make(row[2:]), row[1])
+
+
+async def text_sizes(store: Store, ids: Sequence[int]) -> dict[int, int]:
+    """How many bytes of text were kept of those of the entries of which any was."""
+    content = journal_content.c
+    query = select(content.journal_id, content.size_bytes).where(content.journal_id.in_(ids))
+    rows = await store.read(lambda connection: connection.execute(query).all())
+    return {row[0]: row[1] for row in rows}
+
+
+async def journal_texts(
+    store: Store, ids: Sequence[int], *, chars: int | None = None
+) -> dict[int, tuple[str | None, str | None, str | None]]:
+    """Prompt, answer and parameters of those of the entries of which they were kept; of the first two at most their
+    first `chars` characters."""
+    content = journal_content.c
+    texts = [content.prompt_text, content.answer_text]
+    cut = texts if chars is None else [func.substr(text, 1, chars) for text in texts]
+    query = select(content.journal_id, *cut, content.parameters).where(content.journal_id.in_(ids))
+    rows = await store.read(lambda connection: connection.execute(query).all())
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
 
 async def prune_journal(store: Store, *, before: float | None = None, keep: int | None = None, now: float) -> int:

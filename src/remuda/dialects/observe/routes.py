@@ -6,12 +6,12 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from remuda.dialects.kit.lane_routes import add_lane_route
-from remuda.dialects.observe import logs, proxy
+from remuda.dialects.observe import exports, logs, proxy
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = ("/api/logs", "/proxy")
+PATHS: Final = ("/api/export", "/api/logs", "/proxy")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*logs.RULES, *proxy.RULES)
+RULES: Final = (*exports.RULES, *logs.RULES, *proxy.RULES)
 SCHEMAS: Final = (RefusedObservation, *logs.SCHEMAS, *proxy.SCHEMAS)
 
 
