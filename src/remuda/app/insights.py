@@ -3,19 +3,23 @@
 from collections.abc import Sequence
 from functools import partial
 
+from remuda.app import costs
+from remuda.app.costs import Costs
 from remuda.app.settings import Settings
-from remuda.core.clock import Clock, SystemClock
+from remuda.app.settings.insight import zone_of
+from remuda.core.clock import Clock
 from remuda.core.score import ScoreTargets, performance_score
 from remuda.dialects.observe.exports import ExportRoutes
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
 from remuda.insight.export import Export
 from remuda.insight.log import Log
+from remuda.store.budget_usage import Accrual
 from remuda.store.database import Store
 from remuda.store.ledger import Ledger, Redact
 
 
-def ledger_of(settings: Settings) -> Ledger:
+def ledger_of(settings: Settings, clock: Clock) -> Ledger:
     """What whoever adds to the journal keeps together with it."""
     insight = settings.insight
     targets = ScoreTargets(insight.score_latency_ms, insight.score_tokens_per_second)
@@ -24,15 +28,17 @@ def ledger_of(settings: Settings) -> Ledger:
     if patterns:
         from remuda.insight.redaction import Redaction  # with the library it needs, which others do without
 
-        redact = Redaction(patterns, SystemClock().monotonic)
-    return Ledger(score=partial(performance_score, targets=targets), redact=redact)
+        redact = Redaction(patterns, clock.monotonic)
+    accrual = Accrual(zone_of(insight.time_zone), clock.wall)
+    return Ledger(score=partial(performance_score, targets=targets), hooks=(accrual,), redact=redact)
 
 
 class Insights:
     """What answers questions about the past."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, costs: Costs) -> None:
         self.parts: Sequence[Part] = (
+            *costs.parts,
             ExportRoutes(Export(store), clock.wall),
             LogRoutes(Log(store), clock.wall),
         )
@@ -40,4 +46,4 @@ class Insights:
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (ExportRoutes(), LogRoutes())
+    return (*costs.bare_parts(), ExportRoutes(), LogRoutes())

@@ -5,6 +5,7 @@ from typing import Final
 
 from remuda.app.settings import JournalSettings
 from remuda.core.clock import Clock
+from remuda.core.tasks import Tasks
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
 from remuda.store.journal_reading import prune_content, prune_content_beyond, prune_journal
@@ -16,6 +17,12 @@ EVERY_S: Final = 3600.0
 FIRST_S: Final = 60.0
 """The first look comes soon, for gateways that never run long, but not while everything else starts."""
 DAY_S: Final = 86_400.0
+
+
+def start_retention(tasks: Tasks, store: Store, journal: JournalSettings, clock: Clock) -> None:
+    """Begin to let go of what is too old or too much."""
+    tasks.start(keep_retention(store, journal, clock), "retention")
+    tasks.start(keep_content_bound(store, journal.content_max_bytes, clock), "retention by size")
 
 
 async def keep_retention(store: Store, journal: JournalSettings, clock: Clock) -> None:

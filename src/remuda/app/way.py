@@ -18,8 +18,9 @@ from remuda.gateway.forward import Forwarder
 from remuda.gateway.gateway import Gateway
 from remuda.gateway.headers import Cors
 from remuda.gateway.inside import Inside, InsideRecorder, Insiders
+from remuda.gateway.limit import Limiter
 from remuda.gateway.pipeline import Pipeline
-from remuda.gateway.record import Recorder, Sink
+from remuda.gateway.record import Reckon, Recorder, Sink
 from remuda.gateway.relay import Relay
 from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.route import QueueLimits, Router
@@ -62,6 +63,7 @@ class Way:
         self._forwarder = Forwarder(monotonic)
         self._settler = Settler(self._forwarder, clock, metrics.observe_idle)
         self.keep_alive = KeepAlive(routing.keep_alive_after_s, routing.keep_alive_every_s)
+        self.limiter = Limiter()
         self._router = self._router_for(fleet, choosing)
         self.recorder = self._recorder(Recorder, [journal.extend, metrics.observe_all, *sinks])
         pipeline = self._pipeline(gatekeeper, self.recorder)
@@ -83,6 +85,10 @@ class Way:
         self.inside = Inside(
             self._pipeline(insiders, self.inside_recorder, pipeline.live), clock, settings.server.max_body_bytes
         )
+
+    def reckon_by(self, of_clients: Reckon | None, of_tasks: Reckon | None) -> None:
+        """From now on requests cost what these say; None: nothing."""
+        self.recorder.reckon, self.inside_recorder.reckon = of_clients, of_tasks
 
     def _router_for(self, fleet: Fleet, choosing: Choosing) -> Router:
         routing, defaults = self._settings.routing, self._settings.models.defaults
@@ -114,6 +120,7 @@ class Way:
     def _pipeline(self, gatekeeper: Admits, recorder: Recorder, live: set[Exchange] | None = None) -> Pipeline:
         return Pipeline(
             gatekeeper,
+            self.limiter,
             self._router,
             self._forwarder,
             Relay(self._monotonic),

@@ -11,9 +11,11 @@ from typing import Any
 
 from remuda import __version__
 from remuda.app.asgi import Parts, build_app
+from remuda.app.costs import Costs
 from remuda.app.credentials import Credentials
 from remuda.app.durable import Durable
 from remuda.app.exits import CommandError, Exit
+from remuda.app.fanout import running_fanout
 from remuda.app.insights import Insights, ledger_of
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
@@ -24,7 +26,7 @@ from remuda.app.machine_use import MachineReader
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
-from remuda.app.retention import keep_content_bound, keep_retention
+from remuda.app.retention import start_retention
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
 from remuda.app.strategy import KeptStrategy
@@ -40,6 +42,8 @@ from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.anthropic import face as anthropic
 from remuda.dialects.control.health import Vitals
+from remuda.dialects.control.routes import Broker
+from remuda.dialects.control.schemas import BrokerKind
 from remuda.dialects.observe import proxy
 from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
@@ -67,6 +71,7 @@ from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
 from remuda.store.watch import watch_revision
+from remuda.telemetry.fanout import Fanout
 from remuda.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -85,11 +90,13 @@ class Remuda:
         ids: Ids,
         store: Store,
         on_load: Callable[[LocalModelState], None],
+        fanout: Fanout,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.ids = ids
         self.store = store
+        self.fanout = fanout
         self.tasks = Tasks("remuda")
         self.is_draining = False
         self._is_store_up = True
@@ -158,12 +165,23 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         way = self._way()
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal)
+        self.costs.attach_to(way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
-            settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
+            settings,
+            store,
+            clock,
+            way.inside,
+            self._lane_routes,
+            self.fleet,
+            sealer,
+            self.metrics,
+            lambda: self.broker().is_connected,
+            fanout,
         )
-        self.insights = Insights(store, clock)
+        self.insights = Insights(store, clock, self.costs)
         attach_readings(
             self.metrics,
             self.fleet,
@@ -180,10 +198,10 @@ class Remuda:
     @classmethod
     @asynccontextmanager
     async def running(
-        cls, settings: Settings, *, on_load: Callable[[LocalModelState], None]
+        cls, settings: Settings, *, on_load: Callable[[LocalModelState], None], clock: Clock | None = None
     ) -> AsyncIterator["Remuda"]:
         """A gateway that is ready to take connections; ends everything it started on leaving."""
-        clock, ids = SystemClock(), request_ids()
+        clock, ids = clock or SystemClock(), request_ids()
         try:
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -192,11 +210,12 @@ class Remuda:
             ) from error
         async with AsyncExitStack() as stack:
             try:
-                store = await open_store(settings.store_url, ledger_of(settings))
+                store = await open_store(settings.store_url, ledger_of(settings, clock))
             except StoreError as error:
                 raise CommandError(str(error), Exit.STORE) from error
             stack.push_async_callback(store.close)
-            remuda = cls(settings, clock, ids, store, on_load)
+            fanout = await stack.enter_async_context(running_fanout(settings, clock, ids))
+            remuda = cls(settings, clock, ids, store, on_load, fanout)
             stack.push_async_callback(remuda._close)
             await remuda._start()
             yield remuda
@@ -212,9 +231,7 @@ class Remuda:
         await self.journal.start()
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
-        self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
-        max_bytes = self.settings.journal.content_max_bytes
-        self.tasks.start(keep_content_bound(self.store, max_bytes, self.clock), "size of what is kept")
+        start_retention(self.tasks, self.store, self.settings.journal, self.clock)
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
@@ -226,6 +243,7 @@ class Remuda:
             together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
+        self.costs.start(self.tasks)
         self.durable.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
@@ -263,8 +281,10 @@ class Remuda:
         return not self.store.is_sqlite
 
     async def _renew(self) -> int:
-        """Take in what another process changed in the store: keys, users, nodes, policies."""
-        return min(await self.credentials.renew(), await self.nodes.renew(), await self.strategy.renew())
+        """Take in what another process changed in the store: keys, users, nodes, policies, prices,
+        budgets."""
+        renewing = (self.credentials, self.nodes, self.strategy, self.costs)
+        return min([await each.renew() for each in renewing])
 
     def _reconfigure(self, settings: Settings) -> None:
         """Take in what a changed settings file says of servers elsewhere, and of what names stand for."""
@@ -328,7 +348,7 @@ class Remuda:
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
             on_key_used=self._key_use.note,
-            is_store_up=self.is_store_up,
+            broker=self.broker,
             on_answered=self.metrics.observe_http,
         )
 
@@ -359,9 +379,10 @@ class Remuda:
             machine=self._machine.read(),
         )
 
-    def is_store_up(self) -> bool:
-        """Whether the store answered when it was looked at last."""
-        return self._is_store_up
+    def broker(self) -> Broker:
+        """What keeps tasks, as it was when it was looked at last."""
+        kind: BrokerKind = "store" if self.settings.redis_url is None else "store+redis"
+        return Broker(kind, self._is_store_up, self.fanout.is_connected)
 
     def _has_working_engine(self) -> bool:
         """Whether somebody can answer, perhaps after a load."""

@@ -188,6 +188,12 @@ class RateLimited(Fault):
     code = "rate_limit_exceeded"
 
 
+class BudgetExceeded(RateLimited):
+    """What is left of a budget does not cover this request."""
+
+    code = "budget_exceeded"
+
+
 class HeadTooLarge(Fault):
     """The request's headers are larger than this gateway accepts."""
 

@@ -13,6 +13,11 @@ Sink = Callable[[Sequence[RequestRecord]], None]
 """Takes finished records, of which only the last may carry text: the journal, the metrics. Synchronous, quick, never
 raises, keeps its hands off the list."""
 
+Reckon = Callable[[Exchange, float], tuple[int, float | None]]
+"""Takes a request that is over and how long it took (seconds); what it cost, in 10^-9 of the currency's unit, and its
+energy in joules, None where nothing measures it."""
+UNRECKONED: Final = (0, None)
+
 BATCH: Final = 64
 """Records that are handed on together; fewer, when the gateway's sweep comes by: four times a second."""
 
@@ -53,6 +58,8 @@ class Recorder:
         self._capture = capture
         self.keeps_content = capture.chars > 0 or capture.is_by_key
         """Whether prompt and answer text go into records also of routes that are not there to be logged."""
+        self.reckon: Reckon | None = None
+        """None while nothing costs anything."""
 
     def capture_prompt(self, exchange: Exchange, ask: Ask) -> None:
         """Keep what the request asks, and have its answer kept, as far as that is wanted of such a one."""
@@ -75,6 +82,8 @@ class Recorder:
         transcript = exchange.transcript
         user_id, temperature, max_tokens = exchange.told
         decisions = exchange.decisions
+        duration_s = self._monotonic() - started
+        cost_nano, energy_j = UNRECKONED if self.reckon is None else self.reckon(exchange, duration_s)
         # The named tuple's own constructor takes as long as all of this.
         return _new_record(
             RequestRecord,
@@ -92,7 +101,7 @@ class Recorder:
                 exchange.attempts,
                 exchange.queue_wait_s,
                 first - started if first is not None else None,
-                self._monotonic() - started,
+                duration_s,
                 usage.prompt_tokens,
                 usage.completion_tokens,
                 usage.cached_tokens,
@@ -104,8 +113,8 @@ class Recorder:
                 temperature,
                 max_tokens,
                 exchange.fit is not None and exchange.fit.is_truncated(usage),
-                0,
-                None,
+                cost_nano,
+                energy_j,
                 rendered(decisions) if decisions else None,
                 None if transcript is None else transcript.prompt_text,
                 None if transcript is None else transcript.answer_text,

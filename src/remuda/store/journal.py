@@ -68,10 +68,11 @@ class Journal:
         self.bounds = bounds or JournalBounds()
         self._store = store
         self._clock = clock
-        self._writer = ids()
+        self.writer = ids()
+        """Under which its batches are counted in the store."""
         self._spool = Spool(
             spool_folder,
-            self._writer,
+            self.writer,
             max_bytes=self.bounds.spool_bytes,
             segment_bytes=self.bounds.segment_bytes,
         )
@@ -96,6 +97,9 @@ class Journal:
         """Records that went to the spool."""
         self.loaded = 0
         """Records that came back from the spool, other processes' too, and were new to the store."""
+        self.on_batch: Callable[[int, Sequence[RequestRecord]], None] = lambda number, records: None
+        """Told of each batch that is taken out of the buffer: its number, by which `journal_writers` says how far this
+        process has come."""
         self.dropped = 0
         """Records lost because buffer and spool were both full."""
         self.texts_dropped = 0
@@ -244,7 +248,8 @@ class Journal:
                 records = [self._buffer.popleft() for _ in range(count)]
             self._due -= count
             self._last_number += 1
-            self._pending.append(Batch(self._writer, self._last_number, records))
+            self._pending.append(Batch(self.writer, self._last_number, records))
+            self.on_batch(self._last_number, records)
 
     def _release(self, batch: Batch) -> None:
         self._pending.remove(batch)

@@ -15,6 +15,7 @@ from remuda.store.journal_batch import Batch, write_batches
 from remuda.store.journal_reading import journal_entry
 from remuda.store.ledger import Ledger
 from remuda.store.schema import journal as journal_table
+from remuda.store.schema import journal_writers
 
 
 async def test_what_was_appended_is_in_the_store_after_a_flush(store: Store, new_journal):
@@ -24,6 +25,19 @@ async def test_what_was_appended_is_in_the_store_after_a_flush(store: Store, new
     assert (journal.buffered, journal.committed) == (300, 0)
     await journal.flush()
     assert (journal.buffered, journal.committed, journal.dropped) == (0, 300, 0)
+    await journal.close()
+
+
+async def test_batches_are_told_by_the_number_that_the_store_counts_them_by(store: Store, new_journal):
+    journal = new_journal(store, batch_records=2)
+    told = []
+    journal.on_batch = lambda number, records: told.append((number, [record.id for record in records]))
+    for number in range(3):
+        journal.append(a_record(number))
+    await journal.flush()
+    assert told == [(1, ["req_000000", "req_000001"]), (2, ["req_000002"])]
+    rows = await store.read(lambda connection: connection.execute(select(journal_writers)).all())
+    assert [(row.writer, row.last_batch) for row in rows] == [(journal.writer, 2)]
     await journal.close()
 
 

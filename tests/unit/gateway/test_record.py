@@ -174,3 +174,14 @@ def test_a_prompt_that_was_too_long(fit: Fit | None, is_truncated: bool) -> None
     exchange, _ = begun()
     exchange.fit = fit
     assert Recorder([], lambda: 0.0).record_of(exchange).is_truncated is is_truncated
+
+
+def test_what_it_cost_is_asked_of_whoever_reckons() -> None:
+    records: list[RequestRecord] = []
+    exchange, _ = begun()
+    exchange.started = 10.0
+    recorder = Recorder([records.extend], lambda: 12.0)
+    recorder.reckon = lambda over, duration_s: (7, duration_s * 100 if over is exchange else None)
+    recorder.close(exchange)
+    recorder.flush()
+    assert (records[0].cost_nano, records[0].energy_j) == (7, 200.0)

@@ -1,7 +1,9 @@
 """What is kept of requests, and what is made of it."""
 
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
@@ -28,6 +30,21 @@ def _compiles(pattern: str) -> str:
 MAX_PATTERN_CHARS: Final = 500
 Pattern = Annotated[Word, AfterValidator(_compiles)]
 """A regular expression that matches more than nothing."""
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of this name; raises ValueError where there is none."""
+    if name == "UTC":
+        return UTC  # there also where the system has no time zones, as Windows
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError(f"there is no time zone {name!r}: it is called like Europe/Berlin") from error
+
+
+def _checked_zone(name: str) -> str:
+    zone_of(name)
+    return name
 
 
 class JournalSettings(Section):
@@ -58,6 +75,10 @@ class JournalSettings(Section):
 class InsightSettings(Section):
     """What is made of it."""
 
+    time_zone: Annotated[str, AfterValidator(_checked_zone)] = "UTC"
+    """Where days, weeks and months of budgets begin at midnight, such as `Europe/Berlin`; the same for all gateways on one store."""  # noqa: E501
+    reserved_tokens: Count = 1024
+    """How long an answer is taken to become at most that names no bound of its own, where a budget with a hard stop has to cover it."""  # noqa: E501
     score_latency_ms: Annotated[Number, Field(gt=0)] = 2000
     """The latency from which on it adds nothing to a request's performance score. Of a streamed answer the time to its first token counts; of another its duration, for each 100 tokens where it has more."""  # noqa: E501
     score_tokens_per_second: Annotated[Number, Field(gt=0)] = 20

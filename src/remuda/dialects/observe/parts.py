@@ -46,7 +46,8 @@ class Part(Protocol):
 
 
 def adder(routes: APIRouter) -> Add:
-    """What adds one route to `routes`: `answer` and `body` are structs; a list of structs as `list[Struct]`."""
+    """What adds one route to `routes`: `answer` and `body` are structs; a list of structs as `list[Struct]`;
+    None: there is nothing in the answer."""
 
     def add(
         method: str,
@@ -131,6 +132,8 @@ def whole(said: str, name: str) -> int:
 
 
 def _content_of(answer: Any) -> dict[str, Any]:
+    if answer is None:
+        return {}
     if getattr(answer, "__origin__", None) is list:
         items = {"$ref": REF.format(name=answer.__args__[0].__name__)}
         return {"application/json": {"schema": {"type": "array", "items": items}}}

@@ -6,13 +6,13 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from remuda.dialects.kit.lane_routes import add_lane_route
-from remuda.dialects.observe import exports, logs, proxy
+from remuda.dialects.observe import budgets, exports, logs, prices, proxy
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = ("/api/export", "/api/logs", "/proxy")
+PATHS: Final = (budgets.PATH, prices.PATH, "/api/export", "/api/logs", "/proxy")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
 RULES: Final = (*exports.RULES, *logs.RULES, *proxy.RULES)
-SCHEMAS: Final = (RefusedObservation, *logs.SCHEMAS, *proxy.SCHEMAS)
+SCHEMAS: Final = (RefusedObservation, *budgets.SCHEMAS, *logs.SCHEMAS, *prices.SCHEMAS, *proxy.SCHEMAS)
 
 
 def router(parts: Sequence[Part]) -> APIRouter:

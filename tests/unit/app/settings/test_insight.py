@@ -1,10 +1,13 @@
-"""What is kept of requests, as settings say it."""
+"""What is kept of requests, and time zones, as settings say it."""
+
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
 from remuda.app.settings import JournalSettings
-from remuda.app.settings.insight import MAX_PATTERN_CHARS
+from remuda.app.settings.insight import MAX_PATTERN_CHARS, InsightSettings, zone_of
 
 
 def test_by_default_only_the_proxy_keeps_text() -> None:
@@ -36,3 +39,14 @@ def test_no_patterns(pattern: str, why: str) -> None:
         JournalSettings(redact=(pattern,))
     with pytest.raises(ValidationError):
         JournalSettings(redact=("a",) * 65)
+
+
+def test_time_zones():
+    assert zone_of("UTC") is UTC
+    assert zone_of("Europe/Berlin") == ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../etc/passwd", "", "x" * 300, "Europe"])
+def test_what_is_none(name):
+    with pytest.raises(ValidationError, match="there is no time zone"):
+        InsightSettings(time_zone=name)
