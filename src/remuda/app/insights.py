@@ -12,6 +12,7 @@ from remuda.core.score import ScoreTargets, performance_score
 from remuda.dialects.observe.exports import ExportRoutes
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
+from remuda.fleet.registry import WILDCARD, Fleet
 from remuda.insight.export import Export
 from remuda.insight.log import Log
 from remuda.store.budget_usage import Accrual
@@ -36,11 +37,15 @@ def ledger_of(settings: Settings, clock: Clock) -> Ledger:
 class Insights:
     """What answers questions about the past."""
 
-    def __init__(self, store: Store, clock: Clock, costs: Costs) -> None:
+    def __init__(self, store: Store, clock: Clock, costs: Costs, fleet: Fleet) -> None:
+        def canonical(name: str) -> str:
+            model = fleet.look_up(name)
+            return name if model is None or model.name == WILDCARD else model.name
+
         self.parts: Sequence[Part] = (
             *costs.parts,
-            ExportRoutes(Export(store), clock.wall),
-            LogRoutes(Log(store), clock.wall),
+            ExportRoutes(Export(store), clock.wall, canonical),
+            LogRoutes(Log(store), clock.wall, canonical),
         )
 
 

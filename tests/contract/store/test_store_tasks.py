@@ -4,11 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.contract.store.samples import NOON
+from tests.contract.store.samples import NOON, a_key
 
 from remuda.core.priority import Priority
 from remuda.core.task import Claim, Ending, NewTask, TaskState
 from remuda.store import Store, StoreRefused
+from remuda.store.keys import create_key
 from remuda.store.task_claims import claim_tasks, finish_tasks
 from remuda.store.tasks import (
     TaskFilter,
@@ -86,6 +87,13 @@ async def test_keys_take_turns_and_a_keys_own_come_in_order(store: Store):
     await submit(store, *(new(f"b{n}", key_id="b") for n in range(2)))
     await submit(store, new("c0", key_id="c"))
     assert await order(store) == ["a0", "b0", "c0", "a1", "b1", "a2", "a3", "a4"]
+
+
+async def test_a_heavier_key_has_more_turns(store: Store):
+    await create_key(store, a_key("a", id="a", weight=3))
+    await submit(store, *(new(f"a{n}", key_id="a") for n in range(6)))
+    await submit(store, *(new(f"b{n}", key_id="b") for n in range(2)))
+    assert await order(store) == ["a0", "b0", "a1", "a2", "a3", "b1", "a4", "a5"]
 
 
 async def test_who_comes_late_does_not_wait_for_what_has_been_done(store: Store):

@@ -14,7 +14,7 @@ from remuda.core.faults import NotOffered, Unavailable
 from remuda.dialects.kit.access import Rule
 from remuda.dialects.observe.logs import line_shown, metadata_of
 from remuda.dialects.observe.parts import Add
-from remuda.dialects.observe.wanted import QUERY, wanted_in
+from remuda.dialects.observe.wanted import QUERY, Canonical, wanted_in
 from remuda.insight.export import Export
 from remuda.insight.parquet import Kind, ParquetFile, is_there
 from remuda.store.journal_reading import JournalEntry
@@ -102,10 +102,13 @@ Pieces = AsyncIterator[bytes]
 class ExportRoutes:
     """What answers them."""
 
-    def __init__(self, export: Export | None = None, wall: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self, export: Export | None = None, wall: Callable[[], float] = lambda: 0.0, canonical: Canonical = str
+    ) -> None:
         """Without an export, to be listed and described only."""
         self._given = export
         self._wall = wall
+        self._canonical = canonical
 
     def add_to(self, add: Add) -> None:
         """All of them."""
@@ -134,7 +137,7 @@ class ExportRoutes:
     def _entries(self, request: Request, *, chars: int | None = None) -> AsyncIterator[list[JournalEntry]]:
         if self._given is None:
             raise Unavailable
-        return self._given.entries(wanted_in(request, self._wall()), chars=chars)
+        return self._given.entries(wanted_in(request, self._wall(), self._canonical), chars=chars)
 
     async def _sent(self, pieces: Pieces, suffix: str, media_type: str) -> Response:
         """The file. What goes wrong before its first piece is said as usual; later the connection breaks off."""

@@ -12,7 +12,7 @@ from remuda.core.record import RequestRecord
 from remuda.core.score import tokens_per_second
 from remuda.dialects.kit.access import Rule
 from remuda.dialects.observe.parts import Add, QueryField, answered, id_in, number_in, sees_all, whole
-from remuda.dialects.observe.wanted import QUERY, wanted_in
+from remuda.dialects.observe.wanted import QUERY, Canonical, wanted_in
 from remuda.insight.log import Log
 from remuda.store.journal_reading import JournalEntry
 
@@ -89,10 +89,13 @@ SCHEMAS: Final = (LogEntry, LogPage)
 class LogRoutes:
     """What answers them."""
 
-    def __init__(self, log: Log | None = None, wall: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self, log: Log | None = None, wall: Callable[[], float] = lambda: 0.0, canonical: Canonical = str
+    ) -> None:
         """Without a log, to be listed and described only."""
         self._given = log
         self._wall = wall
+        self._canonical = canonical
 
     def add_to(self, add: Add) -> None:
         """All of them."""
@@ -106,7 +109,7 @@ class LogRoutes:
         return self._given
 
     async def _page(self, request: Request) -> Response:
-        wanted = wanted_in(request, self._wall())
+        wanted = wanted_in(request, self._wall(), self._canonical)
         limit = number_in(request, "limit", DEFAULT_LIMIT)
         if not 1 <= limit <= MAX_LIMIT:
             raise InvalidRequest(f"limit is a whole number from 1 to {MAX_LIMIT}", parameter="limit", received=limit)

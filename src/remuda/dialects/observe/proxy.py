@@ -46,6 +46,7 @@ class ProxyFace:
 
     name: Final = NAME
     takes_comments: Final = True
+    id_header: Final = b""
 
     def __init__(self, chats: Face) -> None:
         self._chats = chats

@@ -1,5 +1,6 @@
 """Which entries of the journal a query asks for; the log and the exports read it alike."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import Request
@@ -10,6 +11,8 @@ from remuda.dialects.observe.window import WINDOW, window_in
 from remuda.store.journal_reading import JournalFilter
 from remuda.store.journal_text import MAX_TERMS, terms_in
 
+Canonical = Callable[[str], str]
+"""The name under which the journal has what is asked of the model of this name: an alias is no name of its own."""
 MAX_CHARS: Final = 256
 """Of a name, or of the words that are looked for."""
 FIELDS: Final = {"model": "model", "replica": "replica", "key": "key_id", "user": "user_id"}
@@ -27,12 +30,14 @@ QUERY: Final = (
 STATUSES: Final = "success, error, a status such as 404, or a class such as 4xx"
 
 
-def wanted_in(request: Request, now: float) -> JournalFilter:
+def wanted_in(request: Request, now: float, canonical: Canonical) -> JournalFilter:
     """The filter that the query stands for; who may not see what others asked sees what is its own. Raises
     InvalidRequest."""
     window = window_in(request, now)
     caller = request.state.caller
     fields: dict[str, Any] = {name: text_in(request, asked) for asked, name in FIELDS.items()}
+    if fields["model"]:
+        fields["model"] = canonical(fields["model"])
     if not sees_all(caller):
         if fields["key_id"] not in (None, caller.key_id):
             raise Forbidden("this key sees only what was asked with itself")
