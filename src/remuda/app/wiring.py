@@ -20,6 +20,7 @@ from remuda.app.insights import Insights, ledger_of
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
+from remuda.app.lane_routes import lane_routes
 from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.machine_use import MachineReader
@@ -27,9 +28,11 @@ from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
 from remuda.app.retention import start_retention
+from remuda.app.rollups import Rollups
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
 from remuda.app.strategy import KeptStrategy
+from remuda.app.suggesting import GatewayReadings, suggestions_of
 from remuda.app.upstreams import UpstreamMaker
 from remuda.app.users import KnownUsers
 from remuda.app.watch_together import WatchTogether
@@ -40,13 +43,10 @@ from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
-from remuda.dialects.anthropic import face as anthropic
 from remuda.dialects.control.health import Vitals
 from remuda.dialects.control.routes import Broker
 from remuda.dialects.control.schemas import BrokerKind
-from remuda.dialects.observe import proxy
-from remuda.dialects.ollama import face as ollama
-from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.dialects.openai.face import OpenAIFace
 from remuda.engines import tiny
 from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.adapter import LlamaCpp
@@ -103,12 +103,7 @@ class Remuda:
         self._started = clock.monotonic()
         self._machine = MachineReader(settings.data_dir, clock.monotonic)
         self._face = OpenAIFace()
-        self._lane_routes = [
-            *lane_routes(self._face),
-            *ollama.lane_routes(clock),
-            *anthropic.lane_routes(ids),
-            *proxy.lane_routes(self._face),
-        ]
+        self._lane_routes = lane_routes(self._face, clock, ids)
         self.fleet = Fleet(settings.models.chains, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         sealer = Sealer(settings.data_dir, settings.auth.sealing_secret)
@@ -166,8 +161,7 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         way = self._way()
-        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal)
-        self.costs.attach_to(way)
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
@@ -182,7 +176,12 @@ class Remuda:
             lambda: self.broker().is_connected,
             fanout,
         )
-        self.insights = Insights(store, clock, self.costs, self.fleet)
+        readings = GatewayReadings(settings, self.fleet, self.local, self._loads.of, clock)
+        self.suggestions = suggestions_of(settings, store, clock, self.durable.worker.name, readings)
+        self.rollups = Rollups(store, settings.insight, clock)
+        self.insights = Insights(
+            store, clock, self.fleet, self.costs, self.rollups, self.durable.comparing.comparisons, self.suggestions
+        )
         attach_readings(
             self.metrics,
             self.fleet,
@@ -233,6 +232,7 @@ class Remuda:
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
         start_retention(self.tasks, self.store, self.settings.journal, self.clock)
+        self.tasks.start(self.rollups.roller.run(), "rollups")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
@@ -244,8 +244,10 @@ class Remuda:
             together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
-        self.costs.start(self.tasks)
+        self.costs.start(self.tasks, has_engines=bool(self.local.states()))
         self.durable.start()
+        if self.settings.insight.daily_suggestions:
+            self.tasks.start(self.suggestions.generate_daily(), "suggestions")
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:

@@ -6,13 +6,52 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from remuda.dialects.kit.lane_routes import add_lane_route
-from remuda.dialects.observe import budgets, exports, logs, prices, proxy
+from remuda.dialects.observe import (
+    analytics,
+    analytics_schemas,
+    budgets,
+    comparisons,
+    cost_analysis,
+    exports,
+    logs,
+    prices,
+    proxy,
+    suggestions,
+)
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = (budgets.PATH, prices.PATH, "/api/export", "/api/logs", "/proxy")
+PATHS: Final = (
+    "/api/analytics",
+    budgets.PATH,
+    comparisons.PATH,
+    cost_analysis.PATH,
+    "/api/export",
+    "/api/logs",
+    "/api/model-performance",
+    prices.PATH,
+    "/proxy",
+    suggestions.PATH,
+)
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*exports.RULES, *logs.RULES, *proxy.RULES)
-SCHEMAS: Final = (RefusedObservation, *budgets.SCHEMAS, *logs.SCHEMAS, *prices.SCHEMAS, *proxy.SCHEMAS)
+RULES: Final = (
+    *analytics.RULES,
+    *comparisons.RULES,
+    *exports.RULES,
+    *logs.RULES,
+    *proxy.RULES,
+    *suggestions.RULES,
+)
+SCHEMAS: Final = (
+    RefusedObservation,
+    *analytics_schemas.SCHEMAS,
+    *budgets.SCHEMAS,
+    *comparisons.SCHEMAS,
+    *cost_analysis.SCHEMAS,
+    *logs.SCHEMAS,
+    *prices.SCHEMAS,
+    *proxy.SCHEMAS,
+    *suggestions.SCHEMAS,
+)
 
 
 def router(parts: Sequence[Part]) -> APIRouter:
