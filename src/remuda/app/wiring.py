@@ -21,12 +21,13 @@ from remuda.app.insights import Insights, ledger_of
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
+from remuda.app.lane_routes import lane_routes
 from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
-from remuda.app.retention import keep_retention
+from remuda.app.retention import start_retention
 from remuda.app.rollups import Rollups
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
@@ -43,9 +44,7 @@ from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
-from remuda.dialects.anthropic import face as anthropic
-from remuda.dialects.ollama import face as ollama
-from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.dialects.openai.face import OpenAIFace
 from remuda.engines import tiny
 from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.adapter import LlamaCpp
@@ -95,7 +94,7 @@ class Remuda:
         self.fanout = fanout
         self.tasks = Tasks("remuda")
         self._face = OpenAIFace()
-        self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock), *anthropic.lane_routes(ids)]
+        self._lane_routes = lane_routes(self._face, clock, ids)
         self.fleet = Fleet(settings.models.chains, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         sealer = Sealer(settings.data_dir, settings.auth.sealing_secret)
@@ -177,11 +176,13 @@ class Remuda:
         self.rollups = Rollups(store, settings.insight, clock)
         self.insights = Insights(
             store,
+            clock,
+            self.fleet,
             self.alerting.routes,
             self.costs,
             self.rollups,
-            comparisons=self.durable.comparing.comparisons,
-            suggestions=self.suggestions,
+            self.durable.comparing.comparisons,
+            self.suggestions,
         )
         attach_readings(
             self.metrics,
@@ -232,7 +233,7 @@ class Remuda:
         await self.journal.start()
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self.standing.watch_store(), "store check")
-        self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        start_retention(self.tasks, self.store, self.settings.journal, self.clock)
         self.tasks.start(self.rollups.roller.run(), "rollups")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
