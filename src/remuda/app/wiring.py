@@ -27,9 +27,11 @@ from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
 from remuda.app.retention import keep_retention
+from remuda.app.rollups import Rollups
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
 from remuda.app.strategy import KeptStrategy
+from remuda.app.suggesting import GatewayReadings, suggestions_of
 from remuda.app.upstreams import UpstreamMaker
 from remuda.app.users import KnownUsers
 from remuda.app.watch_together import WatchTogether
@@ -160,8 +162,7 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         way = self._way()
-        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal)
-        self.costs.attach_to(way)
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
@@ -176,7 +177,16 @@ class Remuda:
             lambda: self.broker().is_connected,
             fanout,
         )
-        self.insights = Insights(store, self.costs)
+        readings = GatewayReadings(settings, self.fleet, self.local, self._loads.of, clock)
+        self.suggestions = suggestions_of(settings, store, clock, self.durable.worker.name, readings)
+        self.rollups = Rollups(store, settings.insight, clock)
+        self.insights = Insights(
+            store,
+            self.costs,
+            self.rollups,
+            comparisons=self.durable.comparing.comparisons,
+            suggestions=self.suggestions,
+        )
         attach_readings(
             self.metrics,
             self.fleet,
@@ -227,6 +237,7 @@ class Remuda:
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self._check_store(), "store check")
         self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        self.tasks.start(self.rollups.roller.run(), "rollups")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
@@ -238,8 +249,10 @@ class Remuda:
             together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
-        self.costs.start(self.tasks)
+        self.costs.start(self.tasks, has_engines=bool(self.local.states()))
         self.durable.start()
+        if self.settings.insight.daily_suggestions:
+            self.tasks.start(self.suggestions.generate_daily(), "suggestions")
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:

@@ -328,7 +328,7 @@ class Ranks:
         """That of the next one; all who are asked for were announced."""
         line = (new.model, int(new.priority), new.key_id)
         last = self._last[line]
-        step = 1.0 / self._weights.get(new.key_id, 1)  # the heavier the key, the closer its tasks stand
+        step = 1.0 / self._weights.get(new.key_id, 1)  # the heavier the key, the closer its tasks stand together
         rank = (self._first[line[:2]] or 0.0) if last is None else last + step
         self._last[line] = rank
         return rank
