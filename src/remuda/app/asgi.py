@@ -23,7 +23,7 @@ from remuda.dialects.console import routes as console
 from remuda.dialects.console.docs import DOCUMENTED, docs_routes
 from remuda.dialects.control import routes as control
 from remuda.dialects.control.health import MachineUse, ReadVitals, Vitals
-from remuda.dialects.control.routes import Exposition, Readiness
+from remuda.dialects.control.routes import Broker, Exposition, Readiness
 from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front, OnAnswered
@@ -92,7 +92,7 @@ class Parts:
     """Longest body of an ordinary request; the lane has its own bound."""
     on_key_used: Callable[[str], None] = lambda key_id: None
     """Takes the id of a key that an ordinary request was made with."""
-    is_store_up: Callable[[], bool] = lambda: True
+    broker: Callable[[], Broker] = Broker
     """What keeps the tasks."""
     on_answered: OnAnswered = lambda method, template, status, seconds: None
     """Takes what was answered by an ordinary route."""
@@ -145,7 +145,7 @@ def inner_app(parts: Parts) -> FastAPI:
             parts.metrics,
             parts.version,
             parts.tasks.default_model,
-            parts.is_store_up,
+            parts.broker,
         ),
         anthropic.router(),  # before OpenAI's, which has a word for whatever else is under /v1
         openai.router(parts.fleet, parts.lane_routes, parts.batches, models_answer),

@@ -33,11 +33,13 @@ from remuda.jobs.batches import Batches
 from remuda.jobs.files import FileBounds, Files
 from remuda.jobs.inside import InsideRunner
 from remuda.jobs.live import Live
+from remuda.jobs.live_together import LiveTogether
 from remuda.jobs.queue import TaskBounds, TaskQueue
 from remuda.jobs.webhooks import WebhookRules, Webhooks
 from remuda.jobs.worker import Worker, WorkerRules
 from remuda.outbound.webhooks import Reach, Sender, key_in
 from remuda.store.database import Store
+from remuda.telemetry.fanout import Fanout
 from remuda.telemetry.metrics import Metrics
 
 WEBHOOK_PURPOSE: Final = b"remuda webhooks"
@@ -58,7 +60,8 @@ class Durable:
         fleet: Fleet,
         sealer: Sealer,
         metrics: Metrics,
-        is_store_up: Callable[[], bool],
+        is_connected: Callable[[], bool],
+        fanout: Fanout,
     ) -> None:
         tasks = settings.tasks
         ids = random_ids()
@@ -104,12 +107,9 @@ class Durable:
             clock,
             TaskBounds(tasks.max_waiting_per_key, tasks.max_waiting, tasks.retention_s),
             wake=self.worker.wake,
-            cancelled=self.worker.cancelled,
+            cancelled=self._cancelled,
         )
-        self._standing = StandingKept(store, clock)
-        attach_task_readings(
-            metrics, self.queue, self.worker, self.webhooks, self._standing, is_store_up, self._is_loaded
-        )
+        self._together = LiveTogether(live, fanout, clock, name, self.worker.cancelled)
         self.routes = TaskRoutes(
             self.queue,
             limit=RateLimit(tasks.requests_per_minute, tasks.burst, clock) if tasks.requests_per_minute else None,
@@ -135,7 +135,7 @@ class Durable:
             ids,
             BatchRules(min(BatchRules().window, 1 + tasks.max_waiting_per_key // 4), time_limit_s=tasks.time_limit_s),
             fed=self.worker.wake,
-            cancelled=self.worker.cancelled,
+            cancelled=self._cancelled,
             has_room=self._has_room,
         )
         self.batches = BatchDriver(store, self.files, turns, clock, name, keep_s=tasks.file_retention_s)
@@ -144,6 +144,10 @@ class Durable:
             settings, store, clock, ids, self.queue, self.files, self._is_known, self.worker.wake, self.worker.cancelled
         )
 
+        self._standing = StandingKept(store, clock)
+        attach_task_readings(
+            metrics, self.queue, self.worker, self.webhooks, turns, self._standing, is_connected, self._is_loaded
+        )
         if tasks.make_room:
             fleet.on_waiting(partial(self._make_room, runner))
         self.work_routes = WorkRoutes(runner, live=live, room=self.room, takes=routes.__contains__)
@@ -153,6 +157,7 @@ class Durable:
         if self._is_working:
             self.worker.start()
         self.webhooks.start()
+        self._together.start()
         self._tasks.start(self.queue.keep_watch(), "watch")
         self._tasks.start(self._standing.keep(), "standing")
         self.comparing.driver.start()
@@ -170,6 +175,7 @@ class Durable:
         await self.comparing.driver.close()
         await self.batches.close()
         await self.queue.close()
+        await self._together.close()
         await self.worker.close()
         await self.webhooks.close()
 
@@ -187,6 +193,10 @@ class Durable:
             return 1 if self.worker.running.get(name, 0) == 0 else 0  # it is loaded, or waited for, by being asked for
         total, used = sum(each.total for each in slots), sum(each.in_use for each in slots)
         return max(0, total - used - min(self._free_slots, total - 1))
+
+    def _cancelled(self, id_: str) -> None:
+        self.worker.cancelled(id_)
+        self._together.cancel(id_)
 
     def _make_room(self, runner: InsideRunner, model: Model) -> None:
         runner.make_room(lambda name: self._is_served_by(name, model))

@@ -15,6 +15,7 @@ from remuda.app.costs import Costs
 from remuda.app.credentials import Credentials
 from remuda.app.durable import Durable
 from remuda.app.exits import CommandError, Exit
+from remuda.app.fanout import running_fanout
 from remuda.app.insights import Insights, ledger_of
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
@@ -42,6 +43,8 @@ from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.anthropic import face as anthropic
 from remuda.dialects.control.health import Vitals
+from remuda.dialects.control.routes import Broker
+from remuda.dialects.control.schemas import BrokerKind
 from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
@@ -68,6 +71,7 @@ from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
 from remuda.store.watch import watch_revision
+from remuda.telemetry.fanout import Fanout
 from remuda.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -86,11 +90,13 @@ class Remuda:
         ids: Ids,
         store: Store,
         on_load: Callable[[LocalModelState], None],
+        fanout: Fanout,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.ids = ids
         self.store = store
+        self.fanout = fanout
         self.tasks = Tasks("remuda")
         self.is_draining = False
         self._is_store_up = True
@@ -159,7 +165,16 @@ class Remuda:
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
-            settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
+            settings,
+            store,
+            clock,
+            way.inside,
+            self._lane_routes,
+            self.fleet,
+            sealer,
+            self.metrics,
+            lambda: self.broker().is_connected,
+            fanout,
         )
         readings = GatewayReadings(settings, self.fleet, self.local, self._loads.of, clock)
         self.suggestions = suggestions_of(settings, store, clock, self.durable.worker.name, readings)
@@ -182,10 +197,10 @@ class Remuda:
     @classmethod
     @asynccontextmanager
     async def running(
-        cls, settings: Settings, *, on_load: Callable[[LocalModelState], None]
+        cls, settings: Settings, *, on_load: Callable[[LocalModelState], None], clock: Clock | None = None
     ) -> AsyncIterator["Remuda"]:
         """A gateway that is ready to take connections; ends everything it started on leaving."""
-        clock, ids = SystemClock(), request_ids()
+        clock, ids = clock or SystemClock(), request_ids()
         try:
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -198,7 +213,8 @@ class Remuda:
             except StoreError as error:
                 raise CommandError(str(error), Exit.STORE) from error
             stack.push_async_callback(store.close)
-            remuda = cls(settings, clock, ids, store, on_load)
+            fanout = await stack.enter_async_context(running_fanout(settings, clock, ids))
+            remuda = cls(settings, clock, ids, store, on_load, fanout)
             stack.push_async_callback(remuda._close)
             await remuda._start()
             yield remuda
@@ -333,7 +349,7 @@ class Remuda:
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
             on_key_used=self._key_use.note,
-            is_store_up=self.is_store_up,
+            broker=self.broker,
             on_answered=self.metrics.observe_http,
         )
 
@@ -364,9 +380,10 @@ class Remuda:
             machine=self._machine.read(),
         )
 
-    def is_store_up(self) -> bool:
-        """Whether the store answered when it was looked at last."""
-        return self._is_store_up
+    def broker(self) -> Broker:
+        """What keeps tasks, as it was when it was looked at last."""
+        kind: BrokerKind = "store" if self.settings.redis_url is None else "store+redis"
+        return Broker(kind, self._is_store_up, self.fanout.is_connected)
 
     def _has_working_engine(self) -> bool:
         """Whether somebody can answer, perhaps after a load."""

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Final, NamedTuple
 
 from remuda.core.chance import Chance
@@ -38,6 +39,8 @@ PACE_TASKS: Final = 8.0
 """Over how many beginnings the pace is averaged, about."""
 PACE_FORGOTTEN_S: Final = 600.0
 MAX_PACES: Final = 1000
+JUMP_S: Final = 1.0
+"""What the wall clock may gain or lose between two looks without having been put forward or back."""
 NEVER_RETRIED: Final = frozenset({"task_time_limit"})
 
 
@@ -112,6 +115,9 @@ class Worker:
         self._tasks = Tasks("worker")
         self._claims = 0
         self._pace: dict[str, _Pace] = {}
+        self._ahead_s: float | None = None
+        """Of the monotonic clock, the wall clock when it was looked at last."""
+        self._settled_at = -inf
         self._is_draining = False
         self._is_stopping = False
         self._on_completed = on_completed
@@ -257,12 +263,12 @@ class Worker:
 
     async def _conclude(self, run: _Run, outcome: Outcome) -> None:
         claim, rules = run.claim, self.rules
-        if outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
-            await self._put_back(claim, 0.0, "", "", counts=False)
-        elif run.is_unwanted:
+        if run.is_unwanted:
             self._end(claim, _ending(TaskState.CANCELLED, outcome))
+        elif outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
+            await self._put_back(claim, outcome, 0.0, counts=False)
         elif outcome.error_type == NO_MONEY:
-            await self._put_back(claim, rules.budget_wait_s, NO_MONEY, outcome.error_message, counts=False)
+            await self._put_back(claim, outcome, rules.budget_wait_s, counts=False, is_told=True)
         elif not outcome.error_type:
             self._end(claim, _ending(TaskState.COMPLETED, outcome))
         elif not may_be_retried(outcome):
@@ -272,26 +278,32 @@ class Worker:
         else:
             self.retried += 1
             delay_s = backoff_s(rules, claim.attempt, self._chance())
-            await self._put_back(claim, delay_s, outcome.error_type, outcome.error_message, counts=True)
+            await self._put_back(claim, outcome, delay_s, counts=True, is_told=True)
 
     def _end(self, claim: Claim, ending: Ending) -> None:
         self._ends.append((claim, ending))
         self._has_ends.set()
 
-    async def _put_back(self, claim: Claim, delay_s: float, error_type: str, message: str, *, counts: bool) -> None:
+    async def _put_back(
+        self, claim: Claim, outcome: Outcome, delay_s: float, *, counts: bool, is_told: bool = False
+    ) -> None:
         try:
-            await put_back(
+            is_held = await put_back(
                 self._store,
                 claim,
                 self._clock.wall(),
                 delay_s=delay_s,
-                error_type=error_type,
-                error_message=message,
+                error_type=outcome.error_type if is_told else "",
+                error_message=outcome.error_message if is_told else "",
                 counts=counts,
             )
         except StoreError as error:
             log.warning("worker: %s; the task %s waits for the end of its lease", error, claim.id)
-        self._live.ended(claim.id)
+            is_held = True
+        if is_held:
+            self._live.ended(claim.id)
+        else:
+            self._end(claim, _ending(TaskState.CANCELLED, outcome))  # for it was, or it is somebody else's by now
 
     async def _commit(self) -> None:
         ends, self._ends = self._ends, []
@@ -325,12 +337,15 @@ class Worker:
                 self.cancelled(each.id)
 
     async def _tidy(self) -> None:
+        if self._has_clock_jumped():
+            return
         rules = self.rules
         tidied = await tidy_tasks(
             self._store,
             self._clock.wall(),
             max_attempts=rules.max_attempts,
             backoff_s=rules.backoff_s,
+            max_backoff_s=rules.max_backoff_s,
             lease_s=rules.lease_s,
             retention_s=rules.retention_s,
         )
@@ -341,6 +356,18 @@ class Worker:
             self._live.changed(id_)
         if tidied.readied:
             self.wake()
+
+    def _has_clock_jumped(self) -> bool:
+        """Whether the wall clock was put forward or back lately, or the machine has slept: leases seem to be over whose
+        workers have had no time to renew them by the new time."""
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        ahead_s = wall - monotonic
+        jump_s = 0.0 if self._ahead_s is None else ahead_s - self._ahead_s
+        self._ahead_s = ahead_s
+        if abs(jump_s) > JUMP_S:
+            log.warning("the clock was put %s by %.0f s", "forward" if jump_s > 0 else "back", abs(jump_s))
+            self._settled_at = monotonic + self.rules.lease_s
+        return monotonic < self._settled_at
 
 
 def may_be_retried(outcome: Outcome) -> bool:

@@ -32,7 +32,7 @@ from remuda.store.journal_batch import cleaned_text
 from remuda.store.leases import store_now
 from remuda.store.schema import tasks
 from remuda.store.schema_insight_compare import comparison_prompts, comparison_runs, comparisons
-from remuda.store.tasks import UNDER_WAY, next_rank, row_of
+from remuda.store.tasks import UNDER_WAY, Ranks, row_of
 
 DIALECT: Final = "comparisons"
 """The API that tasks of comparisons came by."""
@@ -165,7 +165,7 @@ def _feed(connection: Connection, comparison: Any, run: Any, task_id: str, momen
         priority=Priority.BACKGROUND,
         time_limit_s=time_limit_s,
     )
-    row = row_of(new, next_rank(connection, new), moment)
+    row = row_of(new, Ranks(connection, [new]).take(new), moment)
     connection.execute(insert(tasks).values(row | {"batch_id": batch_id_of(comparison.id)}))
     connection.execute(
         update(comparison_runs)

@@ -232,6 +232,14 @@ tasks = Table(
     Index(None, "state", "due_at"),
     Index(None, "key_id", "seq"),
     Index(None, "user_id", "seq"),
+    Index(None, "model", "seq"),
+    # Of what was cancelled while it ran, until its worker has let go of it.
+    Index(
+        None,
+        "finished_at",
+        sqlite_where=text("worker IS NOT NULL AND finished_at IS NOT NULL"),
+        postgresql_where=text("worker IS NOT NULL AND finished_at IS NOT NULL"),
+    ),
     # Of what belongs to no batch there is nothing in it, and nothing that a claim changes stands in it.
     Index(
         None,
@@ -295,6 +303,8 @@ batches = Table(
     Column("fed_lines", BigInteger, nullable=False),
     Column("output_bytes", BigInteger, nullable=False),
     Column("error_bytes", BigInteger, nullable=False),
+    Column("idempotency_key", Text),
+    Index(None, "key_id", "idempotency_key", unique=True),
     Index(None, "key_id", "seq"),
     Index(None, "state", "seq"),
     Index(None, "input_file_id"),

@@ -124,7 +124,9 @@ async def test_what_ended_is_not_forgotten_before_it_is_counted(store: Store, id
     id_ = await made(store, prompts=["Hi"])
     await move_comparison(store, id_, ids, NOON, 60.0)
     await answer(store, "a")
-    tidied = await tidy_tasks(store, NOON + 1e6, max_attempts=3, backoff_s=1.0, lease_s=1e9, retention_s=1.0)
+    tidied = await tidy_tasks(
+        store, NOON + 1e6, max_attempts=3, backoff_s=1.0, max_backoff_s=1.0, lease_s=1e9, retention_s=1.0
+    )
     assert tidied.forgotten == 0
     assert await move_comparison(store, id_, ids, NOON, 60.0) is Moved.FED
     assert (await runs_of(store, id_))[0].state is RunState.DONE

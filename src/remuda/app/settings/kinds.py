@@ -193,6 +193,12 @@ def _database_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _redis_url(value: SecretStr) -> SecretStr:
+    if value.get_secret_value().partition("://")[0] not in ("redis", "rediss", "unix"):
+        raise ValueError("needs redis://:password@host:6379/0, rediss:// or unix:///path")
+    return value
+
+
 def _origin(value: str) -> str:
     if value == "*":
         return value
@@ -249,6 +255,8 @@ Secret = Annotated[SecretStr, BeforeValidator(_secret), AfterValidator(_sendable
 """A key: never shown, never logged."""
 DatabaseUrl = Annotated[SecretStr, BeforeValidator(_secret), AfterValidator(_database_url)]
 """Where the store is; secret, since it may hold a password."""
+RedisUrl = Annotated[SecretStr, BeforeValidator(_secret), AfterValidator(_redis_url)]
+"""Where Redis is; secret, since it may hold a password."""
 Host = Annotated[str, BeforeValidator(_text), AfterValidator(parse_host)]
 """An address or name to bind."""
 Port = Annotated[Whole, Field(ge=0, le=65_535)]
