@@ -58,6 +58,7 @@ def reload_thrash(facts: Facts) -> list[Draft]:
                 expected_gain=gain,
                 evidence=facts.evidence(
                     "loads of this model by this gateway since it was started; models in use: those it has loaded",
+                    model=held.model,
                     loads=held.loads,
                     load_seconds=held.load_s,
                     watched_hours=hours,
@@ -98,6 +99,7 @@ def heavy_quantization(facts: Facts) -> list[Draft]:
                 evidence=facts.evidence(
                     "answered requests to this model; the quantization as its file or server says it; what is wanted "
                     "as insight.score_tokens_per_second says it",
+                    model=held.model,
                     requests=traffic.answered,
                     tokens_per_second=rate,
                     wanted_tokens_per_second=wanted,
@@ -135,6 +137,7 @@ def truncated_contexts(facts: Facts) -> list[Draft]:
                 expected_gain=gain,
                 evidence=facts.evidence(
                     "requests to this model; marked as truncated",
+                    model=model,
                     requests=traffic.requests,
                     truncated=traffic.truncated,
                     contexts=sorted(set(contexts)),
@@ -173,6 +176,7 @@ def _idle(facts: Facts, held: Held, size_bytes: int) -> Draft:
         expected_gain=gain,
         evidence=facts.evidence(
             "requests to this model: none; loaded now",
+            model=held.model,
             requests=0,
             size_bytes=size_bytes,
             watched_hours=facts.readings.watched_s / 3600,
