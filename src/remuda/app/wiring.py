@@ -140,6 +140,7 @@ class Remuda:
                 self._announced,
                 self.breakers.recovered,
                 lambda: self.leadership.is_leading,
+                ids=ids,
                 continuation_max_bytes=_kept_bytes(settings),
             ),
             announce=self._announced,
@@ -420,7 +421,7 @@ class Remuda:
         settings = self.settings
         deadlines = Deadlines()
         engines: dict[EngineKind, Engine] = {
-            EngineKind.LLAMA_CPP: LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings)),
+            EngineKind.LLAMA_CPP: LlamaCpp(self.clock.wall, ids=self.ids, continuation_max_bytes=_kept_bytes(settings)),
             EngineKind.TRANSFORMERS: Transformers(),
         }
         source = LocalSource(engines, self.fleet.apply, deadlines)

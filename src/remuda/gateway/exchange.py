@@ -330,8 +330,10 @@ class Exchange:
         return is_chunked
 
     def keep_alive_comment(self, comment: bytes) -> bool:
-        """Send a comment of a stream of server-sent events that has not begun; False where that cannot be done now."""
-        if self.disconnected or self.is_write_paused or (self.head_sent and not self.is_kept_alive):
+        """Send a comment of a stream of server-sent events that has not begun, or has broken off between two events
+        and waits for somebody to go on; False where that cannot be done now."""
+        is_under_way = self.has_begun and self.flow is not None
+        if self.disconnected or self.is_write_paused or self.response_complete or is_under_way:
             return False
         if not self.head_sent:
             self.status = 200
