@@ -18,6 +18,7 @@ from remuda.engines import tiny
 from remuda.store.keys import create_key
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
+from tests.fixtures.postgres import private_postgres
 from tests.fixtures.process import RemudaProcess, fake_upstream, remuda_serve, until
 
 PATH = "/api/model-comparisons"
@@ -341,3 +342,24 @@ def test_a_gateway_that_is_killed_goes_on_and_counts_nothing_twice(
     assert found["side_a"]["total_tokens"] == sum(
         run["prompt_tokens"] + run["completion_tokens"] for run in found["runs"][:4]
     )
+
+
+@pytest.mark.postgres
+async def test_two_gateways_on_one_store(quick: FakeUpstream, slow: FakeUpstream, tmp_path: Path) -> None:
+    """What one of them takes in both drive, and each of several comparisons counts each run once."""
+    slow.behave(ttft_s=0.0, token_delay_s=0.0)
+    with private_postgres() as server:
+        url = server.url(server.new_database())
+        async with AsyncExitStack() as stack:
+            clients = []
+            for name in ("one", "two"):
+                asked = gateway_before(quick, slow, tmp_path / name, database_url=url)
+                gateway = await stack.enter_async_context(asked)
+                http = await stack.enter_async_context(aiohttp.ClientSession(gateway.url))
+                clients.append(Client(http))
+            found = await asyncio.gather(*(each.compare(repeats=3) for each in clients * 2))
+            assert [each["state"] for each in found] == ["done"] * 4
+            assert [each["side_a"]["answered"] + each["side_b"]["answered"] for each in found] == [6] * 4
+            assert len({run["task_id"] for each in found for run in each["runs"]}) == 24
+            assert len({run["log_id"] for each in found for run in each["runs"]}) == 24
+    assert len(quick.seen) == len(slow.seen) == 12
