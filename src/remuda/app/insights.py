@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
-from remuda.app import costs
+from remuda.app import costs, rollups
 from remuda.app.costs import Costs
+from remuda.app.rollups import Rollups
 from remuda.app.settings import Settings
 from remuda.app.settings.insight import zone_of
 from remuda.core.clock import Clock
@@ -27,21 +28,24 @@ def ledger_of(settings: Settings, clock: Clock) -> Ledger:
     insight = settings.insight
     targets = ScoreTargets(insight.score_latency_ms, insight.score_tokens_per_second)
     accrual = Accrual(zone_of(insight.time_zone), clock.wall)
-    return Ledger(score=partial(performance_score, targets=targets), hooks=(accrual, note_measures))
+    return Ledger(score=partial(performance_score, targets=targets), hooks=(accrual, note_measures, rollups.HOOK))
 
 
 class Insights:
     """What answers questions about the past."""
 
-    def __init__(self, store: Store, costs: Costs, *, comparisons: Comparisons, suggestions: Suggestions) -> None:
+    def __init__(
+        self, store: Store, costs: Costs, rollups: Rollups, *, comparisons: Comparisons, suggestions: Suggestions
+    ) -> None:
         self.parts: Sequence[Part] = (
             *costs.parts,
             ComparisonRoutes(comparisons),
             LogRoutes(Log(store)),
+            *rollups.parts,
             SuggestionRoutes(suggestions),
         )
 
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (*costs.bare_parts(), ComparisonRoutes(), LogRoutes(), SuggestionRoutes())
+    return (*costs.bare_parts(), ComparisonRoutes(), LogRoutes(), *rollups.bare_parts(), SuggestionRoutes())

@@ -7,6 +7,7 @@ from remuda.core.clock import Clock
 from remuda.core.ids import Ids
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Fleet
+from remuda.fleet.replica import Replica
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Admits, Gatekeeper
 from remuda.gateway.choose import Chooser
@@ -90,6 +91,10 @@ class Way:
         self.inside = Inside(
             self._pipeline(insiders, self.inside_recorder, pipeline.live), clock, settings.server.max_body_bytes
         )
+
+    def measure_by(self, on_send: Callable[[Exchange, Replica], None]) -> None:
+        """From now on `on_send` is told of each attempt before it begins."""
+        self._forwarder.on_send = on_send
 
     def reckon_by(self, of_clients: Reckon | None, of_tasks: Reckon | None) -> None:
         """From now on requests cost what these say; None: nothing."""

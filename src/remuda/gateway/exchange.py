@@ -101,6 +101,7 @@ class Exchange:
         "decisions",
         "disconnected",
         "drive",
+        "energy_mark",
         "expects_continue",
         "expires_at",
         "expiry_fault",
@@ -210,6 +211,8 @@ class Exchange:
         self.is_streamed = False
         """Whether the answer was passed on as a stream."""
         self.attempts = 0
+        self.energy_mark: float | None = None
+        """What a machine's meter stood at when it was first sent to an engine there; None where nothing measures it."""
         self.decisions: tuple[Decision, ...] = ()
         """Why each attempt went where it went; nothing while there was nobody else to go to."""
         self.bytes_in = 0

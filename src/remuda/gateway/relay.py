@@ -213,6 +213,12 @@ class Folding(_Waiting):
         if self._exchange.first_content_at is None and self._fold.has_content:
             self._exchange.first_content_at = self._monotonic()
 
+    def settle(self) -> None:
+        """Write down how long it took, whichever way it ended, and what was used where nobody has said it."""
+        super().settle()
+        if self._exchange.usage is NO_USAGE:
+            self._exchange.usage = self._fold.so_far()
+
     def end(self) -> None:
         """The stream is over: whole only if it said so itself."""
         if self._fold.is_complete:

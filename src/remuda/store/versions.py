@@ -2,9 +2,10 @@
 
 from sqlalchemy import Connection, column, inspect, select, table, text
 
-from remuda.store import (
-    schema_costs,  # noqa: F401 - adds its tables
-    schema_insight_compare,  # noqa: F401 - adds its tables
+from remuda.store import (  # noqa: F401 - they add their tables
+    schema_costs,
+    schema_insight_compare,
+    schema_insight_rollups,
 )
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS

@@ -5,16 +5,36 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from remuda.dialects.observe import budgets, comparisons, logs, prices, suggestions
+from remuda.dialects.observe import (
+    analytics,
+    analytics_schemas,
+    budgets,
+    comparisons,
+    cost_analysis,
+    logs,
+    prices,
+    suggestions,
+)
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = (budgets.PATH, comparisons.PATH, prices.PATH, suggestions.PATH, "/api/logs")
+PATHS: Final = (
+    "/api/analytics",
+    budgets.PATH,
+    comparisons.PATH,
+    cost_analysis.PATH,
+    "/api/logs",
+    "/api/model-performance",
+    prices.PATH,
+    suggestions.PATH,
+)
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*comparisons.RULES, *logs.RULES, *suggestions.RULES)
+RULES: Final = (*analytics.RULES, *comparisons.RULES, *logs.RULES, *suggestions.RULES)
 SCHEMAS: Final = (
     RefusedObservation,
+    *analytics_schemas.SCHEMAS,
     *budgets.SCHEMAS,
     *comparisons.SCHEMAS,
+    *cost_analysis.SCHEMAS,
     *logs.SCHEMAS,
     *prices.SCHEMAS,
     *suggestions.SCHEMAS,
