@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, and_, delete, func, select, tuple_, update
 
 from remuda.core.record import RequestRecord
-from remuda.core.sketch import packed, unpacked
+from remuda.core.sketch import merge_packed, packed
 from remuda.core.spans import DAY, GRAINS, MINUTE, Mark
 from remuda.core.tally import DIMENSIONS, EXTREMES, Counts, Measured, Place, Tally, tallied
 from remuda.store.database import ROWS_PER_INSERT, Store, insert_rows
@@ -107,11 +107,18 @@ def untold_id(connection: Connection) -> int:
     return int(connection.execute(_UNTOLD).scalar_one())
 
 
-def tally_of(row: Sequence[Any], *, has_sketches: bool = True) -> Tally:
-    """A row's tally: its values without those of the key, and perhaps without the sketches."""
-    tally = Tally(row[:_WIDTH], row[_WIDTH : _WIDTH + _SIDE], row[_WIDTH + _SIDE : _WIDTH + 2 * _SIDE])
-    if has_sketches:
-        tally.sketches = tuple(map(unpacked, row[_WIDTH + 2 * _SIDE :]))
+def tally_of(rows: Sequence[Sequence[Any]]) -> Tally:
+    """What rows, one at least, come to together: each the counts, then perhaps extremes, then perhaps sketches."""
+    columns = list(zip(*rows, strict=True))
+    tally = Tally(list(map(sum, columns[:_WIDTH])))
+    rest = columns[_WIDTH:]
+    if len(rest) >= 2 * _SIDE:
+        tally.lows = list(map(min, rest[:_SIDE]))
+        tally.highs = list(map(max, rest[_SIDE : 2 * _SIDE]))
+        rest = rest[2 * _SIDE :]
+    for sketch, column in zip(tally.sketches, rest, strict=False):
+        for data in column:
+            merge_packed(sketch, data)
     return tally
 
 
@@ -169,19 +176,18 @@ async def next_step(store: Store, now: float) -> Step | None:
 
 def rows_of(step: Step) -> list[Sequence[Any]]:
     """The rows that a step makes. Takes a while: call it in a thread."""
-    found: dict[Place, list[Tally]] = {}
+    found: dict[Place, list[Sequence[Any]]] = {}
     counted: dict[str, dict[str, int]] = {}
     for dimension, bucket, value, *rest in step.rows:
         start = bucket // step.mark.grain_s * step.mark.grain_s
-        tally = tally_of(rest)
-        found.setdefault((start, dimension, value), []).append(tally)
+        found.setdefault((start, dimension, value), []).append(rest)
         values = counted.setdefault(dimension, {})
-        values[value] = values.get(value, 0) + tally.counts[0]
+        values[value] = values.get(value, 0) + rest[0]
     for dimension, values in counted.items():
         for value in sorted(values, key=lambda each: (-values[each], each))[MAX_VALUES:]:
             for place in [place for place in found if place[1:] == (dimension, value)]:
                 found.setdefault((place[0], dimension, OTHERS), []).extend(found.pop(place))
-    return [_row(step.mark.grain_s, place, Tally.sum(tallies)) for place, tallies in found.items()]
+    return [_row(step.mark.grain_s, place, tally_of(rows)) for place, rows in found.items()]
 
 
 async def take_step(store: Store, step: Step, rows: Sequence[Sequence[Any]]) -> bool:
@@ -246,7 +252,7 @@ def _raise(connection: Connection, grain_s: int, tallies: Mapping[Place, Tally])
     rows = dict(tallies)
     for dimension, bucket, value, *rest in _found(connection, grain_s, list(tallies)):
         place = (bucket, dimension, value)
-        rows[place] = Tally.sum([tally_of(rest), tallies[place]])
+        rows[place] = Tally.sum([tally_of([rest]), tallies[place]])
     _put(connection, [_row(grain_s, place, tally) for place, tally in sorted(rows.items(), key=_by_place)])
 
 
