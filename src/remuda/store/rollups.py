@@ -110,7 +110,7 @@ def untold_id(connection: Connection) -> int:
 def tally_of(rows: Sequence[Sequence[Any]]) -> Tally:
     """What rows, one at least, come to together: each the counts, then perhaps extremes, then perhaps sketches."""
     columns = list(zip(*rows, strict=True))
-    tally = Tally(list(map(sum, columns[:_WIDTH])))
+    tally = Tally([sum(column) for column in columns[:_WIDTH]])
     rest = columns[_WIDTH:]
     if len(rest) >= 2 * _SIDE:
         tally.lows = list(map(min, rest[:_SIDE]))
@@ -252,7 +252,8 @@ def _raise(connection: Connection, grain_s: int, tallies: Mapping[Place, Tally])
     rows = dict(tallies)
     for dimension, bucket, value, *rest in _found(connection, grain_s, list(tallies)):
         place = (bucket, dimension, value)
-        rows[place] = Tally.sum([tally_of([rest]), tallies[place]])
+        rows[place] = tally_of([rest])
+        rows[place].add(tallies[place])
     _put(connection, [_row(grain_s, place, tally) for place, tally in sorted(rows.items(), key=_by_place)])
 
 
