@@ -2,7 +2,11 @@
 
 from sqlalchemy import Connection, column, inspect, select, table, text
 
-from remuda.store import schema_costs, schema_insight_rollups  # noqa: F401 - add their tables
+from remuda.store import (  # noqa: F401 - they add their tables
+    schema_costs,
+    schema_insight_compare,
+    schema_insight_rollups,
+)
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS
 from remuda.store.schema import VERSION_TABLE, metadata

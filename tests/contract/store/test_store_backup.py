@@ -3,6 +3,7 @@
 import asyncio
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -196,8 +197,12 @@ async def test_missing_rows_are_noticed(store: Store, store_url: str, file: Path
 async def test_a_table_without_its_columns_is_refused_and_changes_nothing(store: Store, store_url: str, file: Path):
     await fill(store)
     await backup(store, file, NOON)
-    columns = ["id", "label", "digest", "prefix", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
-    await asyncio.to_thread(rewrite, file, lambda manifest: manifest["tables"]["keys"].update(columns=columns))
+
+    def damaged(manifest: Any) -> None:
+        columns = manifest["tables"]["keys"]["columns"]
+        columns[columns.index("name")] = "label"
+
+    await asyncio.to_thread(rewrite, file, damaged)
     with pytest.raises(StoreError, match="table keys has no name"):
         await restore(file, store_url, force=True)
     assert len(await keys.list_keys(store)) == 2

@@ -5,15 +5,40 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from remuda.dialects.observe import analytics, analytics_schemas, budgets, logs, prices
+from remuda.dialects.observe import (
+    analytics,
+    analytics_schemas,
+    budgets,
+    comparisons,
+    cost_analysis,
+    logs,
+    prices,
+    suggestions,
+)
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
-PATHS: Final = ("/api/analytics", budgets.PATH, prices.PATH, "/api/logs", "/api/model-performance")
+PATHS: Final = (
+    "/api/analytics",
+    budgets.PATH,
+    comparisons.PATH,
+    cost_analysis.PATH,
+    "/api/logs",
+    "/api/model-performance",
+    prices.PATH,
+    suggestions.PATH,
+)
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*analytics.RULES, *logs.RULES)
+RULES: Final = (*analytics.RULES, *comparisons.RULES, *logs.RULES, *suggestions.RULES)
 SCHEMAS: Final = (
-    RefusedObservation, *analytics_schemas.SCHEMAS, *budgets.SCHEMAS, *logs.SCHEMAS, *prices.SCHEMAS,
-)  # fmt: skip
+    RefusedObservation,
+    *analytics_schemas.SCHEMAS,
+    *budgets.SCHEMAS,
+    *comparisons.SCHEMAS,
+    *cost_analysis.SCHEMAS,
+    *logs.SCHEMAS,
+    *prices.SCHEMAS,
+    *suggestions.SCHEMAS,
+)
 
 
 def router(parts: Sequence[Part]) -> APIRouter:
