@@ -53,6 +53,9 @@ class Question:
     width_s: int | None = None
     """Seconds of each point of a series, whole minutes; None for one of the whole span."""
     wants_quantiles: bool = True
+    wants_only_counts: bool = False
+    """Of the groups of a whole span, which the database then adds up: no extremes and no quantiles. So it is, too, where
+    no quantiles are wanted at all."""
     exact_up_to: int = EXACT_UP_TO
 
 
@@ -116,7 +119,10 @@ def _read(connection: Connection, question: Question) -> _Rows:
     values, groups = [], []
     if dimension != "all":
         values = [value for value, _ in _ranked(connection, dimension, start, end, question.top)]
-        groups = _rollup_rows(connection, pieces, dimension, values, columns)
+        if not width_s and (question.wants_only_counts or not question.wants_quantiles):
+            groups = _summed_rows(connection, pieces, dimension, values)
+        else:
+            groups = _rollup_rows(connection, pieces, dimension, values, columns)
     exact = None
     if is_exact:
         told = _COLUMN_OF.get(dimension, journal.c.dialect)
@@ -157,6 +163,21 @@ def _rollup_rows(
                 .with_hint(rollups, f"INDEXED BY {_BY_VALUE}", "sqlite")
             )
             found += _fetched(connection, query)
+    return found
+
+
+def _summed_rows(
+    connection: Connection, pieces: Iterable[Piece], dimension: str, values: Sequence[str]
+) -> list[Sequence[Any]]:
+    """For each piece and value one row of counts."""
+    found: list[Sequence[Any]] = []
+    for piece in pieces:
+        if piece.grain_s and values:
+            query = select(rollups.c.value, *map(func.sum, _COUNTS)).where(
+                _among(piece, dimension), rollups.c.value.in_(values)
+            )
+            for value, *counts in connection.execute(query.group_by(rollups.c.value)):
+                found.append((0, value, *map(int, counts)))
     return found
 
 

@@ -72,7 +72,7 @@ class AnalyticsRoutes:
 
     async def _performance(self, request: Request) -> Response:
         start, end = self._span(request)
-        answer = await self._analytics.answer(Question(start, end, "model", top=MAX_MODELS))
+        answer = await self._analytics.answer(Question(start, end, "model", top=MAX_MODELS, wants_only_counts=True))
         return answered(performance_shown(answer, start, end))
 
     async def _models(self, request: Request) -> Response:
