@@ -54,8 +54,8 @@ class Question:
     """Seconds of each point of a series, whole minutes; None for one of the whole span."""
     wants_quantiles: bool = True
     wants_only_counts: bool = False
-    """Of the groups of a whole span, which the database then adds up: no extremes and no quantiles. So it is, too, where
-    no quantiles are wanted at all."""
+    """Of the groups of a whole span, which the database then adds up: no extremes and no quantiles. So it is where no
+    quantiles are wanted at all, too."""
     exact_up_to: int = EXACT_UP_TO
 
 
