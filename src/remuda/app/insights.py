@@ -7,6 +7,7 @@ from remuda.app.settings import Settings
 from remuda.core.score import ScoreTargets, performance_score
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
+from remuda.insight.history import History, traffic_of
 from remuda.insight.log import Log
 from remuda.store.database import Store
 from remuda.store.ledger import Ledger
@@ -24,6 +25,7 @@ class Insights:
 
     def __init__(self, store: Store) -> None:
         self.parts: Sequence[Part] = (LogRoutes(Log(store)),)
+        self.history = History(store, partial(traffic_of, store))
 
 
 def bare_parts() -> Sequence[Part]:

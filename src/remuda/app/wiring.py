@@ -20,7 +20,9 @@ from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
 from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
+from remuda.app.machine_minutes import keep_minutes
 from remuda.app.machine_use import MachineReader
+from remuda.app.monitoring import Monitor, Totals
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
@@ -40,6 +42,7 @@ from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.anthropic import face as anthropic
 from remuda.dialects.control.health import Vitals
+from remuda.dialects.manage.monitoring import MonitoringRoutes
 from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
@@ -149,6 +152,7 @@ class Remuda:
         self.strategy = KeptStrategy(settings.routing, self.choosing, store, clock)
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
+        self._totals = Totals()
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         way = self._way()
@@ -158,6 +162,7 @@ class Remuda:
             settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
         )
         self.insights = Insights(store)
+        self._monitoring = self._watched()
         attach_readings(
             self.metrics,
             self.fleet,
@@ -219,6 +224,10 @@ class Remuda:
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
         self.durable.start()
+        reader = MachineReader(self.settings.data_dir, self.clock.monotonic)
+        self.tasks.start(
+            keep_minutes(self.store, self.clock, socket.gethostname()[:64], reader.busy), "how busy the machine is"
+        )
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
@@ -266,7 +275,7 @@ class Remuda:
     # The request's way
 
     def _way(self) -> Way:
-        sinks: list[Sink] = [self.retry_budget.note]
+        sinks: list[Sink] = [self.retry_budget.note, self._totals.take]
         if self.local.states():
             sinks.append(each_to(self._note_use))
         return Way(
@@ -313,6 +322,8 @@ class Remuda:
             work=self.durable.work_routes,
             batches=self.durable.batch_routes,
             observe=self.insights.parts,
+            monitoring=self._monitoring,
+            wall=self.clock.wall,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.unready,
@@ -323,6 +334,18 @@ class Remuda:
             is_store_up=self.is_store_up,
             on_answered=self.metrics.observe_http,
         )
+
+    def _watched(self) -> MonitoringRoutes:
+        monitor = Monitor(
+            self.settings.data_dir,
+            self._machine,
+            self.fleet,
+            self._totals,
+            live=lambda: len(self.gateway.live),
+            wall=self.clock.wall,
+            uptime_s=lambda: self.clock.monotonic() - self._started,
+        )
+        return MonitoringRoutes(monitor.read, self.insights.history.read, self.clock.wall)
 
     def _metrics_page(self) -> tuple[bytes, str]:
         self.recorder.flush()

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, column, inspect, select, table, text
 
+from remuda.store import schema_machine  # noqa: F401 - adds its table
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS
 from remuda.store.schema import VERSION_TABLE, metadata
