@@ -160,7 +160,9 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal)
-        self.alerting = Alerting(settings.alerts, store, clock, self.fleet, worker_name(), self.costs.budgets.used)
+        self.alerting = Alerting(
+            settings, store, clock, self.fleet, worker_name(), sealer, fanout, self.costs.budgets.used
+        )
         way = self._way()
         self.costs.attach_to(way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
@@ -189,6 +191,7 @@ class Remuda:
             self.local,
         )
         self._loads.attach_to(self.metrics)
+        self.alerting.attach_to(self.metrics)
         self.app = build_app(self._parts())
 
     @classmethod

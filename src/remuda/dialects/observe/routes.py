@@ -10,7 +10,7 @@ from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
 PATHS: Final = (alerts.PATH, budgets.PATH, prices.PATH, "/api/logs")
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
-RULES: Final = (*logs.RULES,)
+RULES: Final = (*alerts.RULES, *logs.RULES)
 SCHEMAS: Final = (RefusedObservation, *alerts.SCHEMAS, *budgets.SCHEMAS, *logs.SCHEMAS, *prices.SCHEMAS)
 
 
