@@ -153,7 +153,7 @@ class Remuda:
         self.local = self._local_models(on_load)
         self.standing = Standing(settings, store, self.fleet, self.local, fanout, clock)
         self.alerting = Alerting(
-            settings.alerts, store, clock, self.fleet, worker_name(), lambda: self.costs.budgets.used()
+            settings, store, clock, self.fleet, worker_name(), sealer, fanout, lambda: self.costs.budgets.used()
         )
         way = self._way()
         self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
@@ -195,6 +195,7 @@ class Remuda:
             self.local,
         )
         self._loads.attach_to(self.metrics)
+        self.alerting.attach_to(self.metrics)
         self.app = build_app(self._parts())
 
     @classmethod
