@@ -1,7 +1,7 @@
 """`python -m bench.crashes`: tasks are answered while workers, the gateway and the store are killed again and again.
 
-2,000 tasks on a fake, on SQLite and on Postgres, and 200 on the real engine. Ends with an error where one of them did
-not end exactly once.
+2,000 tasks on a fake, on SQLite (once more with a clock that jumps by hours) and on Postgres, and 200 on the real
+engine. Ends with an error where one of them did not end exactly once.
 """
 
 import argparse
@@ -21,7 +21,9 @@ from remuda.testing.upstream import FakeUpstream
 DEADLINE_S = 1800.0
 
 
-async def _run(console: Console, name: str, url: str, data: Path, tasks: int, server: PostgresServer | None) -> None:
+async def _run(
+    console: Console, name: str, url: str, data: Path, tasks: int, server: PostgresServer | None, *, jumps: bool = False
+) -> None:
     began = time.monotonic()
     async with FakeUpstream() as upstream:
         upstream.behave(ttft_s=0.005, token_delay_s=0.002)
@@ -36,6 +38,7 @@ async def _run(console: Console, name: str, url: str, data: Path, tasks: int, se
             model=CHAT_NAME if is_real else "fake",
             deadline_s=DEADLINE_S,
             server=server,
+            jumps=jumps,
         )
     console.print(
         f"{name}: {tasks} tasks ended once each, in {time.monotonic() - began:.0f} s; killed: {', '.join(kills)}"
@@ -53,6 +56,8 @@ def main() -> None:
         data = Path(folder)
         asyncio.run(_run(console, "sqlite", store_url_in(data / "a"), data / "a", asked.tasks, None))
         asyncio.run(_run(console, "engine, sqlite", store_url_in(data / "b"), data / "b", asked.real, None))
+        url = store_url_in(data / "e")
+        asyncio.run(_run(console, "sqlite, clock jumps", url, data / "e", asked.tasks, None, jumps=True))
         with private_postgres() as server:
             url = server.url(server.new_database())
             asyncio.run(_run(console, "postgres", url, data / "c", asked.tasks, server))

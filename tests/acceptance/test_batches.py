@@ -5,6 +5,7 @@ import json
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,8 @@ from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
 from tests.fixtures.postgres import PostgresServer, private_postgres
 from tests.fixtures.process import RemudaProcess, fake_upstream, remuda_serve, until
+from tests.fixtures.tasks import KEY, OTHER, Caller, caller_of, gateway_before
 
-KEY = "test-key-123"
-OTHER = "demo-key-456"
 CHAT = "/v1/chat/completions"
 
 
@@ -31,16 +31,8 @@ def jsonl(lines: Iterable[Any]) -> bytes:
     return b"".join(json.dumps(each).encode() + b"\n" for each in lines)
 
 
-class Client:
-    """Somebody with a key."""
-
-    def __init__(self, gateway: RunningGateway, http: aiohttp.ClientSession) -> None:
-        self._gateway = gateway
-        self._http = http
-
-    async def send(self, method: str, path: str, **values: Any) -> tuple[int, Any]:
-        async with self._http.request(method, path, **values) as answer:
-            return answer.status, json.loads(await answer.read() or b"null")
+class BatchClient(Caller):
+    """Somebody who hands in batches."""
 
     async def upload(self, content: bytes, **fields: str) -> tuple[int, Any]:
         form = aiohttp.FormData({"purpose": "batch", **fields})
@@ -73,7 +65,7 @@ class Client:
 
     async def lines(self, id_: str | None) -> list[Any]:
         assert id_ is not None
-        async with self._http.get(f"/v1/files/{id_}/content") as answer:
+        async with self.http.get(f"/v1/files/{id_}/content") as answer:
             assert answer.status == 200
             return [json.loads(each) for each in (await answer.read()).splitlines()]
 
@@ -90,36 +82,38 @@ async def gateway(upstream: FakeUpstream, tmp_path: Path) -> AsyncIterator[Runni
         yield running
 
 
-def gateway_before(upstream: FakeUpstream, data: Path, **tasks: Any) -> Any:
-    return running_gateway(
-        data,
-        upstreams=[{"url": upstream.url, "name": "one", "slots": 2}],
-        auth={"api_keys": (KEY, OTHER)},
-        tasks={"requests_per_minute": 0, **tasks},
-    )
-
-
 @pytest.fixture
-async def client(gateway: RunningGateway) -> AsyncIterator[Client]:
+async def client(gateway: RunningGateway) -> AsyncIterator[BatchClient]:
     async with client_of(gateway) as one:
         yield one
 
 
-class client_of:
-    def __init__(self, gateway: RunningGateway, key: str = KEY) -> None:
-        self._gateway, self._key = gateway, key
-
-    async def __aenter__(self) -> Client:
-        await self._gateway.until(lambda: self._gateway.remuda.fleet.look_up("fake") is not None, "it is known")
-        headers = {"Authorization": f"Bearer {self._key}"}
-        self._http = await aiohttp.ClientSession(self._gateway.url, headers=headers).__aenter__()
-        return Client(self._gateway, self._http)
-
-    async def __aexit__(self, *ended: object) -> None:
-        await self._http.close()
+def client_of(gateway: RunningGateway, key: str = KEY) -> AbstractAsyncContextManager[BatchClient]:
+    return caller_of(gateway, BatchClient, key)
 
 
-async def test_a_batch_is_answered_line_by_line(client: Client, gateway: RunningGateway) -> None:
+async def test_a_batch_is_made_once_under_one_key(client: BatchClient) -> None:
+    _, file = await client.upload(jsonl([line(1)]))
+    asked = {"input_file_id": file["id"], "endpoint": CHAT, "completion_window": "24h"}
+    made = [
+        (await client.send("POST", "/v1/batches", json=asked, headers={"Idempotency-Key": key}))[1]["id"]
+        for key in ("once", "once", "twice")
+    ]
+    assert (made[0] == made[1], made[0] == made[2]) == (True, False)
+    status, said = await client.send("POST", "/v1/batches", json=asked, headers={"Idempotency-Key": "x" * 257})
+    assert (status, said["error"]["param"]) == (400, "Idempotency-Key")
+
+
+async def test_the_head_of_content_is_told_without_reading_it(client: BatchClient, tmp_path: Path) -> None:
+    _, file = await client.upload(jsonl([line(1)]))
+    (tmp_path / "files" / file["id"]).write_bytes(b"")  # what is known of it stands in the store
+    async with client.http.head(f"/v1/files/{file['id']}/content") as answer:
+        assert (answer.status, answer.content_length) == (200, file["bytes"])
+        assert "in.jsonl" in answer.headers["Content-Disposition"]
+        assert await answer.read() == b""
+
+
+async def test_a_batch_is_answered_line_by_line(client: BatchClient, gateway: RunningGateway) -> None:
     batch = await client.create(jsonl(line(n) for n in range(20)), metadata={"for": "you"})
     assert (batch["object"], batch["errors"], batch["output_file_id"]) == ("batch", None, None)
     assert batch["expires_at"] - batch["created_at"] == 24 * 3600
@@ -148,7 +142,7 @@ async def test_a_batch_is_answered_line_by_line(client: Client, gateway: Running
         ("responses", {"model": "fake", "input": "x"}),
     ],
 )
-async def test_all_endpoints(client: Client, path: str, body: dict[str, Any]) -> None:
+async def test_all_endpoints(client: BatchClient, path: str, body: dict[str, Any]) -> None:
     url = f"/v2/{path}"
     batch = await client.create(jsonl([line(1, url=url, body=body)]), endpoint=url)
     ended = await client.ended(batch["id"])
@@ -157,7 +151,7 @@ async def test_all_endpoints(client: Client, path: str, body: dict[str, Any]) ->
     assert answer["response"]["body"]["object"]
 
 
-async def test_lines_that_fail_stand_in_the_error_file(client: Client) -> None:
+async def test_lines_that_fail_stand_in_the_error_file(client: BatchClient) -> None:
     lines = [line(1), line(2, model="nobody knows it"), line(3, body={"model": "fake", "messages": 7})]
     ended = await client.ended((await client.create(jsonl(lines)))["id"])
     assert (ended["status"], ended["request_counts"]) == ("completed", {"total": 3, "completed": 1, "failed": 2})
@@ -167,7 +161,7 @@ async def test_lines_that_fail_stand_in_the_error_file(client: Client) -> None:
     assert failures["c3"]["body"]["error"]["param"] == "messages"
 
 
-async def test_a_file_with_wrong_lines_asks_nothing(client: Client, upstream: FakeUpstream) -> None:
+async def test_a_file_with_wrong_lines_asks_nothing(client: BatchClient, upstream: FakeUpstream) -> None:
     lines = [line(1), line(1), line(2, url="/v1/embeddings"), line(3, method="GET"), line(4, body={"model": ""})]
     batch = await client.create(jsonl(lines) + b"{\n\xff\n")
     ended = await client.ended(batch["id"])
@@ -185,7 +179,7 @@ async def test_a_file_with_wrong_lines_asks_nothing(client: Client, upstream: Fa
 
 
 async def test_cancelling_stops_the_engine_and_keeps_what_is_done(
-    client: Client, upstream: FakeUpstream, gateway: RunningGateway
+    client: BatchClient, upstream: FakeUpstream, gateway: RunningGateway
 ) -> None:
     batch = await client.create(jsonl(line(n) for n in range(1000)))
     async with asyncio.timeout(30):
@@ -232,7 +226,7 @@ async def test_results_outlive_the_retention_of_tasks(upstream: FakeUpstream, tm
         assert ended["request_counts"]["completed"] == 20
 
 
-async def test_interactive_requests_come_first(client: Client, upstream: FakeUpstream) -> None:
+async def test_interactive_requests_come_first(client: BatchClient, upstream: FakeUpstream) -> None:
     upstream.gate.hold()
     batch = await client.create(jsonl(line(n) for n in range(20)))
     await upstream.gate.reached(2)
@@ -245,7 +239,7 @@ async def test_interactive_requests_come_first(client: Client, upstream: FakeUps
     assert (await client.ended(batch["id"]))["status"] == "completed"
 
 
-async def test_a_key_sees_its_own_only(client: Client, gateway: RunningGateway) -> None:
+async def test_a_key_sees_its_own_only(client: BatchClient, gateway: RunningGateway) -> None:
     batch = await client.create(jsonl([line(1)]))
     ended = await client.ended(batch["id"])
     async with client_of(gateway, OTHER) as other:

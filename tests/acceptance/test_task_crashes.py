@@ -20,25 +20,33 @@ DEADLINE_S = 240.0
 """Against hanging only."""
 
 
-async def see(data: Path, url: str, server: PostgresServer | None = None) -> None:
+async def see(
+    data: Path, url: str, server: PostgresServer | None = None, *, jumps: bool = False, tasks: int = TASKS
+) -> None:
     async with FakeUpstream() as upstream:
         upstream.behave(ttft_s=0.005, token_delay_s=0.002)
         await see_through(
             data,
             url,
             seed=SEED,
-            tasks=TASKS,
+            tasks=tasks,
             kills=KILLS,
             offers=("--upstream", upstream.url),
             model="fake",
             deadline_s=DEADLINE_S,
             server=server,
+            jumps=jumps,
         )
 
 
 @pytest.mark.timeout(DEADLINE_S + 60)
 async def test_every_task_ends_exactly_once_on_sqlite(tmp_path: Path) -> None:
     await see(tmp_path, store_url_in(tmp_path / "data"))
+
+
+@pytest.mark.timeout(DEADLINE_S + 60)
+async def test_every_task_ends_exactly_once_while_the_clock_jumps(tmp_path: Path) -> None:
+    await see(tmp_path, store_url_in(tmp_path / "data"), jumps=True, tasks=60)
 
 
 @pytest.mark.postgres

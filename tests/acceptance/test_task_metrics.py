@@ -1,5 +1,6 @@
 """Document S2, rows 89 and 98: /metrics and /health of a gateway that answers tasks."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
-from tests.acceptance.test_tasks import client_of, gateway_before
 from tests.fixtures.gateway import RunningGateway
+from tests.fixtures.tasks import client_of, gateway_before
 
 
 @pytest.fixture
@@ -86,6 +87,31 @@ async def test_what_waits(upstream: FakeUpstream, tmp_path: Path) -> None:
             "remuda_tasks_waiting{priority=background}": 1,
         }
         assert found["remuda_tasks_lag_seconds"] > 0
+
+
+async def test_batches(upstream: FakeUpstream, tmp_path: Path) -> None:
+    line = {
+        "custom_id": "a",
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": {"model": "fake", "messages": [{"role": "user", "content": "hi"}]},
+    }
+    async with gateway_before(upstream, tmp_path) as gateway, client_of(gateway) as client:
+        form = aiohttp.FormData({"purpose": "batch"})
+        form.add_field("file", json.dumps(line), filename="in.jsonl")
+        _, file = await client.send("POST", "/v1/files", data=form)
+        asked = {"input_file_id": file["id"], "endpoint": line["url"], "completion_window": "24h"}
+        _, batch = await client.send("POST", "/v1/batches", json=asked)
+        while batch["status"] != "completed":
+            _, batch = await client.send("GET", f"/v1/batches/{batch['id']}")
+        found = await scraped(gateway)
+        assert found["remuda_batch_lines_total{outcome=completed}"] == 1
+        assert found["remuda_batch_lines_total{outcome=failed}"] == 0
+    found = {}
+    async with gateway_before(upstream, tmp_path) as gateway:
+        while "remuda_batches{state=completed}" not in found:
+            found = await scraped(gateway)
+        assert (found["remuda_batches{state=completed}"], found["remuda_batches{state=in_progress}"]) == (1, 0)
 
 
 async def test_health_has_every_field_of_the_document(upstream: FakeUpstream, tmp_path: Path) -> None:

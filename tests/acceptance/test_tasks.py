@@ -13,51 +13,7 @@ import pytest
 from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
-
-KEY = "test-key-123"
-OTHER = "demo-key-456"
-
-
-class Client:
-    """Somebody with a key."""
-
-    def __init__(self, http: aiohttp.ClientSession, key: str = KEY) -> None:
-        self._http = http
-        self._headers = {"X-API-Key": key}
-
-    async def send(self, method: str, path: str, **values: Any) -> tuple[int, Any]:
-        async with self._http.request(method, path, headers=self._headers, **values) as answer:
-            return answer.status, json.loads(await answer.read() or b"null")
-
-    async def submit(self, prompt: str = "Hello", **fields: Any) -> str:
-        status, said = await self.send("POST", "/generate", json={"prompt": prompt, **fields})
-        assert (status, said["status"]) == (202, "queued"), said
-        task_id: str = said["task_id"]
-        return task_id
-
-    async def events(self, task_id: str, **headers: str) -> list[tuple[str, dict[str, Any]]]:
-        """All events of its stream, as id and data."""
-        async with self._http.get(f"/stream/{task_id}", headers=self._headers | headers) as answer:
-            assert answer.status == 200
-            assert answer.content_type == "text/event-stream"
-            events = []
-            for event in (await answer.read()).decode().split("\n\n"):
-                if event and not event.startswith(":"):
-                    id_, data = event.split("\n")
-                    events.append((id_.removeprefix("id: "), json.loads(data.removeprefix("data: "))))
-            return events
-
-    async def status_of_stream(self, task_id: str, last: str) -> int:
-        headers = self._headers | {"Last-Event-ID": last}
-        async with self._http.get(f"/stream/{task_id}", headers=headers) as answer:
-            return answer.status
-
-    async def result(self, task_id: str) -> Any:
-        """What came of it, when it is over."""
-        await self.events(task_id)
-        status, said = await self.send("GET", f"/result/{task_id}")
-        assert status == 200
-        return said
+from tests.fixtures.tasks import KEY, OTHER, TaskClient, client_of, gateway_before
 
 
 @pytest.fixture
@@ -72,35 +28,13 @@ async def gateway(upstream: FakeUpstream, tmp_path: Path) -> AsyncIterator[Runni
         yield running
 
 
-def gateway_before(upstream: FakeUpstream, data: Path, **tasks: Any) -> Any:
-    return running_gateway(
-        data,
-        upstreams=[{"url": upstream.url, "name": "one", "slots": 2}],
-        auth={"api_keys": (KEY, OTHER)},
-        tasks={"requests_per_minute": 0, **tasks},
-    )
-
-
 @pytest.fixture
-async def client(gateway: RunningGateway) -> AsyncIterator[Client]:
+async def client(gateway: RunningGateway) -> AsyncIterator[TaskClient]:
     async with client_of(gateway) as one:
         yield one
 
 
-class client_of:
-    def __init__(self, gateway: RunningGateway, key: str = KEY) -> None:
-        self._gateway, self._key = gateway, key
-
-    async def __aenter__(self) -> Client:
-        await self._gateway.until(lambda: self._gateway.remuda.fleet.look_up("fake") is not None, "it is known")
-        self._http = await aiohttp.ClientSession(self._gateway.url).__aenter__()
-        return Client(self._http, self._key)
-
-    async def __aexit__(self, *ended: object) -> None:
-        await self._http.close()
-
-
-async def test_a_prompt_is_accepted_and_answered_later(client: Client, gateway: RunningGateway) -> None:
+async def test_a_prompt_is_accepted_and_answered_later(client: TaskClient, gateway: RunningGateway) -> None:
     status, said = await client.send("POST", "/generate", json={"prompt": "Hello", "user_id": "user-12345"})
     assert status == 202
     assert said == {
@@ -133,7 +67,7 @@ async def test_a_prompt_is_accepted_and_answered_later(client: Client, gateway: 
     )
 
 
-async def test_what_the_engine_is_asked(client: Client, upstream: FakeUpstream) -> None:
+async def test_what_the_engine_is_asked(client: TaskClient, upstream: FakeUpstream) -> None:
     await client.result(await client.submit("Hi", max_tokens=7, temperature=0.25, top_p=0.5))
     await client.result(await client.submit("Ho"))
     asked = [json.loads(request.body) for request in upstream.seen if request.path == "/v1/chat/completions"]
@@ -165,7 +99,7 @@ async def test_what_the_engine_is_asked(client: Client, upstream: FakeUpstream) 
         ({"messages": []}, "messages"),
     ],
 )
-async def test_what_is_wrong_is_said_in_the_documents_shape(client: Client, body: Any, word: str) -> None:
+async def test_what_is_wrong_is_said_in_the_documents_shape(client: TaskClient, body: Any, word: str) -> None:
     status, said = await client.send("POST", "/generate", json=body)
     assert (status, said["status_code"], set(said)) == (400, 400, {"error", "status_code"})
     assert word in said["error"]
@@ -173,7 +107,7 @@ async def test_what_is_wrong_is_said_in_the_documents_shape(client: Client, body
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'"x"', b"\xff"])
-async def test_what_is_no_json_is_refused(client: Client, data: bytes) -> None:
+async def test_what_is_no_json_is_refused(client: TaskClient, data: bytes) -> None:
     status, said = await client.send("POST", "/generate", data=data)
     assert (status, said["status_code"]) == (400, 400)
 
@@ -189,7 +123,7 @@ async def test_who_has_no_key_is_refused(gateway: RunningGateway) -> None:
             assert answer.status == 200
 
 
-async def test_the_key_of_a_stream_may_stand_in_the_query(client: Client, gateway: RunningGateway) -> None:
+async def test_the_key_of_a_stream_may_stand_in_the_query(client: TaskClient, gateway: RunningGateway) -> None:
     task_id = await client.submit()
     async with aiohttp.ClientSession(gateway.url) as http:
         async with http.get(f"/stream/{task_id}?api_key={KEY}") as answer:
@@ -201,13 +135,13 @@ async def test_the_key_of_a_stream_may_stand_in_the_query(client: Client, gatewa
 @pytest.mark.parametrize(
     "task_id", ["00000000-0000-4000-8000-000000000000", "x", "abc123-def456-ghi789", "%00", "9" * 400]
 )
-async def test_unknown_and_malformed_ids(client: Client, task_id: str) -> None:
+async def test_unknown_and_malformed_ids(client: TaskClient, task_id: str) -> None:
     for method, path in (("GET", "status"), ("GET", "result"), ("GET", "stream"), ("DELETE", "tasks")):
         status, said = await client.send(method, f"/{path}/{task_id}")
         assert (status, said["status_code"]) == (404, 404), path
 
 
-async def test_a_key_sees_its_own_tasks_only(client: Client, gateway: RunningGateway) -> None:
+async def test_a_key_sees_its_own_tasks_only(client: TaskClient, gateway: RunningGateway) -> None:
     task_id = await client.submit()
     await client.result(task_id)
     async with client_of(gateway, OTHER) as other:
@@ -218,7 +152,7 @@ async def test_a_key_sees_its_own_tasks_only(client: Client, gateway: RunningGat
     assert len((await client.send("GET", "/tasks"))[1]["tasks"]) == 1
 
 
-async def test_a_waiting_task_knows_its_place(client: Client, upstream: FakeUpstream) -> None:
+async def test_a_waiting_task_knows_its_place(client: TaskClient, upstream: FakeUpstream) -> None:
     upstream.gate.hold()
     ids = [await client.submit(f"p{n}") for n in range(4)]
     await upstream.gate.reached(2)
@@ -233,7 +167,7 @@ async def test_a_waiting_task_knows_its_place(client: Client, upstream: FakeUpst
     assert [(await client.result(task_id))["status"] for task_id in ids] == ["completed"] * 4
 
 
-async def test_a_stream_tells_each_change_and_every_token(client: Client, upstream: FakeUpstream) -> None:
+async def test_a_stream_tells_each_change_and_every_token(client: TaskClient, upstream: FakeUpstream) -> None:
     upstream.gate.hold(after_chunks=3)
     task_id = await client.submit()
     await upstream.gate.reached()
@@ -246,7 +180,7 @@ async def test_a_stream_tells_each_change_and_every_token(client: Client, upstre
     assert sum("token" not in event for event in events) <= 3
 
 
-async def test_who_comes_again_gets_what_was_missed(client: Client) -> None:
+async def test_who_comes_again_gets_what_was_missed(client: TaskClient) -> None:
     task_id = await client.submit()
     text = (await client.result(task_id))["result"]
     events = await client.events(task_id)
@@ -262,7 +196,7 @@ async def test_who_comes_again_gets_what_was_missed(client: Client) -> None:
     assert (await client.send("GET", f"/stream/{task_id}"))[0] == 200 if False else True
 
 
-async def test_cancelling_stops_the_engine(client: Client, upstream: FakeUpstream, gateway: RunningGateway) -> None:
+async def test_cancelling_stops_the_engine(client: TaskClient, upstream: FakeUpstream, gateway: RunningGateway) -> None:
     upstream.behave(fault=Fault.STALL)
     running = await client.submit()
     await upstream.saw(1)
@@ -277,7 +211,7 @@ async def test_cancelling_stops_the_engine(client: Client, upstream: FakeUpstrea
     assert [(record.id, record.status) for record in await gateway.records()] == [(running, 499)]
 
 
-async def test_a_waiting_task_is_cancelled(client: Client, upstream: FakeUpstream) -> None:
+async def test_a_waiting_task_is_cancelled(client: TaskClient, upstream: FakeUpstream) -> None:
     upstream.gate.hold()
     ids = [await client.submit(f"p{n}") for n in range(3)]
     await upstream.gate.reached(2)
@@ -316,7 +250,7 @@ async def test_a_task_that_takes_too_long(upstream: FakeUpstream, tmp_path: Path
         await upstream.aborted_count(1)
 
 
-async def test_the_same_idempotency_key_is_the_same_task(client: Client, upstream: FakeUpstream) -> None:
+async def test_the_same_idempotency_key_is_the_same_task(client: TaskClient, upstream: FakeUpstream) -> None:
     first = await client.submit(idempotency_key="once")
     assert await client.submit(idempotency_key="once") == first
     await client.result(first)
@@ -363,7 +297,7 @@ async def test_the_rate_limit(upstream: FakeUpstream, tmp_path: Path) -> None:
                     assert answer.status == 200
 
 
-async def test_lists(client: Client) -> None:
+async def test_lists(client: TaskClient) -> None:
     ids = [await client.submit(f"p{n}", user_id=f"user-{n % 2}") for n in range(5)]
     for task_id in ids:
         await client.result(task_id)
@@ -414,7 +348,7 @@ async def test_tasks_leave_slots_to_those_who_wait(upstream: FakeUpstream, tmp_p
 
 
 async def test_a_task_gives_its_slot_to_who_waits_and_begins_again(
-    upstream: FakeUpstream, gateway: RunningGateway, client: Client
+    upstream: FakeUpstream, gateway: RunningGateway, client: TaskClient
 ) -> None:
     upstream.gate.hold(after_chunks=1)
     ids = [await client.submit(f"p{n}") for n in range(2)]

@@ -14,9 +14,9 @@ from aiohttp import web
 
 from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
-from tests.acceptance.test_tasks import OTHER, client_of, gateway_before
 from tests.fixtures.process import fake_upstream, remuda_serve
 from tests.fixtures.receiver import Received, Receiver
+from tests.fixtures.tasks import OTHER, client_of, gateway_before
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "webhooks.md"
 SECRET = "whsec_" + base64.b64encode(b"a key that only two know").decode()

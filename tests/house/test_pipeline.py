@@ -8,7 +8,7 @@ from tests.house.tree import ROOT, SOURCE, functions, tree_of
 STEPS = {
     "self._gatekeeper.admit": "authenticate",
     "read_ask": "read",
-    "grant": "limit",
+    "self._limiter.grant": "limit",
     "self._router.lease": "route",
     "self._forwarder.send": "forward",
     "self._relay.pass_on": "relay",

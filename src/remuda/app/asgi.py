@@ -12,10 +12,10 @@ from starlette.routing import Match
 from starlette.types import Scope as AsgiScope
 
 from remuda.app import insights, openapi
+from remuda.app.lane_routes import lane_routes
 from remuda.core.clock import SystemClock
 from remuda.core.ids import Ids, request_ids
 from remuda.dialects.anthropic import errors as anthropic_errors
-from remuda.dialects.anthropic import face as anthropic_face
 from remuda.dialects.anthropic import routes as anthropic
 from remuda.dialects.anthropic.models import HEADER, models_answer
 from remuda.dialects.console import docs
@@ -23,11 +23,11 @@ from remuda.dialects.console import routes as console
 from remuda.dialects.console.docs import DOCUMENTED, docs_routes
 from remuda.dialects.control import routes as control
 from remuda.dialects.control.health import MachineUse, ReadVitals, Vitals
-from remuda.dialects.control.routes import Exposition, Readiness
+from remuda.dialects.control.routes import Broker, Exposition, Readiness
 from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front, OnAnswered
-from remuda.dialects.kit.owners import Guest, Owners
+from remuda.dialects.kit.owners import Guest, Owners, Renderer
 from remuda.dialects.manage import errors as manage_errors
 from remuda.dialects.manage import monitoring
 from remuda.dialects.manage.monitoring import MonitoringRoutes
@@ -39,14 +39,13 @@ from remuda.dialects.observe import errors as observe_errors
 from remuda.dialects.observe import routes as observe
 from remuda.dialects.observe.parts import Part
 from remuda.dialects.ollama import errors as ollama_errors
-from remuda.dialects.ollama import face as ollama_face
 from remuda.dialects.ollama import routes as ollama
 from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.openai import errors as openai_errors
 from remuda.dialects.openai import face as openai_face
 from remuda.dialects.openai import routes as openai
 from remuda.dialects.openai.batches import BatchRoutes
-from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.dialects.openai.face import OpenAIFace
 from remuda.dialects.tasks import errors as tasks_errors
 from remuda.dialects.tasks import routes as tasks
 from remuda.dialects.tasks import working
@@ -97,7 +96,7 @@ class Parts:
     """Longest body of an ordinary request; the lane has its own bound."""
     on_key_used: Callable[[str], None] = lambda key_id: None
     """Takes the id of a key that an ordinary request was made with."""
-    is_store_up: Callable[[], bool] = lambda: True
+    broker: Callable[[], Broker] = Broker
     """What keeps the tasks."""
     on_answered: OnAnswered = lambda method, template, status, seconds: None
     """Takes what was answered by an ordinary route."""
@@ -150,7 +149,7 @@ def inner_app(parts: Parts) -> FastAPI:
             parts.metrics,
             parts.version,
             parts.tasks.default_model,
-            parts.is_store_up,
+            parts.broker,
         ),
         anthropic.router(),  # before OpenAI's, which has a word for whatever else is under /v1
         openai.router(parts.fleet, parts.lane_routes, parts.batches, models_answer),
@@ -194,7 +193,7 @@ def owners(wall: Callable[[], float]) -> Owners:
 
     What nobody has below /api is Ollama's to refuse: most clients that look for something there are its own (C12).
     """
-    by_prefix = dict.fromkeys(openai_face.VERSIONS, openai_errors.refusal)
+    by_prefix: dict[str, Renderer] = dict.fromkeys(openai_face.VERSIONS, openai_errors.refusal)
     by_prefix |= dict.fromkeys(anthropic.PATHS, anthropic_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
@@ -220,11 +219,7 @@ def bare_parts(version: str) -> Parts:
         batches=BatchRoutes(),
         observe=insights.bare_parts(),
         monitoring=MonitoringRoutes(),
-        lane_routes=[
-            *lane_routes(OpenAIFace()),
-            *ollama_face.lane_routes(SystemClock()),
-            *anthropic_face.lane_routes(request_ids()),
-        ],
+        lane_routes=lane_routes(OpenAIFace(), SystemClock(), request_ids()),
         cors=Cors(),
         ids=request_ids(),
         metrics=lambda: (b"", "text/plain"),

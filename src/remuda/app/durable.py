@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from remuda import __version__
+from remuda.app.comparing import Comparing
 from remuda.app.sealing import Sealer
 from remuda.app.settings import Settings, TaskSettings
 from remuda.app.task_readings import StandingKept, attach_task_readings, completed_in
@@ -32,11 +33,15 @@ from remuda.jobs.batches import Batches
 from remuda.jobs.files import FileBounds, Files
 from remuda.jobs.inside import InsideRunner
 from remuda.jobs.live import Live
+from remuda.jobs.live_together import LiveTogether
+from remuda.jobs.pace import Paces
 from remuda.jobs.queue import TaskBounds, TaskQueue
-from remuda.jobs.webhooks import WebhookRules, Webhooks
+from remuda.jobs.webhooks import Webhooks
 from remuda.jobs.worker import Worker, WorkerRules
+from remuda.outbound.courier import CourierRules
 from remuda.outbound.webhooks import Reach, Sender, key_in
 from remuda.store.database import Store
+from remuda.telemetry.fanout import Fanout
 from remuda.telemetry.metrics import Metrics
 
 WEBHOOK_PURPOSE: Final = b"remuda webhooks"
@@ -57,7 +62,8 @@ class Durable:
         fleet: Fleet,
         sealer: Sealer,
         metrics: Metrics,
-        is_store_up: Callable[[], bool],
+        is_connected: Callable[[], bool],
+        fanout: Fanout,
     ) -> None:
         tasks = settings.tasks
         ids = random_ids()
@@ -66,7 +72,7 @@ class Durable:
         self._free_slots = tasks.free_slots
         self._is_working = tasks.workers > 0
         self.inside = inside
-        live = Live()
+        live, self.paces = Live(), Paces(clock.monotonic)
         routes = {route.path: route for route in lane_routes}
         runner = InsideRunner(inside, routes)
         name = worker_name()
@@ -79,7 +85,7 @@ class Durable:
             lambda: webhook_key(settings, sealer),
             clock,
             system_chance,
-            WebhookRules(
+            CourierRules(
                 max_attempts=tasks.webhook_max_attempts,
                 timeout_s=tasks.webhook_timeout_s,
                 backoff_s=tasks.webhook_backoff_s,
@@ -96,6 +102,7 @@ class Durable:
             system_chance,
             worker_rules(tasks),
             completed_in(metrics, clock),
+            self.paces.began,
         )
         self.queue = TaskQueue(
             store,
@@ -103,20 +110,17 @@ class Durable:
             clock,
             TaskBounds(tasks.max_waiting_per_key, tasks.max_waiting, tasks.retention_s),
             wake=self.worker.wake,
-            cancelled=self.worker.cancelled,
+            cancelled=self._cancelled,
         )
-        self._standing = StandingKept(store, clock)
-        attach_task_readings(
-            metrics, self.queue, self.worker, self.webhooks, self._standing, is_store_up, self._is_loaded
-        )
+        self._together = LiveTogether(live, self.paces, fanout, clock, name, self.worker.cancelled)
         self.routes = TaskRoutes(
             self.queue,
             limit=RateLimit(tasks.requests_per_minute, tasks.burst, clock) if tasks.requests_per_minute else None,
             task_ids=ids,
             defaults=Defaults(tasks.model, tasks.max_tokens, tasks.temperature, tasks.time_limit_s),
             first_model=lambda: model_to_try(fleet.models()),
-            is_known=lambda name: fleet.is_asking or fleet.look_up(name) is not None,
-            eta_s=self.eta_s,
+            is_known=self._is_known,
+            eta_s=self.paces.eta_s,
             check_webhook=reach.check,
         )
         self.files = Files(
@@ -134,23 +138,34 @@ class Durable:
             ids,
             BatchRules(min(BatchRules().window, 1 + tasks.max_waiting_per_key // 4), time_limit_s=tasks.time_limit_s),
             fed=self.worker.wake,
-            cancelled=self.worker.cancelled,
+            cancelled=self._cancelled,
             has_room=self._has_room,
         )
         self.batches = BatchDriver(store, self.files, turns, clock, name, keep_s=tasks.file_retention_s)
         self.batch_routes = BatchRoutes(self.files, Batches(store, self.files, clock, ids, wake=self.batches.wake))
+        self.comparing = Comparing(
+            settings, store, clock, ids, self.queue, self.files, self._is_known, self.worker.wake, self.worker.cancelled
+        )
 
+        self._standing = StandingKept(store, clock)
+        attach_task_readings(
+            metrics, self.queue, self.worker, self.webhooks, turns, self._standing, is_connected, self._is_loaded
+        )
         if tasks.make_room:
             fleet.on_waiting(partial(self._make_room, runner))
-        self.work_routes = WorkRoutes(runner, live=live, room=self.room, takes=routes.__contains__)
+        self.work_routes = WorkRoutes(
+            runner, live=live, began=self.paces.began, room=self.room, takes=routes.__contains__
+        )
 
     def start(self) -> None:
         """Begin to work."""
         if self._is_working:
             self.worker.start()
         self.webhooks.start()
+        self._together.start()
         self._tasks.start(self.queue.keep_watch(), "watch")
         self._tasks.start(self._standing.keep(), "standing")
+        self.comparing.driver.start()
         try:
             self.files.open()
         except OSError as error:
@@ -162,8 +177,10 @@ class Durable:
     async def close(self) -> None:
         """Give back what is under way: another worker, or this one when it is started again, goes on with it."""
         await self._tasks.close()
+        await self.comparing.driver.close()
         await self.batches.close()
         await self.queue.close()
+        await self._together.close()
         await self.worker.close()
         await self.webhooks.close()
 
@@ -182,6 +199,10 @@ class Durable:
         total, used = sum(each.total for each in slots), sum(each.in_use for each in slots)
         return max(0, total - used - min(self._free_slots, total - 1))
 
+    def _cancelled(self, id_: str) -> None:
+        self.worker.cancelled(id_)
+        self._together.cancel(id_)
+
     def _make_room(self, runner: InsideRunner, model: Model) -> None:
         runner.make_room(lambda name: self._is_served_by(name, model))
 
@@ -189,6 +210,10 @@ class Durable:
         """Whether a task for `name` takes the slots of `model`."""
         found = self._fleet.meant(name)
         return found is not None and found is self._fleet.meant(model.name)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether there is a model of that name, as far as the sources have said by now."""
+        return self._fleet.is_asking or self._fleet.look_up(name) is not None
 
     async def _room_now(self, name: str) -> int:
         return self.room(name)
@@ -203,10 +228,6 @@ class Durable:
         except Unavailable:
             return False
         return waiting.total < self._max_waiting and waiting.by_key.get(key_id, 0) <= self._max_waiting_per_key // 2
-
-    def eta_s(self, model: str, position: int) -> float | None:
-        """About how long until the task at this place of the model's queue begins, as it went lately."""
-        return self.worker.eta_s(model, position)
 
 
 def worker_name() -> str:

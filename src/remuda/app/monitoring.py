@@ -1,20 +1,29 @@
-"""How this machine and the gateway do at the moment, as `/api/monitoring` tells it."""
+"""How this machine and the gateway do, put together: as `/api/monitoring` tells it, now and over the last days."""
 
 import os
+import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from remuda.app.machine_minutes import keep_minutes
 from remuda.app.machine_use import MachineReader
+from remuda.app.settings import Settings
+from remuda.app.standing import Standing
+from remuda.core.clock import Clock
 from remuda.core.moments import iso_time
 from remuda.core.record import RequestRecord
+from remuda.core.tasks import Tasks
+from remuda.dialects.manage.monitoring import MonitoringRoutes
 from remuda.dialects.manage.schemas import Disk, Memory, Models, Monitoring, Processors, Requests, System
 from remuda.fleet.registry import Fleet
+from remuda.insight.history import History, traffic_of
+from remuda.store.database import Store
 
 MIB: Final = 2**20
-_DURATION: Final = RequestRecord._fields.index("duration_s")
 
 
 class Totals:
@@ -27,7 +36,7 @@ class Totals:
     def take(self, records: Sequence[RequestRecord]) -> None:
         """Count them."""
         self.requests += len(records)
-        self.duration_s += sum([record[_DURATION] for record in records])
+        self.duration_s += sum([record.duration_s for record in records])
 
     @property
     def mean_s(self) -> float:
@@ -90,6 +99,35 @@ class Monitor:
             ),
             uptime=int(self._uptime_s()),
         )
+
+
+class Monitored:
+    """What keeps an eye on this machine, and tells of it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        fleet: Fleet,
+        standing: Standing,
+        *,
+        live: Callable[[], int],
+    ) -> None:
+        """`live`: how many requests are being answered."""
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self.totals = Totals()
+        monitor = Monitor(settings.data_dir, standing.machine, fleet, self.totals, live, clock.wall, standing.uptime_s)
+        history = History(store, partial(traffic_of, store))
+        self.routes = MonitoringRoutes(monitor.read, history.read, clock.wall)
+
+    def start(self, tasks: Tasks) -> None:
+        """Begin to keep how busy the machine is."""
+        reader = MachineReader(self._settings.data_dir, self._clock.monotonic)
+        keeping = keep_minutes(self._store, self._clock, socket.gethostname()[:64], reader.busy)
+        tasks.start(keeping, "how busy the machine is")
 
 
 def engines_bytes() -> int:

@@ -55,6 +55,7 @@ def attach_readings(
     metrics.attach(catalogue.JOURNAL_BUFFERED, lambda: [((), journal.buffered)])
     metrics.attach(catalogue.JOURNAL_SPILLED, lambda: [((), journal.spilled)])
     metrics.attach(catalogue.JOURNAL_DROPPED, lambda: [((), journal.dropped)])
+    metrics.attach(catalogue.JOURNAL_TEXTS_DROPPED, lambda: [((), journal.texts_dropped)])
 
 
 class LoadTimes:
@@ -73,6 +74,10 @@ class LoadTimes:
                 self._loads[name] = self._loads.get(name, 0) + 1
         elif (begun := self._begun.pop(name, None)) is not None:
             self._seconds[name] = self._seconds.get(name, 0.0) + now - begun
+
+    def of(self, name: str) -> tuple[int, float]:
+        """How often that model was loaded, and how many seconds it took in all."""
+        return self._loads.get(name, 0), self._seconds.get(name, 0.0)
 
     def attach_to(self, metrics: Metrics) -> None:
         """Let `metrics` read these."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
 from types import FrameType
 from typing import Final
-from urllib.parse import urlsplit
 
 import uvicorn
 from rich.console import Console
@@ -20,15 +19,16 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from remuda.app.exits import CommandError, Exit
 from remuda.app.greeting import LoadBars, base_url, greet
-from remuda.app.settings import LogSettings, Settings
+from remuda.app.logs import gateway_log_files, secrets_of
+from remuda.app.settings import Settings
 from remuda.app.wiring import Remuda
+from remuda.core.clock import Clock
 from remuda.core.hosts import Bind
 from remuda.dialects.console.first_model import model_to_try, names_chat
 from remuda.engines.files import ModelFileError, read_header
 from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.plan import plan_for
 from remuda.engines.transformers.folder import FolderError, embeds_text
-from remuda.telemetry.log_files import log_files
 from remuda.telemetry.logs import configure_logging
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ GREETING_WAITS_S: Final = 2.0
 """How long the greeting waits for upstreams to say what they offer: it is to name a model that answers."""
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, clock: Clock | None = None) -> int:
     """Serve until a signal ends it. Returns the exit code; raises CommandError where it cannot even start."""
     with (
         _closing(listening_sockets(settings)) as sockets,
@@ -45,12 +45,12 @@ def run(settings: Settings) -> int:
             settings.log.level,
             settings.log.format,
             sys.stderr,
-            secrets=_secrets(settings),
-            files=_log_files(settings.log),
+            secrets=secrets_of(settings),
+            files=gateway_log_files(settings.log),
         ),
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        is_interrupted = runner.run(_serve(settings, sockets))
+        is_interrupted = runner.run(_serve(settings, sockets, clock))
     return Exit.INTERRUPTED if is_interrupted else Exit.OK
 
 
@@ -62,33 +62,6 @@ def _closing(sockets: list[socket.socket]) -> Iterator[list[socket.socket]]:
     finally:
         for listener in sockets:
             listener.close()
-
-
-def _log_files(settings: LogSettings) -> Sequence[logging.Handler]:
-    """Those that are set; raises CommandError where they cannot be written."""
-    if settings.folder is None:
-        return ()
-    level = logging.getLevelNamesMapping()[settings.level.upper()]
-    try:
-        return log_files(settings.folder, level, max_bytes=settings.file_max_bytes, kept=settings.files_kept)
-    except OSError as error:
-        raise CommandError(
-            f"log.folder: no log files can be written to {settings.folder}: {error.strerror or error}",
-            Exit.CONFIGURATION,
-        ) from error
-
-
-def _secrets(settings: Settings) -> list[str]:
-    """What must never stand in a log line, in whatever form."""
-    found = [upstream.api_key.get_secret_value() for upstream in settings.upstreams if upstream.api_key is not None]
-    found += [secret.get_secret_value() for secret in settings.auth.api_keys]
-    if settings.tasks.webhook_secret is not None:
-        found.append(settings.tasks.webhook_secret.get_secret_value())
-    if settings.auth.sealing_secret is not None:
-        found.append(settings.auth.sealing_secret)
-    if settings.database_url is not None and (password := urlsplit(settings.store_url).password):
-        found.append(password)
-    return found
 
 
 def listening_sockets(settings: Settings) -> list[socket.socket]:
@@ -126,11 +99,11 @@ def _bound(bind: Bind) -> list[socket.socket]:
     return [listener]
 
 
-async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> bool:
+async def _serve(settings: Settings, sockets: Sequence[socket.socket], clock: Clock | None) -> bool:
     """Serve, and put everything away; whether it was Ctrl-C that ended it."""
     console = Console(stderr=True)
     with LoadBars(console) as bars, contextlib.ExitStack() as until_the_end:
-        async with Remuda.running(settings, on_load=bars.changed) as remuda:
+        async with Remuda.running(settings, on_load=bars.changed, clock=clock) as remuda:
             bound = [Bind(*listener.getsockname()[:2]) for listener in sockets]
             server = Server(
                 server_config(settings, remuda),
@@ -187,7 +160,7 @@ class Server(uvicorn.Server):
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
         self.ended_by.append(sig)
-        if self._remuda.is_draining:
+        if self._remuda.standing.is_draining:
             self.force_exit = True
         else:
             self.should_exit = True
@@ -211,7 +184,7 @@ async def say_where(console: Console, settings: Settings, bound: Sequence[Bind],
     model = model_to_try(remuda.fleet.offered(), _chats(remuda))
     is_any_name_taken = remuda.fleet.look_up("MODEL") is not None
     problem = None if model or is_any_name_taken else f"no chat model is known, {url}/v1/models lists what is"
-    greet(console, url, model, needs_key=needs_key(remuda, settings), problem=remuda.unservable() or problem)
+    greet(console, url, model, needs_key=needs_key(remuda, settings), problem=remuda.standing.unservable() or problem)
 
 
 def needs_key(remuda: Remuda, settings: Settings) -> bool:

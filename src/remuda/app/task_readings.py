@@ -1,14 +1,17 @@
 """What `/metrics` says of tasks."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from remuda.core.batch import BatchState
 from remuda.core.clock import Clock
 from remuda.core.task import Claim, Ending, TaskState
+from remuda.jobs.batch_turns import BatchTurns
 from remuda.jobs.queue import TaskQueue
 from remuda.jobs.webhooks import Webhooks
 from remuda.jobs.worker import Worker
+from remuda.store.batches import count_batches
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
 from remuda.store.tasks import Standing, standing
@@ -32,6 +35,8 @@ class StandingKept:
         self._store = store
         self._clock = clock
         self._known: Standing | None = None
+        self.batches: Mapping[BatchState, int] = {}
+        """How many batches are in each state; nothing where that is not known."""
         self._wanted_at = clock.monotonic()
 
     def read(self) -> Standing | None:
@@ -45,11 +50,12 @@ class StandingKept:
             if self._clock.monotonic() - self._wanted_at <= WANTED_S:
                 try:
                     self._known = await standing(self._store, self._clock.wall())
+                    self.batches = await count_batches(self._store)
                 except StoreError as error:
                     log.warning("metrics: %s; how many tasks wait is not known", error)
-                    self._known = None
+                    self._known, self.batches = None, {}
             else:
-                self._known = None
+                self._known, self.batches = None, {}
             await self._clock.sleep(LOOK_S)
 
 
@@ -58,19 +64,12 @@ def attach_task_readings(
     queue: TaskQueue,
     worker: Worker,
     webhooks: Webhooks,
+    turns: BatchTurns,
     kept: StandingKept,
-    is_store_up: Callable[[], bool],
+    is_connected: Callable[[], bool],
     is_loaded: Callable[[], bool],
 ) -> None:
     """Let `metrics` ask these parts for their present values."""
-
-    def ended() -> dict[TaskState, int]:
-        return worker.ended | {TaskState.CANCELLED: queue.cancelled}
-
-    def completed() -> Values:
-        counts = ended()
-        well = counts[TaskState.COMPLETED]
-        return [(("completed",), well), (("failed",), sum(counts.values()) - well)]
 
     def waiting() -> Values:
         known = kept.read()
@@ -80,18 +79,39 @@ def attach_task_readings(
         known = kept.read()
         return [] if known is None else [((), known.lag_s)]
 
+    def batches() -> Values:
+        kept.read()
+        return [((state.value,), count) for state, count in kept.batches.items()]
+
     metrics.attach(catalogue.SUBMITTED, lambda: [((), queue.submitted)])
-    metrics.attach(catalogue.COMPLETED, completed)
-    metrics.attach(catalogue.ACTIVE, lambda: [((), sum(worker.running.values()))])
-    metrics.attach(catalogue.REDIS, lambda: [((), float(is_store_up()))])
+    metrics.attach(catalogue.REDIS, lambda: [((), float(is_connected()))])
     metrics.attach(catalogue.LOADED, lambda: [((), float(is_loaded()))])
     metrics.attach(catalogue.WAITING, waiting)
     metrics.attach(catalogue.LAG, lag)
+    metrics.attach(catalogue.DELIVERIES, lambda: [((word,), count) for word, count in webhooks.counts.items()])
+    metrics.attach(catalogue.BATCHES, batches)
+    metrics.attach(catalogue.BATCH_LINES, lambda: [((word,), count) for word, count in turns.lines.items()])
+    attach_worker_readings(metrics, worker, lambda: queue.cancelled)
+
+
+def attach_worker_readings(metrics: Metrics, worker: Worker, cancelled: Callable[[], int] = lambda: 0) -> None:
+    """Let `metrics` ask the worker for its present values; `cancelled`: tasks that were cancelled by way of this
+    process."""
+
+    def ended() -> dict[TaskState, int]:
+        return worker.ended | {TaskState.CANCELLED: cancelled()}
+
+    def completed() -> Values:
+        counts = ended()
+        well = counts[TaskState.COMPLETED]
+        return [(("completed",), well), (("failed",), sum(counts.values()) - well)]
+
+    metrics.attach(catalogue.COMPLETED, completed)
+    metrics.attach(catalogue.ACTIVE, lambda: [((), sum(worker.running.values()))])
     metrics.attach(catalogue.RUNNING, lambda: [((model,), count) for model, count in worker.running.items()])
     metrics.attach(catalogue.CLAIMS, lambda: [((), worker.claimed)])
     metrics.attach(catalogue.RETRIES, lambda: [((), worker.retried)])
     metrics.attach(catalogue.ENDED, lambda: [((state.value,), count) for state, count in ended().items()])
-    metrics.attach(catalogue.DELIVERIES, lambda: [((word,), count) for word, count in webhooks.counts.items()])
 
 
 def completed_in(metrics: Metrics, clock: Clock) -> Callable[[Claim, Ending], None]:

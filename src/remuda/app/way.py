@@ -1,12 +1,13 @@
 """The request's way, put together: once for clients, once for asks from inside the process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from remuda.app.settings import Settings
+from remuda.app.settings import JournalSettings, Settings
 from remuda.core.clock import Clock
 from remuda.core.ids import Ids
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Fleet
+from remuda.fleet.replica import Replica
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Admits, Gatekeeper
 from remuda.gateway.choose import Chooser
@@ -18,18 +19,18 @@ from remuda.gateway.forward import Forwarder
 from remuda.gateway.gateway import Gateway
 from remuda.gateway.headers import Cors
 from remuda.gateway.inside import Inside, InsideRecorder, Insiders
+from remuda.gateway.limit import Limiter
 from remuda.gateway.pipeline import Pipeline
-from remuda.gateway.record import Recorder, Sink, each_to
+from remuda.gateway.record import Reckon, Recorder, Sink
 from remuda.gateway.relay import Relay
 from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.route import QueueLimits, Router
 from remuda.gateway.settle import Settler
+from remuda.gateway.transcript import FULL_CHARS, Capture
 from remuda.gateway.waiting import KeepAlive
 from remuda.store.journal import Journal
 from remuda.telemetry.logs import AccessLog
 from remuda.telemetry.metrics import Metrics
-
-CUT_CHARS = {"off": 0, "full": None}
 
 
 class Way:
@@ -63,12 +64,9 @@ class Way:
         self._forwarder = Forwarder(monotonic)
         self._settler = Settler(self._forwarder, clock, metrics.observe_idle)
         self.keep_alive = KeepAlive(routing.keep_alive_after_s, routing.keep_alive_every_s)
-        self._router = self._router_for(fleet, choosing)
-        is_textless = settings.journal.content == "off"
-        # Records with text in them are counted singly, against bounds of their own.
-        kept: Sink = journal.extend if is_textless else each_to(journal.append)
-        measured: Sink = metrics.observe_all if is_textless else each_to(metrics.observe)
-        self.recorder = self._recorder(Recorder, [kept, measured, *sinks])
+        self.limiter = Limiter()
+        self._router = self._router_for(fleet, choosing, lambda key_id: gatekeeper.ring.weight_of(key_id))
+        self.recorder = self._recorder(Recorder, [journal.extend, metrics.observe_all, *sinks])
         pipeline = self._pipeline(gatekeeper, self.recorder)
         self.gateway = Gateway(
             pipeline,
@@ -83,13 +81,21 @@ class Way:
             Cors(settings.server.cors_origins),
         )
         # What is asked from inside is kept by whoever asks, together with what came of it.
-        self.inside_recorder = self._recorder(InsideRecorder, [measured, *sinks])
+        self.inside_recorder = self._recorder(InsideRecorder, [metrics.observe_all, *sinks])
         insiders = Insiders(lambda: gatekeeper.ring, clock.wall)
         self.inside = Inside(
             self._pipeline(insiders, self.inside_recorder, pipeline.live), clock, settings.server.max_body_bytes
         )
 
-    def _router_for(self, fleet: Fleet, choosing: Choosing) -> Router:
+    def measure_by(self, on_send: Callable[[Exchange, Replica], None]) -> None:
+        """From now on `on_send` is told of each attempt before it begins."""
+        self._forwarder.on_send = on_send
+
+    def reckon_by(self, of_clients: Reckon | None, of_tasks: Reckon | None) -> None:
+        """From now on requests cost what these say; None: nothing."""
+        self.recorder.reckon, self.inside_recorder.reckon = of_clients, of_tasks
+
+    def _router_for(self, fleet: Fleet, choosing: Choosing, weight_of: Callable[[str], float]) -> Router:
         routing, defaults = self._settings.routing, self._settings.models.defaults
         router = Router(
             fleet,
@@ -98,6 +104,7 @@ class Way:
             choosing.chooser,
             self.keep_alive,
             Defaults(defaults) if defaults else None,
+            weight_of,
         )
 
         def changed(chooser: Chooser | None) -> None:
@@ -107,19 +114,19 @@ class Way:
         return router
 
     def _recorder(self, kind: type[Recorder], sinks: Sequence[Sink]) -> Recorder:
-        journal = self._settings.journal
         access_log = AccessLog()
         return kind(
             sinks,
             self._monotonic,
             tell=access_log,
             tells_all=access_log.tells_all,
-            content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
+            capture=_capture(self._settings.journal),
         )
 
     def _pipeline(self, gatekeeper: Admits, recorder: Recorder, live: set[Exchange] | None = None) -> Pipeline:
         return Pipeline(
             gatekeeper,
+            self.limiter,
             self._router,
             self._forwarder,
             Relay(self._monotonic),
@@ -132,3 +139,9 @@ class Way:
             max_decompressed_bytes=self._settings.server.max_decompressed_bytes,
             live=live,
         )
+
+
+def _capture(journal: JournalSettings) -> Capture:
+    chars = {"off": 0, "cut": journal.content_max_chars, "full": FULL_CHARS}
+    by_key = {key_id: chars[kept] for key_id, kept in journal.content_by_key.items()}
+    return Capture(chars[journal.content], chars[journal.proxy_content], by_key)

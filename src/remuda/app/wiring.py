@@ -10,26 +10,31 @@ from ipaddress import ip_network
 from typing import Any
 
 from remuda import __version__
+from remuda.app.alerting import Alerting
 from remuda.app.asgi import Parts, build_app
+from remuda.app.costs import Costs
 from remuda.app.credentials import Credentials
-from remuda.app.durable import Durable
+from remuda.app.durable import Durable, worker_name
 from remuda.app.exits import CommandError, Exit
+from remuda.app.fanout import running_fanout
 from remuda.app.insights import Insights, ledger_of
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
+from remuda.app.lane_routes import lane_routes
 from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
-from remuda.app.machine_minutes import keep_minutes
-from remuda.app.machine_use import MachineReader
-from remuda.app.monitoring import Monitor, Totals
+from remuda.app.monitoring import Monitored
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
-from remuda.app.retention import keep_retention
+from remuda.app.retention import start_retention
+from remuda.app.rollups import Rollups
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
+from remuda.app.standing import Standing
 from remuda.app.strategy import KeptStrategy
+from remuda.app.suggesting import GatewayReadings, suggestions_of
 from remuda.app.upstreams import UpstreamMaker
 from remuda.app.users import KnownUsers
 from remuda.app.watch_together import WatchTogether
@@ -40,11 +45,7 @@ from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
-from remuda.dialects.anthropic import face as anthropic
-from remuda.dialects.control.health import Vitals
-from remuda.dialects.manage.monitoring import MonitoringRoutes
-from remuda.dialects.ollama import face as ollama
-from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.dialects.openai.face import OpenAIFace
 from remuda.engines import tiny
 from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.adapter import LlamaCpp
@@ -69,12 +70,10 @@ from remuda.store.database import Store, open_store
 from remuda.store.errors import StoreError
 from remuda.store.journal import Journal, JournalBounds
 from remuda.store.watch import watch_revision
+from remuda.telemetry.fanout import Fanout
 from remuda.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
-
-STORE_CHECK_S = 2.0
-"""How often readiness looks whether the store answers."""
 
 
 class Remuda:
@@ -87,18 +86,16 @@ class Remuda:
         ids: Ids,
         store: Store,
         on_load: Callable[[LocalModelState], None],
+        fanout: Fanout,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.ids = ids
         self.store = store
+        self.fanout = fanout
         self.tasks = Tasks("remuda")
-        self.is_draining = False
-        self._is_store_up = True
-        self._started = clock.monotonic()
-        self._machine = MachineReader(settings.data_dir, clock.monotonic)
         self._face = OpenAIFace()
-        self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock), *anthropic.lane_routes(ids)]
+        self._lane_routes = lane_routes(self._face, clock, ids)
         self.fleet = Fleet(settings.models.chains, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         sealer = Sealer(settings.data_dir, settings.auth.sealing_secret)
@@ -135,6 +132,7 @@ class Remuda:
                 self._announced,
                 self.breakers.recovered,
                 lambda: self.leadership.is_leading,
+                ids=ids,
                 continuation_max_bytes=_kept_bytes(settings),
             ),
             announce=self._announced,
@@ -152,17 +150,44 @@ class Remuda:
         self.strategy = KeptStrategy(settings.routing, self.choosing, store, clock)
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
         self._loads = LoadTimes()
-        self._totals = Totals()
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
+        self.standing = Standing(settings, store, self.fleet, self.local, fanout, clock)
+        self.alerting = Alerting(
+            settings, store, clock, self.fleet, worker_name(), sealer, fanout, lambda: self.costs.budgets.used()
+        )
+        self.monitored = Monitored(
+            settings, store, clock, self.fleet, self.standing, live=lambda: len(self.gateway.live)
+        )
         way = self._way()
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
-            settings, store, clock, way.inside, self._lane_routes, self.fleet, sealer, self.metrics, self.is_store_up
+            settings,
+            store,
+            clock,
+            way.inside,
+            self._lane_routes,
+            self.fleet,
+            sealer,
+            self.metrics,
+            lambda: self.standing.broker().is_connected,
+            fanout,
         )
-        self.insights = Insights(store)
-        self._monitoring = self._watched()
+        readings = GatewayReadings(settings, self.fleet, self.local, self._loads.of, clock)
+        self.suggestions = suggestions_of(settings, store, clock, self.durable.worker.name, readings)
+        self.rollups = Rollups(store, settings.insight, clock)
+        self.insights = Insights(
+            store,
+            clock,
+            self.fleet,
+            self.alerting.routes,
+            self.costs,
+            self.rollups,
+            self.durable.comparing.comparisons,
+            self.suggestions,
+        )
         attach_readings(
             self.metrics,
             self.fleet,
@@ -174,15 +199,16 @@ class Remuda:
             self.local,
         )
         self._loads.attach_to(self.metrics)
+        self.alerting.attach_to(self.metrics)
         self.app = build_app(self._parts())
 
     @classmethod
     @asynccontextmanager
     async def running(
-        cls, settings: Settings, *, on_load: Callable[[LocalModelState], None]
+        cls, settings: Settings, *, on_load: Callable[[LocalModelState], None], clock: Clock | None = None
     ) -> AsyncIterator["Remuda"]:
         """A gateway that is ready to take connections; ends everything it started on leaving."""
-        clock, ids = SystemClock(), request_ids()
+        clock, ids = clock or SystemClock(), request_ids()
         try:
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -191,11 +217,12 @@ class Remuda:
             ) from error
         async with AsyncExitStack() as stack:
             try:
-                store = await open_store(settings.store_url, ledger_of(settings))
+                store = await open_store(settings.store_url, ledger_of(settings, clock))
             except StoreError as error:
                 raise CommandError(str(error), Exit.STORE) from error
             stack.push_async_callback(store.close)
-            remuda = cls(settings, clock, ids, store, on_load)
+            fanout = await stack.enter_async_context(running_fanout(settings, clock, ids))
+            remuda = cls(settings, clock, ids, store, on_load, fanout)
             stack.push_async_callback(remuda._close)
             await remuda._start()
             yield remuda
@@ -210,8 +237,9 @@ class Remuda:
             )
         await self.journal.start()
         self.tasks.start(self._sweep(), "sweep")
-        self.tasks.start(self._check_store(), "store check")
-        self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        self.tasks.start(self.standing.watch_store(), "store check")
+        start_retention(self.tasks, self.store, self.settings.journal, self.clock)
+        self.tasks.start(self.rollups.roller.run(), "rollups")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
@@ -223,11 +251,12 @@ class Remuda:
             together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
+        self.costs.start(self.tasks, has_engines=bool(self.local.states()))
         self.durable.start()
-        reader = MachineReader(self.settings.data_dir, self.clock.monotonic)
-        self.tasks.start(
-            keep_minutes(self.store, self.clock, socket.gethostname()[:64], reader.busy), "how busy the machine is"
-        )
+        self.monitored.start(self.tasks)
+        if self.settings.insight.daily_suggestions:
+            self.tasks.start(self.suggestions.generate_daily(), "suggestions")
+        self.alerting.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
@@ -240,13 +269,14 @@ class Remuda:
 
     def drain(self) -> None:
         """Take no new requests; those in progress go on."""
-        self.is_draining = True
+        self.standing.is_draining = True
         self.durable.worker.drain()
         self.lane.is_draining = True
         self.gateway.drain()
 
     async def _close(self) -> None:
         await self.durable.close()
+        await self.alerting.close()
         await self.gateway.close()
         await self.tasks.close()
         if self._is_shared:
@@ -264,8 +294,10 @@ class Remuda:
         return not self.store.is_sqlite
 
     async def _renew(self) -> int:
-        """Take in what another process changed in the store: keys, users, nodes, policies."""
-        return min(await self.credentials.renew(), await self.nodes.renew(), await self.strategy.renew())
+        """Take in what another process changed in the store: keys, users, nodes, policies, prices,
+        budgets, rules of alerts."""
+        renewing = (self.credentials, self.nodes, self.strategy, self.costs, self.alerting)
+        return min([await each.renew() for each in renewing])
 
     def _reconfigure(self, settings: Settings) -> None:
         """Take in what a changed settings file says of servers elsewhere, and of what names stand for."""
@@ -275,7 +307,7 @@ class Remuda:
     # The request's way
 
     def _way(self) -> Way:
-        sinks: list[Sink] = [self.retry_budget.note, self._totals.take]
+        sinks: list[Sink] = [self.retry_budget.note]
         if self.local.states():
             sinks.append(each_to(self._note_use))
         return Way(
@@ -290,7 +322,7 @@ class Remuda:
             continuations=self._continuations,
             metrics=self.metrics,
             journal=self.journal,
-            sinks=[*sinks, self.choosing.learn],
+            sinks=[*sinks, self.choosing.learn, self.alerting.watch.take, self.monitored.totals.take],
         )
 
     def _lane(self) -> Lane:
@@ -322,72 +354,22 @@ class Remuda:
             work=self.durable.work_routes,
             batches=self.durable.batch_routes,
             observe=self.insights.parts,
-            monitoring=self._monitoring,
+            monitoring=self.monitored.routes,
             wall=self.clock.wall,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
-            readiness=self.unready,
-            vitals=self._vitals,
+            readiness=self.standing.unready,
+            vitals=self.standing.vitals,
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
             on_key_used=self._key_use.note,
-            is_store_up=self.is_store_up,
+            broker=self.standing.broker,
             on_answered=self.metrics.observe_http,
         )
-
-    def _watched(self) -> MonitoringRoutes:
-        monitor = Monitor(
-            self.settings.data_dir,
-            self._machine,
-            self.fleet,
-            self._totals,
-            live=lambda: len(self.gateway.live),
-            wall=self.clock.wall,
-            uptime_s=lambda: self.clock.monotonic() - self._started,
-        )
-        return MonitoringRoutes(monitor.read, self.insights.history.read, self.clock.wall)
 
     def _metrics_page(self) -> tuple[bytes, str]:
         self.recorder.flush()
         return self.metrics.render(), self.metrics.content_type
-
-    def unready(self) -> list[str]:
-        """Why no requests should be sent here at the moment; empty when they should."""
-        reasons = []
-        if self.is_draining:
-            reasons.append("the gateway is shutting down")
-        if not self._is_store_up:
-            reasons.append("the store does not answer")
-        if not self.fleet.is_offering:
-            reasons.append("no model is known")
-        if (reason := self.unservable()) is not None:
-            reasons.append(reason)
-        return reasons
-
-    def _vitals(self) -> Vitals:
-        return Vitals(
-            now=self.clock.wall(),
-            uptime_s=self.clock.monotonic() - self._started,
-            is_draining=self.is_draining,
-            is_store_up=self._is_store_up,
-            has_working_engine=self._has_working_engine(),
-            machine=self._machine.read(),
-        )
-
-    def is_store_up(self) -> bool:
-        """Whether the store answered when it was looked at last."""
-        return self._is_store_up
-
-    def _has_working_engine(self) -> bool:
-        """Whether somebody can answer, perhaps after a load."""
-        is_local_usable = bool(self.local.states()) and self.local.unservable() is None
-        return is_local_usable or any(replica.is_routable for replica in self.fleet.replicas())
-
-    def unservable(self) -> str | None:
-        """Why no request can be answered, where that is because every local model fails."""
-        if any(replica.is_routable for replica in self.fleet.replicas()):
-            return None
-        return self.local.unservable()
 
     async def _sweep(self) -> None:
         while True:
@@ -396,24 +378,13 @@ class Remuda:
             self.keep_alive.sweep(self.clock.monotonic())
             self.lane.sweep()
 
-    async def _check_store(self) -> None:
-        while True:
-            await self.clock.sleep(STORE_CHECK_S)
-            try:
-                await self.store.revision()
-                self._is_store_up = True
-            except StoreError as error:
-                if self._is_store_up:
-                    log.warning("the store does not answer: %s", error)
-                self._is_store_up = False
-
     # The fleet
 
     def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
         engines: dict[EngineKind, Engine] = {
-            EngineKind.LLAMA_CPP: LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings)),
+            EngineKind.LLAMA_CPP: LlamaCpp(self.clock.wall, ids=self.ids, continuation_max_bytes=_kept_bytes(settings)),
             EngineKind.TRANSFORMERS: Transformers(),
         }
         source = LocalSource(engines, self.fleet.apply, deadlines)

@@ -74,6 +74,8 @@ class NewBatch(NamedTuple):
     """The file that failures will be in, if there are any."""
     output_keep_s: float | None = None
     """How long those are kept; None: as long as others."""
+    idempotency_key: str | None = None
+    """Unique for each key: the same one again is the same batch."""
 
 
 class Batch(NamedTuple):

@@ -188,6 +188,12 @@ class RateLimited(Fault):
     code = "rate_limit_exceeded"
 
 
+class BudgetExceeded(RateLimited):
+    """What is left of a budget does not cover this request."""
+
+    code = "budget_exceeded"
+
+
 class HeadTooLarge(Fault):
     """The request's headers are larger than this gateway accepts."""
 
@@ -245,6 +251,8 @@ class WaitedTooLong(Fault):
     """The request waited too long for a free slot."""
 
     code = "queue_timeout"
+    is_nobody_there = False
+    """Whether no server that could have answered was there in the end."""
 
 
 class UpstreamSilent(Fault):

@@ -70,3 +70,44 @@ class RequestRecord(NamedTuple):
     parameters: str | None = None
     """How it was asked, without what was asked (JSON: the body's fields but the messages); none where content is not
     kept."""
+
+
+def bare_record(
+    id_: str,
+    *,
+    dialect: str,
+    model: str,
+    key_id: str,
+    user_id: str,
+    status: int,
+    fault: str,
+    attempts: int,
+    started_at: float,
+    duration_s: float = 0.0,
+    completion_tokens: int = 0,
+) -> RequestRecord:
+    """A record by one who did not see the request's way itself: what else there is to know, is not known."""
+    return RequestRecord(
+        id=id_,
+        started_at=started_at,
+        dialect=dialect,
+        operation="",
+        model=model,
+        replica="",
+        key_id=key_id,
+        status=status,
+        fault=fault,
+        is_streamed=False,
+        attempts=attempts,
+        queue_wait_s=0.0,
+        ttft_s=None,
+        duration_s=duration_s,
+        prompt_tokens=0,
+        completion_tokens=completion_tokens,
+        cached_tokens=0,
+        tokens_estimated=True,
+        bytes_in=0,
+        bytes_out=0,
+        finish_reason="",
+        user_id=user_id,
+    )

@@ -12,7 +12,9 @@ from remuda.core.faults import Fault, StreamCut, UpstreamSilent
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.engines.protocol import Outgoing
 from remuda.gateway.face import LaneRoute
+from remuda.gateway.fit import Fit
 from remuda.gateway.headers import block_of
+from remuda.gateway.transcript import Transcript
 
 STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
@@ -101,6 +103,7 @@ class Exchange:
         "decisions",
         "disconnected",
         "drive",
+        "energy_mark",
         "expects_continue",
         "expires_at",
         "expiry_fault",
@@ -108,6 +111,7 @@ class Exchange:
         "fields",
         "finish_reason",
         "first_content_at",
+        "fit",
         "flow",
         "head_sent",
         "headers",
@@ -123,7 +127,6 @@ class Exchange:
         "model",
         "outgoing",
         "peer",
-        "prompt_text",
         "queue_wait_s",
         "replica",
         "replica_block",
@@ -135,8 +138,8 @@ class Exchange:
         "started",
         "started_wall",
         "status",
-        "text",
         "told",
+        "transcript",
         "transport",
         "upstream_s",
         "usage",
@@ -210,15 +213,18 @@ class Exchange:
         self.is_streamed = False
         """Whether the answer was passed on as a stream."""
         self.attempts = 0
+        self.energy_mark: float | None = None
+        """What a machine's meter stood at when it was first sent to an engine there; None where nothing measures it."""
         self.decisions: tuple[Decision, ...] = ()
         """Why each attempt went where it went; nothing while there was nobody else to go to."""
         self.bytes_in = 0
         self.bytes_out = 0
         self.usage: Usage = NO_USAGE
         self.finish_reason = ""
-        self.prompt_text: str | None = None
-        self.text: list[str] | None = None
-        """Pieces of the answer's text, where it is captured."""
+        self.fit: Fit | None = None
+        """Where the prompt may have been too long for its engine."""
+        self.transcript: Transcript | None = None
+        """What is said, where that is kept."""
 
     @property
     def has_begun(self) -> bool:
@@ -330,8 +336,10 @@ class Exchange:
         return is_chunked
 
     def keep_alive_comment(self, comment: bytes) -> bool:
-        """Send a comment of a stream of server-sent events that has not begun; False where that cannot be done now."""
-        if self.disconnected or self.is_write_paused or (self.head_sent and not self.is_kept_alive):
+        """Send a comment of a stream of server-sent events that has not begun, or has broken off between two events
+        and waits for somebody to go on; False where that cannot be done now."""
+        is_under_way = self.has_begun and self.flow is not None
+        if self.disconnected or self.is_write_paused or self.response_complete or is_under_way:
             return False
         if not self.head_sent:
             self.status = 200

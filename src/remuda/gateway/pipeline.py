@@ -15,7 +15,7 @@ from remuda.gateway.authenticate import Admits
 from remuda.gateway.continue_ import Broken, Continuations, Continuer, broken_stream
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.forward import Forwarder
-from remuda.gateway.limit import grant
+from remuda.gateway.limit import Limiter
 from remuda.gateway.read import read_ask
 from remuda.gateway.record import LEFT, Recorder
 from remuda.gateway.relay import Passing, Relay
@@ -31,6 +31,7 @@ class Pipeline:
     def __init__(
         self,
         gatekeeper: Admits,
+        limiter: Limiter,
         router: Router,
         forwarder: Forwarder,
         relay: Relay,
@@ -45,6 +46,7 @@ class Pipeline:
         live: set[Exchange] | None = None,
     ) -> None:
         self._gatekeeper = gatekeeper
+        self._limiter = limiter
         self._router = router
         self._forwarder = forwarder
         self._relay = relay
@@ -76,9 +78,9 @@ class Pipeline:
             )
             exchange.caller_id = caller.key_id
             ask = read_ask(exchange, self._max_decompressed_bytes)
-            with grant(caller, ask, exchange.fields):
+            with self._limiter.grant(caller, ask, exchange.fields):
                 model = self._router.find(ask, exchange)
-                if self._recorder.keeps_content:
+                if self._recorder.keeps_content or exchange.route.is_logged:
                     self._recorder.capture_prompt(exchange, ask)
                 tried: tuple[Replica, ...] = ()
                 passing: Passing | None = None

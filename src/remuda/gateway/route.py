@@ -9,7 +9,7 @@ from typing import Final
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.decision import COUNTING
-from remuda.core.faults import Fault, QueueFull, UnknownModel, WaitedTooLong
+from remuda.core.faults import Fault, QueueFull, UnknownModel, UpstreamFailed, WaitedTooLong
 from remuda.core.priority import Priority
 from remuda.fleet.policies.least_active import least_active
 from remuda.fleet.registry import WILDCARD, Fleet, Model
@@ -97,9 +97,12 @@ class Router:
         chooser: Chooser | None = None,
         keep_alive: KeepAlive | None = None,
         defaults: Defaults | None = None,
+        weight_of: Callable[[str], float] = lambda key_id: 1.0,
     ) -> None:
+        """`weight_of` is asked for a key's share of the turns, when it has to wait for one."""
         self._fleet = fleet
         self._limits = limits
+        self.weight_of = weight_of
         self._monotonic = monotonic
         self._defaults = defaults
         self._keep_alive = keep_alive if keep_alive is not None else KeepAlive(0, 0)
@@ -239,12 +242,15 @@ class Router:
         position = position_of(model, ticket)
         setback = ticket.exchange.setback
         why = "" if setback is None else f"; the last server asked: {setback.fault.message}"
-        return WaitedTooLong(
+        fault = WaitedTooLong(
             f"no slot for {model.name!r} came free within {self._limits.wait_s:g} s{why}",
             retry_after_s=retry_after(model),
             position=position,
             eta_s=None if position is None else eta_s(model, position),
         )
+        is_unsent = setback is not None and isinstance(setback.fault, UpstreamFailed) and setback.fault.is_unsent
+        fault.is_nobody_there = is_unsent or not any(replica.is_routable for replica in model.replicas)
+        return fault
 
 
 def _idle(replicas: Sequence[Replica], turn: int, tried: Collection[Replica]) -> Replica | None:
@@ -272,6 +278,7 @@ class Ticket:
         "is_rested",
         "key_id",
         "priority",
+        "weight",
     )
 
     def __init__(
@@ -289,6 +296,7 @@ class Ticket:
         self._tried = tried
         self._model = model
         self.key_id = exchange.caller_id
+        self.weight = router.weight_of(exchange.caller_id)
         self._has_begun = exchange.has_begun
         """Its answer has broken off: it had its turn, and only some replicas can go on with it."""
         self.priority = Priority.HIGH if self._has_begun else priority_in(exchange.fields)

@@ -74,7 +74,9 @@ def spans_of(busy: Mapping[int, Busy], traffic: Mapping[int, Traffic]) -> list[S
         spans.append(
             Span(
                 float(at),
-                *(machine if machine is not None else (None, None, None)),
+                None if machine is None else machine.cpu_percent,
+                None if machine is None else machine.memory_percent,
+                None if machine is None else machine.gpu_percent,
                 asked.requests if asked is not None else 0,
                 asked.duration_s if asked is not None and asked.requests else None,
             )

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from contextlib import suppress
+from math import inf
 from typing import IO, Final
 
 from remuda.core.batch import Batch
@@ -30,6 +31,8 @@ MAX_DRIVEN: Final = 32
 AFTER_ERROR_S: Final = 2.0
 MAX_IDLE_S: Final = 2.0
 """How long a batch with which nothing happens may be left alone."""
+STILL_S: Final = 30.0
+"""How long nothing may happen with a batch before it makes room for one that waits: its model may never answer."""
 FORGET_S: Final = 600.0
 STOP_S: Final = 10.0
 
@@ -48,21 +51,35 @@ class BatchDriver:
     """Drives batches to their end. All calls on the event loop."""
 
     def __init__(
-        self, store: Store, files: Files, turns: BatchTurns, clock: Clock, holder: str, *, keep_s: float
+        self,
+        store: Store,
+        files: Files,
+        turns: BatchTurns,
+        clock: Clock,
+        holder: str,
+        *,
+        keep_s: float,
+        still_s: float = STILL_S,
     ) -> None:
-        """`holder` tells this process from all others, ever; `keep_s`: how long batches that are over are kept."""
+        """`holder` tells this process from all others, ever; `keep_s`: how long batches that are over are kept;
+        `still_s`: how long one with which nothing happens keeps others waiting."""
         self._store = store
         self._files = files
         self._turns = turns
         self._clock = clock
         self._holder = holder
         self._keep_s = keep_s
+        self._still_s = still_s
         self._drives: dict[str, _Drive] = {}
         self._tasks = Tasks("batches")
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
         self._is_stopping = False
         self._looking: asyncio.Task[None] | None = None
+        self._are_waiting = False
+        """Whether there are more batches than are driven."""
+        self._rested_at: dict[str, float] = {}
+        """Batches that have made room, and when."""
 
     def __len__(self) -> int:
         """How many batches are driven here."""
@@ -120,9 +137,12 @@ class BatchDriver:
         while waiting and len(self._drives) < MAX_DRIVEN:
             driven = Counter(drive.key_id for drive in self._drives.values())
             # Keys take turns, however many batches each has.
-            batch = min(waiting, key=lambda each: (driven[each.key_id], each.seq))
+            batch = min(waiting, key=lambda each: (driven[each.key_id], self._rested_at.get(each.id, -inf), each.seq))
             waiting.remove(batch)
             await self._take(batch)
+        self._are_waiting = bool(waiting)
+        known = {batch.id for batch in found}
+        self._rested_at = {id_: at for id_, at in self._rested_at.items() if id_ in known}
 
     async def _take(self, batch: Batch) -> None:
         """Drive the batch, unless somebody else does."""
@@ -170,11 +190,16 @@ class BatchDriver:
         def goes_on() -> bool:
             return not (drive.is_lost or self._is_stopping)
 
-        idle_s = 0.0
+        idle_s, moved_at = 0.0, self._clock.monotonic()
+
+        def moved() -> None:
+            nonlocal moved_at, idle_s
+            moved_at, idle_s = self._clock.monotonic(), 0.0
+
         while goes_on():
             drive.woken.clear()
             try:
-                wait_s = await self._turns.turn(id_, goes_on)
+                wait_s = await self._turns.turn(id_, goes_on, moved)
             except (StoreError, OSError) as error:
                 log.warning("batch %s: %s; it is tried again", id_, error)
                 wait_s = AFTER_ERROR_S
@@ -184,9 +209,13 @@ class BatchDriver:
                 wait_s = AFTER_ERROR_S
             if wait_s is None:
                 return
-            idle_s = min(MAX_IDLE_S, idle_s + wait_s) if wait_s else 0.0
+            now = self._clock.monotonic()
+            if self._are_waiting and now - moved_at >= self._still_s:
+                self._rested_at[id_] = now
+                return
+            idle_s = min(MAX_IDLE_S, idle_s + wait_s)
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(idle_s if wait_s else 0.0):
                     await drive.woken.wait()
             except TimeoutError:
                 pass

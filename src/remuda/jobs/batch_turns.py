@@ -97,19 +97,25 @@ class BatchTurns:
         self._fed = fed
         self._cancelled = cancelled
         self._has_room = has_room
+        self.lines = {"completed": 0, "failed": 0}
+        """Lines whose results were written here."""
 
-    async def turn(self, id_: str, goes_on: Callable[[], bool]) -> float | None:
+    async def turn(
+        self, id_: str, goes_on: Callable[[], bool], moved: Callable[[], None] = lambda: None
+    ) -> float | None:
         """Move the batch on; after how many seconds it is worth another turn, None where it is over. What takes long
-        is broken off where it no longer `goes_on`. Raises StoreError, OSError."""
+        is broken off where it no longer `goes_on`; `moved` is told where something has come of it. Raises StoreError,
+        OSError."""
         batch = await find_batch(self._store, id_)
         if batch is None or batch.state.is_over:
             return None
         try:
             if batch.state is BatchState.VALIDATING:
                 await self._look_through(batch, goes_on)
+                moved()
                 return 0.0
             if batch.state is BatchState.IN_PROGRESS:
-                return await self._go_on(batch)
+                return await self._go_on(batch, moved)
             return await self._wind_up(batch)
         except (LostContent, FileNotFoundError) as error:
             if not await in_thread(self._files.is_there):
@@ -136,12 +142,14 @@ class BatchTurns:
 
     # In progress
 
-    async def _go_on(self, batch: Batch) -> float:
+    async def _go_on(self, batch: Batch, moved: Callable[[], None]) -> float:
         now = self._clock.wall()
         if now >= batch.expires_at:
             await end_batch(self._store, batch.id, BatchState.EXPIRED, now)
             return 0.0
         collected = await self._collect(batch)
+        if collected:
+            moved()
         left = await lines_left(self._store, batch.id)
         if batch.fed_bytes >= batch.input_bytes:
             if left == 0:
@@ -149,6 +157,7 @@ class BatchTurns:
                 return 0.0
         elif left <= self._rules.window * 3 // 4 and await self._has_room(batch.key_id):
             await self._feed(batch, self._rules.window - left)
+            moved()
             return 0.0 if left < self._rules.window // 4 and collected else POLL_S
         return 0.0 if collected >= MAX_LINES else POLL_S
 
@@ -171,7 +180,9 @@ class BatchTurns:
         answers = [result_line(line) for line in lines if is_answer(line)]
         failures = [text for text in (_failure_line(batch, line) for line in lines if not is_answer(line)) if text]
         written = await self._write(batch, b"".join(answers), b"".join(failures), len(answers), len(failures))
-        await keep_lines(self._store, batch, [line.seq for line in lines], written)
+        if await keep_lines(self._store, batch, [line.seq for line in lines], written):
+            self.lines["completed"] += len(answers)
+            self.lines["failed"] += len(failures)
         return len(lines)
 
     async def _write(self, batch: Batch, answers: bytes, failures: bytes, completed: int, failed: int) -> Written:
@@ -210,7 +221,8 @@ class BatchTurns:
         raw = await in_thread(read_lines, path, batch.fed_bytes, batch.fed_lines, CHECKED_LINES, CHECKED_BYTES)
         late = [expired_line(self._task_id(), asked.custom_id) for _, asked in _asked_in(raw, batch.endpoint)]
         written = await self._write(batch, b"", b"".join(late), 0, len(late))
-        await skip_lines(self._store, batch, _fed_by(batch, raw), written)
+        if await skip_lines(self._store, batch, _fed_by(batch, raw), written):
+            self.lines["failed"] += len(late)
 
     async def _conclude(self, batch: Batch) -> None:
         now = self._clock.wall()

@@ -10,8 +10,9 @@ from remuda.core.faults import InvalidRequest, RateLimited, Taken, UnknownBatch,
 from remuda.core.ids import Ids
 from remuda.jobs.files import Files
 from remuda.jobs.translated import translated
-from remuda.store.batches import add_batch, batch_page, cancel_batch, count_open, find_batch
+from remuda.store.batches import add_batch, batch_of_key, batch_page, cancel_batch, count_open, find_batch
 from remuda.store.database import Store
+from remuda.store.errors import StoreRefused
 
 PURPOSE: Final = "batch"
 WINDOW_S: Final = 24 * 3600.0
@@ -57,11 +58,15 @@ class Batches:
         sees: str | None,
         metadata: dict[str, str] | None,
         output_keep_s: float | None,
+        idempotency_key: str | None = None,
     ) -> Batch:
         """Have the asks of a file answered by the route `endpoint`; `sees`: whose files may be meant (None: anybody's).
+        The same idempotency key again brings the batch that is there already.
 
         Raises UnknownFile, InvalidRequest, RateLimited where the key has as many batches open as it may, Unavailable.
         """
+        if (known := await self._known(key_id, idempotency_key)) is not None:
+            return known
         file = await self._files.find(input_file_id, sees)
         if file.purpose != PURPOSE:
             said = f"this file was not handed in for a batch, but for {file.purpose!r}"
@@ -83,12 +88,25 @@ class Batches:
                 output_file_id=self._files.new_id(),
                 error_file_id=self._files.new_id(),
                 output_keep_s=output_keep_s,
+                idempotency_key=idempotency_key,
             )
-            batch = await add_batch(self._store, new, self._clock.wall())
+            try:
+                batch = await add_batch(self._store, new, self._clock.wall())
+            except StoreRefused:
+                # Somebody else's commit may have come between.
+                if (known := await self._known(key_id, idempotency_key)) is not None:
+                    return known
+                raise
         if batch is None:
             raise UnknownFile
         self._wake(batch.id)
         return batch
+
+    async def _known(self, key_id: str, idempotency_key: str | None) -> Batch | None:
+        if idempotency_key is None:
+            return None
+        with translated():
+            return await batch_of_key(self._store, key_id, idempotency_key)
 
     async def find(self, id_: str, key_id: str | None) -> Batch:
         """The batch, if it is that key's (None: whoever's); raises UnknownBatch, Unavailable."""

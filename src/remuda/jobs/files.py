@@ -16,7 +16,7 @@ from remuda.core.ids import Ids
 from remuda.jobs.threads import in_thread
 from remuda.jobs.translated import translated
 from remuda.store.database import Store
-from remuda.store.errors import StoreError
+from remuda.store.errors import StoreError, StoreRefused
 from remuda.store.files import (
     LEAST_BYTES,
     add_file,
@@ -71,18 +71,7 @@ class Files:
 
     def open(self) -> None:
         """Make the folder, where it is missing; raises OSError."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        note, new = self._folder / PLACE, self._folder / f"{PLACE}.{self._ids()}"
-        if not note.exists():
-            with new.open("x") as file:
-                file.write(self._ids())
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):  # another gateway on the same folder was first
-                os.link(new, note)
-            new.unlink()
-            sync_folder(self._folder)
-        self.place = note.read_text().strip()
+        self.place = opened_place(self._folder, self._ids)
 
     def is_there(self) -> bool:
         """Whether the folder is the one that was opened: one that lies elsewhere may not be there for a while."""
@@ -199,12 +188,14 @@ class Files:
         """Have what was received on disk under its name, and known."""
         path = self.path_of(file.id)
         await in_thread(_settle, content, path.with_name(file.id + PART), path)
-        try:
-            with translated():
+        with translated():
+            try:
                 return await add_file(self._store, file)
-        except BaseException:  # also where the client has left: nobody was told of the file
-            await in_thread(path.unlink, missing_ok=True)
-            raise
+            except StoreRefused:
+                await in_thread(path.unlink, missing_ok=True)
+                raise
+            # Otherwise the store may have the file, though it could not say so: content without one is removed when
+            # the folder is put in order.
 
     async def drop(self, id_: str, content: IO[bytes]) -> None:
         """Remove what has come of a file that will not be."""
@@ -271,6 +262,22 @@ class Receiving:
     def _end(self) -> None:
         self._is_over = True
         self._files.coming_bytes -= self.size_bytes
+
+
+def opened_place(folder: Path, ids: Ids) -> str:
+    """What tells a data folder's files from those of others; the folder is made where it is missing. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    note, new = folder / PLACE, folder / f"{PLACE}.{ids()}"
+    if not note.exists():
+        with new.open("x") as file:
+            file.write(ids())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another gateway on the same folder was first
+            os.link(new, note)
+        new.unlink()
+        sync_folder(folder)
+    return note.read_text().strip()
 
 
 @contextmanager

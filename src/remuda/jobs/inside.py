@@ -98,14 +98,21 @@ class InsideRun:
         answer = await self._asked.answer
         self._runs.pop(self, None)
         claim, record = self._claim, answer.record
-        record = record._replace(id=claim.id, dialect=claim.dialect, attempts=max(record.attempts, claim.attempt))
+        record = record._replace(
+            id=claim.id,
+            dialect=claim.dialect,
+            user_id=claim.user_id or record.user_id,
+            attempts=max(record.attempts, claim.attempt),
+        )
         if not record.fault and answer.status < HTTP_ERRORS:
             if self._is_streamed:
                 return Outcome(answer.status, b"", "".join(self._text), record)
             return Outcome(answer.status, answer.body, _text_in(answer), record)
         code, message = _said(self._error or answer.body)
-        # A stream's status says how it began.
-        status = answer.status if answer.status >= HTTP_ERRORS else HTTPStatus.BAD_GATEWAY
+        # A stream's status says how it began; its record's, whether it was called off.
+        status = next(
+            (each for each in (answer.status, record.status) if each >= HTTP_ERRORS), int(HTTPStatus.BAD_GATEWAY)
+        )
         return Outcome(status, self._error or answer.body, None, record, record.fault or code, message)
 
 

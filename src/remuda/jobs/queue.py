@@ -166,10 +166,9 @@ class TaskQueue:
                 log.warning("tasks: %s; those who watch tasks wait", error)
                 continue
             for id_ in watched:
-                state = found.get(id_)
-                if known.get(id_) != state:
-                    self.live.changed(id_)
-            known = {id_: state for id_, state in found.items() if state is not None}
+                if known.get(id_) != found.get(id_):
+                    self.live.stored(id_, is_running=id_ in found and found[id_][0] is TaskState.RUNNING)
+            known = found
 
     async def close(self) -> None:
         """Nothing more is submitted."""
@@ -210,8 +209,9 @@ class TaskQueue:
             results = await submit_tasks(self._store, [new for new, _ in batch], now)
         except StoreError as error:
             if len(batch) > 1 and isinstance(error, StoreRefused):
-                for each in batch:  # one of them must not keep the others out
-                    await self._commit_batch([each])
+                middle = len(batch) // 2  # one of them must not keep the others out
+                await self._commit_batch(batch[:middle])
+                await self._commit_batch(batch[middle:])
                 return
             for _, done in batch:
                 if not done.done():

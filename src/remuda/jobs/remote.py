@@ -1,27 +1,36 @@
 """A runner that has tasks answered by a gateway in another process, and what the two say to each other.
 
-The ask goes to `POST /api/worker/run` as JSON; the answer is lines of JSON: text as it comes, at last the outcome. Who
-hangs up no longer wants it. So slots are counted in one place, the gateway, however many workers there are.
+The ask goes to `POST /api/worker/run` as JSON; the answer is lines of JSON: text as it comes, at last the outcome. It
+is called off by `POST /api/worker/stop`, and then the outcome says what it used all the same; who hangs up no longer
+wants to know that either. So slots are counted in one place, the gateway, however many workers there are.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import aiohttp
 import msgspec
 
+from remuda.core.faults import ClientGone, TaskTimeLimit
+from remuda.core.record import bare_record
 from remuda.core.task import Claim
 from remuda.jobs.runner import Outcome
 
 log = logging.getLogger(__name__)
 
 RUN: Final = "/api/worker/run"
+STOP: Final = "/api/worker/stop"
 ROOM: Final = "/api/worker/room"
 MAX_LINE_BYTES: Final = 256 * 1024 * 1024
 """An outcome has an answer in it, in base 64."""
 ROOM_TIMEOUT_S: Final = 10.0
+STOP_S: Final = 5.0
+"""How long the gateway may take to say what an ask used that was called off; then the connection is closed."""
+AWAY: Final = "gateway_away"
+TIME_LIMIT: Final = TaskTimeLimit.code
 
 
 class Said(msgspec.Struct, tag="said"):
@@ -37,6 +46,16 @@ class Ended(msgspec.Struct, tag="ended"):
     outcome: Outcome
 
 
+class Stop(msgspec.Struct):
+    """The attempt that is no longer wanted."""
+
+    id: str
+    number: int
+    """Of the claim."""
+    is_too_late: bool = False
+    """For its time is over."""
+
+
 class Room(msgspec.Struct):
     """How many asks of a model may begin now."""
 
@@ -45,6 +64,7 @@ class Room(msgspec.Struct):
 
 encode: Final = msgspec.json.Encoder().encode
 decode_claim: Final = msgspec.json.Decoder(Claim).decode
+decode_stop: Final = msgspec.json.Decoder(Stop).decode
 _decode_line: Final = msgspec.json.Decoder(Said | Ended).decode
 _decode_room: Final = msgspec.json.Decoder(Room).decode
 
@@ -52,13 +72,14 @@ _decode_room: Final = msgspec.json.Decoder(Room).decode
 class RemoteRunner:
     """Has tasks answered by the gateway that `session` is made for."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, *, stop_s: float = STOP_S) -> None:
         self._session = session
+        self._stop_s = stop_s
         self._is_away = False
 
     def start(self, claim: Claim, tell: Callable[[str, int], None]) -> "RemoteRun":
         """Begin to have `claim` answered."""
-        return RemoteRun(self._session, claim, tell)
+        return RemoteRun(self._session, claim, tell, self._stop_s)
 
     async def room(self, model: str) -> int:
         """How many asks of `model` may begin now; none while the gateway does not answer."""
@@ -82,11 +103,16 @@ class RemoteRunner:
 class RemoteRun:
     """One attempt."""
 
-    def __init__(self, session: aiohttp.ClientSession, claim: Claim, tell: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, claim: Claim, tell: Callable[[str, int], None], stop_s: float
+    ) -> None:
         self._session = session
         self._claim = claim
         self._tell = tell
-        self._stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._stop_s = stop_s
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._stopped: asyncio.Future[str] = self._loop.create_future()
         self.tokens = 0
 
     async def outcome(self) -> Outcome:
@@ -97,14 +123,29 @@ class RemoteRun:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if asked.done():
                 return asked.result()
+            code = self._stopped.result()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._stop_s):
+                    if await self._call_off(code):
+                        await asyncio.wait([asked])
+            if asked.done() and asked.result().error_type != AWAY:
+                return asked.result()
             asked.cancel()
-        code = self._stopped.result()
-        return Outcome(504 if code == "task_time_limit" else 499, b"", None, None, code, "it was called off")
+        return self._failed(504 if code == TIME_LIMIT else 499, code, "it was called off")
 
     def stop(self, *, is_too_late: bool = False) -> None:
         """Call it off."""
         if not self._stopped.done():
-            self._stopped.set_result("task_time_limit" if is_too_late else "client_gone")
+            self._stopped.set_result(TIME_LIMIT if is_too_late else ClientGone.code)
+
+    async def _call_off(self, code: str) -> bool:
+        """Whether the gateway has the attempt, and will end it."""
+        stop = Stop(self._claim.id, self._claim.number, code == TIME_LIMIT)
+        try:
+            async with self._session.post(STOP, data=encode(stop)) as answer:
+                return answer.status == 204
+        except (aiohttp.ClientError, OSError):
+            return False
 
     async def _ask(self) -> Outcome:
         try:
@@ -112,12 +153,12 @@ class RemoteRun:
             async with self._session.post(RUN, data=encode(self._claim), timeout=timeout) as answer:
                 if answer.status != 200:
                     said = (await answer.content.read(2000)).decode("utf-8", "replace")
-                    return _failed(f"the gateway answers {answer.status}: {said}")
+                    return self._away(f"the gateway answers {answer.status}: {said}")
                 return await self._read(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return _failed(f"the gateway cannot be asked: {error or type(error).__name__}")
+            return self._away(f"the gateway cannot be asked: {error or type(error).__name__}")
         except (msgspec.MsgspecError, ValueError):
-            return _failed("the gateway does not speak as it should")
+            return self._away("the gateway does not speak as it should")
 
     async def _read(self, answer: aiohttp.ClientResponse) -> Outcome:
         rest = bytearray()
@@ -133,8 +174,25 @@ class RemoteRun:
                     return told.outcome
                 self.tokens = told.tokens
                 self._tell(told.text, told.tokens)
-        return _failed("the gateway hung up before the answer was whole")
+        return self._away("the gateway hung up before the answer was whole")
 
+    def _away(self, message: str) -> Outcome:
+        return self._failed(503, AWAY, message)
 
-def _failed(message: str) -> Outcome:
-    return Outcome(503, b"", None, None, "gateway_away", message)
+    def _failed(self, status: int, code: str, message: str) -> Outcome:
+        """The outcome where the gateway told none, and what is known here of what it used."""
+        claim = self._claim
+        record = bare_record(
+            claim.id,
+            dialect=claim.dialect,
+            model=claim.model,
+            key_id=claim.key_id,
+            user_id=claim.user_id,
+            status=status,
+            fault=code,
+            attempts=claim.attempt,
+            started_at=claim.started_at,
+            duration_s=self._loop.time() - self._began,
+            completion_tokens=self.tokens,
+        )
+        return Outcome(status, b"", None, record, code, message)

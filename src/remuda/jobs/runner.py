@@ -17,7 +17,7 @@ class Outcome(NamedTuple):
     text: str | None
     """The text in it, where it is a text."""
     record: RequestRecord | None
-    """What the journal is to keep; None where the attempt did not get as far as the gateway."""
+    """What the journal is to keep."""
     error_type: str = ""
     """The code of the fault it ended with; empty where all went well."""
     error_message: str = ""

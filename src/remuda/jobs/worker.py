@@ -10,10 +10,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, NamedTuple
+from math import inf
+from typing import Final
 
 from remuda.core.chance import Chance
 from remuda.core.clock import Clock
+from remuda.core.faults import BudgetExceeded
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.core.tasks import Tasks
 from remuda.jobs.live import Live
@@ -29,13 +31,12 @@ LAST_CLASS_EVERY: Final = 8
 CALLED_OFF: Final = 499
 AWAY: Final = 503
 MADE_ROOM: Final = "made_room"
+NO_MONEY: Final = BudgetExceeded.code
 RETRIED: Final = frozenset({408, 425, 429})
 """Statuses below 500 that another try may not bring."""
 OURS: Final = 500
-PACE_TASKS: Final = 8.0
-"""Over how many beginnings the pace is averaged, about."""
-PACE_FORGOTTEN_S: Final = 600.0
-MAX_PACES: Final = 1000
+JUMP_S: Final = 1.0
+"""What the wall clock may gain or lose between two looks without having been put forward or back."""
 NEVER_RETRIED: Final = frozenset({"task_time_limit"})
 
 
@@ -55,15 +56,10 @@ class WorkerRules:
     backoff_s: float = 1.0
     """Before the second attempt; twice as long before each further one."""
     max_backoff_s: float = 60.0
+    budget_wait_s: float = 60.0
+    """After how long it is looked again whether a budget covers a task by now: no attempt of the task's."""
     retention_s: float = 3600.0
     """How long a task is kept after its end."""
-
-
-class _Pace(NamedTuple):
-    last: float
-    """When the last task began."""
-    between_s: float | None
-    """Between two, a moving average."""
 
 
 @dataclass(slots=True)
@@ -89,9 +85,11 @@ class Worker:
         chance: Chance,
         rules: WorkerRules | None = None,
         on_completed: Callable[[Claim, Ending], None] = lambda claim, ending: None,
+        began: Callable[[str], None] = lambda model: None,
     ) -> None:
         """`name` is never used again by another worker; `room` says how many asks of a model may begin now;
-        `on_completed` is told of each task that completed, when the store has its end."""
+        `on_completed` is told of each task that completed, when the store has its end, `began` of the model of each
+        that begins."""
         self.name = name
         self.rules = rules or WorkerRules()
         self._store = store
@@ -107,10 +105,13 @@ class Worker:
         self._woken = asyncio.Event()
         self._tasks = Tasks("worker")
         self._claims = 0
-        self._pace: dict[str, _Pace] = {}
+        self._ahead_s: float | None = None
+        """Of the monotonic clock, the wall clock when it was looked at last."""
+        self._settled_at = -inf
         self._is_draining = False
         self._is_stopping = False
         self._on_completed = on_completed
+        self._began = began
         self.claimed = 0
         self.retried = 0
         self.ended = {state: 0 for state in TaskState if state.is_over}
@@ -128,12 +129,6 @@ class Worker:
     def unsaved(self) -> int:
         """Tasks that run, or whose end the store does not know yet."""
         return len(self._runs) + len(self._ends) + self._committing
-
-    def eta_s(self, model: str, position: int) -> float | None:
-        """About how long until the task at this place of the model's queue begins, at the pace at which this worker
-        begins tasks; None where it has begun none lately."""
-        pace = self._pace.get(model)
-        return None if pace is None or pace.between_s is None else pace.between_s * position
 
     def start(self) -> None:
         """Begin to work."""
@@ -220,23 +215,11 @@ class Worker:
                 self._begin(claim)
 
     def _begin(self, claim: Claim) -> None:
-        self._note_pace(claim.model)
+        self._began(claim.model)
         self._live.began(claim.id, claim.number)
         running = self._runner.start(claim, partial(self._live.said, claim.id))
         run = self._runs[claim.id] = _Run(claim, running)
         run.task = self._tasks.start(self._see_through(run), claim.id)
-
-    def _note_pace(self, model: str) -> None:
-        now = self._clock.monotonic()
-        pace = self._pace.pop(model, None)
-        if pace is None or now - pace.last > PACE_FORGOTTEN_S:
-            self._pace[model] = _Pace(now, None)
-        else:
-            gap = now - pace.last
-            between_s = gap if pace.between_s is None else pace.between_s + (gap - pace.between_s) / PACE_TASKS
-            self._pace[model] = _Pace(now, between_s)
-        if len(self._pace) > MAX_PACES:
-            del self._pace[next(iter(self._pace))]
 
     async def _see_through(self, run: _Run) -> None:
         claim = run.claim
@@ -253,10 +236,12 @@ class Worker:
 
     async def _conclude(self, run: _Run, outcome: Outcome) -> None:
         claim, rules = run.claim, self.rules
-        if outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
-            await self._put_back(claim, 0.0, "", "", counts=False)
-        elif run.is_unwanted:
+        if run.is_unwanted:
             self._end(claim, _ending(TaskState.CANCELLED, outcome))
+        elif outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
+            await self._put_back(claim, outcome, 0.0, counts=False)
+        elif outcome.error_type == NO_MONEY:
+            await self._put_back(claim, outcome, rules.budget_wait_s, counts=False)
         elif not outcome.error_type:
             self._end(claim, _ending(TaskState.COMPLETED, outcome))
         elif not may_be_retried(outcome):
@@ -266,26 +251,31 @@ class Worker:
         else:
             self.retried += 1
             delay_s = backoff_s(rules, claim.attempt, self._chance())
-            await self._put_back(claim, delay_s, outcome.error_type, outcome.error_message, counts=True)
+            await self._put_back(claim, outcome, delay_s, counts=True)
 
     def _end(self, claim: Claim, ending: Ending) -> None:
         self._ends.append((claim, ending))
         self._has_ends.set()
 
-    async def _put_back(self, claim: Claim, delay_s: float, error_type: str, message: str, *, counts: bool) -> None:
+    async def _put_back(self, claim: Claim, outcome: Outcome, delay_s: float, *, counts: bool) -> None:
         try:
-            await put_back(
+            is_held = await put_back(
                 self._store,
                 claim,
                 self._clock.wall(),
                 delay_s=delay_s,
-                error_type=error_type,
-                error_message=message,
+                # With one that may begin again at once, nothing is wrong.
+                error_type=outcome.error_type if delay_s else "",
+                error_message=outcome.error_message if delay_s else "",
                 counts=counts,
             )
         except StoreError as error:
             log.warning("worker: %s; the task %s waits for the end of its lease", error, claim.id)
-        self._live.ended(claim.id)
+            is_held = True
+        if is_held:
+            self._live.ended(claim.id)
+        else:
+            self._end(claim, _ending(TaskState.CANCELLED, outcome))  # for it was, or it is somebody else's by now
 
     async def _commit(self) -> None:
         ends, self._ends = self._ends, []
@@ -319,12 +309,15 @@ class Worker:
                 self.cancelled(each.id)
 
     async def _tidy(self) -> None:
+        if self._has_clock_jumped():
+            return
         rules = self.rules
         tidied = await tidy_tasks(
             self._store,
             self._clock.wall(),
             max_attempts=rules.max_attempts,
             backoff_s=rules.backoff_s,
+            max_backoff_s=max(rules.max_backoff_s, rules.budget_wait_s),
             lease_s=rules.lease_s,
             retention_s=rules.retention_s,
         )
@@ -335,6 +328,18 @@ class Worker:
             self._live.changed(id_)
         if tidied.readied:
             self.wake()
+
+    def _has_clock_jumped(self) -> bool:
+        """Whether the wall clock was put forward or back lately, or the machine has slept: leases seem to be over whose
+        workers have had no time to renew them by the new time."""
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        ahead_s = wall - monotonic
+        jump_s = 0.0 if self._ahead_s is None else ahead_s - self._ahead_s
+        self._ahead_s = ahead_s
+        if abs(jump_s) > JUMP_S:
+            log.warning("the clock was put %s by %.0f s", "forward" if jump_s > 0 else "back", abs(jump_s))
+            self._settled_at = monotonic + self.rules.lease_s
+        return monotonic < self._settled_at
 
 
 def may_be_retried(outcome: Outcome) -> bool:

@@ -1,9 +1,9 @@
 """The whole store in one file, and back.
 
-One format for both databases: a zip of JSON lines, one member per table, and a manifest. SQLite could copy itself
-faster, but such a copy restores on SQLite alone; this one moves a laptop's store to Postgres and back, outlives
-changes of the database's own file format, and can be read with any tool. The price is time: about 20 seconds for a
-million journal entries.
+One format for both databases: a zip of JSON lines, one member per table, the contents of files, and a manifest.
+SQLite could copy itself faster, but such a copy restores on SQLite alone; this one moves a laptop's store to Postgres
+and back, outlives changes of the database's own file format, and can be read with any tool. The price is time: about 20
+seconds for a million journal entries.
 
 A backup is one consistent state, taken while the gateway runs; what is in memory or in the journal's spool at that
 moment is not in the store yet and so not in the backup. It holds digests of keys, the keys of nodes as they are sealed
@@ -23,6 +23,13 @@ from typing import IO, Any
 import msgspec
 from sqlalchemy import Connection, Double, LargeBinary, MetaData, Table, delete, func, select, text, update
 
+from remuda.store.backup_files import (
+    Contents,
+    adopt_contents,
+    check_contents,
+    put_back_contents,
+    write_contents,
+)
 from remuda.store.database import Store, insert_rows, open_store, store_at
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS
@@ -34,7 +41,9 @@ ROWS_AT_ONCE = 500
 """Rows read and compressed at once: a few milliseconds, for which the event loop waits where the store is on
 Postgres."""
 
-_KEPT_BY_ITSELF = frozenset({"counters", "journal_writers", "known_models", "leases", "sightings"})
+_KEPT_BY_ITSELF = frozenset(
+    {"alert_rules", "counters", "journal_writers", "known_models", "leases", "rollup_marks", "sightings"}
+)
 """Tables that fill without anybody's doing: what is in them alone is no reason not to replace a store."""
 _MANIFEST = "manifest.json"
 
@@ -51,6 +60,12 @@ class _Manifest(msgspec.Struct):
     created_at: float
     """Wall clock."""
     tables: dict[str, _TableManifest]
+    place: str = ""
+    """The data folder in which the contents of files lay that are in the backup."""
+    files: dict[str, int] = {}
+    """Sizes of these contents, by id."""
+    files_elsewhere: int = 0
+    """Files whose contents are not in the backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +76,15 @@ class BackupSummary:
     """Wall clock."""
     rows: dict[str, int]
     """By table."""
+    contents: int
+    """Files whose contents are in it."""
+    contents_elsewhere: int
+    """Files whose contents are not."""
 
 
-async def backup(store: Store, path: Path, now: float) -> BackupSummary:
-    """Write the store's present state to the new file `path`; the gateway may go on working meanwhile.
+async def backup(store: Store, path: Path, now: float, contents: Contents | None = None) -> BackupSummary:
+    """Write the store's present state, and what its files hold, to the new file `path`; the gateway may go on working
+    meanwhile.
 
     Raises StoreError where `path` exists or cannot be written, StoreUnavailable where the store does not answer;
     there is no file then.
@@ -73,7 +93,7 @@ async def backup(store: Store, path: Path, now: float) -> BackupSummary:
         raise StoreError(f"{path} exists: a backup overwrites nothing")
     part = path.with_name(path.name + ".part")
     try:
-        manifest = await store.snapshot(lambda connection: _write_backup(connection, part, now))
+        manifest = await store.snapshot(lambda connection: _write_backup(connection, part, now, contents))
         await asyncio.to_thread(os.replace, part, path)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -82,8 +102,9 @@ async def backup(store: Store, path: Path, now: float) -> BackupSummary:
     return _summary(manifest)
 
 
-async def restore(path: Path, url: str, *, force: bool = False) -> BackupSummary:
-    """Make the store at `url` what it was when the backup `path` was taken, in one transaction.
+async def restore(path: Path, url: str, *, force: bool = False, contents: Contents | None = None) -> BackupSummary:
+    """Make the store at `url` what it was when the backup `path` was taken, in one transaction, and have what its files
+    held in `contents` from then on.
 
     The whole file is read and checked first: one that is cut off or damaged, or of a newer version, changes nothing.
     A store that holds what somebody made, or journal entries, is only replaced with `force`. Raises StoreError or
@@ -92,16 +113,16 @@ async def restore(path: Path, url: str, *, force: bool = False) -> BackupSummary
     manifest = await asyncio.to_thread(_checked, path)
     store = store_at(url)
     try:
-        await store.write(lambda connection: _restore(connection, path, manifest, force))
+        await store.write(lambda connection: _restore(connection, path, manifest, force, contents))
     finally:
         await store.close()
     await (await open_store(url)).close()
     return _summary(manifest)
 
 
-def _write_backup(connection: Connection, part: Path, now: float) -> _Manifest:
+def _write_backup(connection: Connection, part: Path, now: float, contents: Contents | None) -> _Manifest:
     try:
-        return _write_file(connection, part, now)
+        return _write_file(connection, part, now, contents)
     except OSError as error:  # the file's: the drivers' own come out as SQLAlchemy's
         raise _unwritable(part, error) from error
 
@@ -110,7 +131,7 @@ def _unwritable(path: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot write the backup {path}: {error.strerror or error}")
 
 
-def _write_file(connection: Connection, part: Path, now: float) -> _Manifest:
+def _write_file(connection: Connection, part: Path, now: float, contents: Contents | None) -> _Manifest:
     manifest = _Manifest(FORMAT, HEAD, now, {})
     with (
         os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
@@ -125,6 +146,9 @@ def _write_file(connection: Connection, part: Path, now: float) -> _Manifest:
                     _write_rows(member, rows)
                     count += len(rows)
             manifest.tables[str(table.name)] = _TableManifest([str(column.name) for column in table.columns], count)
+        if contents is not None:
+            manifest.place = contents.place
+            manifest.files, manifest.files_elsewhere = write_contents(connection, archive, contents)
         archive.writestr(_MANIFEST, msgspec.json.encode(manifest))
         archive.close()
         file.flush()
@@ -136,7 +160,7 @@ def _write_rows(member: IO[bytes], rows: Sequence[Sequence[Any]]) -> None:
     member.write(msgspec.json.Encoder().encode_lines([tuple(row) for row in rows]))
 
 
-def _restore(connection: Connection, path: Path, manifest: _Manifest, force: bool) -> None:
+def _restore(connection: Connection, path: Path, manifest: _Manifest, force: bool, contents: Contents | None) -> None:
     revision = _make_room(connection, manifest.schema, force)
     for name, table in _tables_there(connection).items():
         if name not in manifest.tables:
@@ -146,6 +170,13 @@ def _restore(connection: Connection, path: Path, manifest: _Manifest, force: boo
             insert_rows(connection, table, rows)
         _count_on(connection, table)
     migrate(connection, "head")
+    if contents is not None and manifest.files:
+        adopt_contents(connection, manifest.place, contents.place)
+        try:
+            # Before the commit: content that no file has does no harm.
+            put_back_contents(path, manifest.files, contents.folder)
+        except OSError as error:
+            raise StoreError(f"cannot write into {contents.folder}: {error.strerror or error}") from error
     # Whoever watches sees a change, whatever number the backup holds.
     connection.execute(
         update(counters).where(counters.c.name == "revision").values(value=counters.c.value + revision + 1)
@@ -182,6 +213,8 @@ def _checked(path: Path) -> _Manifest:
                             raise StoreError(f"the backup {path} is damaged: table {name}, line {count}")
                 if count != table.rows:
                     raise StoreError(f"the backup {path} is damaged: table {name} has {count} of {table.rows} rows")
+            if (broken := check_contents(archive, manifest.files)) is not None:
+                raise StoreError(f"the backup {path} is damaged: {broken} is not whole")
             return manifest
     except FileNotFoundError:
         raise StoreError(f"there is no backup {path}") from None
@@ -204,8 +237,9 @@ def _make_room(connection: Connection, schema: str, force: bool) -> int:
         if is_used and not force:
             raise StoreError("the store holds something already: restoring would replace it (force does)")
         revision = connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar() or 0
-        for name in [*reversed(list(there)), VERSION_TABLE]:
-            connection.execute(text(f"DROP TABLE {name}"))
+        # `journal_text` is filled anew by what fills the journal's text.
+        for name in ["journal_text", *reversed(list(there)), VERSION_TABLE]:
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
     migrate(connection, schema)
     return revision
 
@@ -249,4 +283,5 @@ def _member(table: str) -> str:
 
 
 def _summary(manifest: _Manifest) -> BackupSummary:
-    return BackupSummary(manifest.created_at, {name: table.rows for name, table in manifest.tables.items()})
+    rows = {name: table.rows for name, table in manifest.tables.items()}
+    return BackupSummary(manifest.created_at, rows, len(manifest.files), manifest.files_elsewhere)

@@ -18,7 +18,7 @@ from remuda.store.database import Store
 from remuda.store.files import insert_file
 from remuda.store.leases import store_now
 from remuda.store.schema import batches, tasks
-from remuda.store.tasks import UNDER_WAY, next_rank, row_of
+from remuda.store.tasks import UNDER_WAY, Ranks, row_of
 
 DIALECT: Final = "batches"
 """The API that tasks of batches came by."""
@@ -65,10 +65,8 @@ async def feed_batch(
         if connection.execute(moving).rowcount != 1:
             return False
         moment = store_now(connection, now)
-        ranks: dict[str, float] = {}
-        rows = []
-        for line in lines:
-            new = NewTask(
+        new = [
+            NewTask(
                 id=line.id,
                 key_id=batch.key_id,
                 dialect=DIALECT,
@@ -78,10 +76,14 @@ async def feed_batch(
                 priority=Priority.BACKGROUND,
                 time_limit_s=time_limit_s,
             )
-            rank = ranks[line.model] + 1.0 if line.model in ranks else next_rank(connection, new)
-            ranks[line.model] = rank
-            row = row_of(new, rank, moment)
-            rows.append(row | {"batch_id": batch.id, "custom_id": line.custom_id, "line": line.line})
+            for line in lines
+        ]
+        ranks = Ranks(connection, new)
+        rows = [
+            row_of(each, ranks.take(each), moment)
+            | {"batch_id": batch.id, "custom_id": line.custom_id, "line": line.line}
+            for each, line in zip(new, lines, strict=True)
+        ]
         if rows:
             connection.execute(insert(tasks), rows)
         return True

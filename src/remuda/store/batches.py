@@ -24,7 +24,8 @@ _metadata: Final = msgspec.json.Decoder(dict[str, str] | None).decode
 
 
 async def add_batch(store: Store, new: NewBatch, now: float) -> Batch | None:
-    """Keep a batch; None where its file is no more. Raises StoreRefused, StoreUnavailable."""
+    """Keep a batch; None where its file is no more. Raises StoreRefused, also where the key has made one under the same
+    idempotency key, StoreUnavailable."""
 
     def work(connection: Connection) -> Batch | None:
         moment = store_now(connection, now)
@@ -38,6 +39,7 @@ async def add_batch(store: Store, new: NewBatch, now: float) -> Batch | None:
             insert(batches).values(
                 id=new.id,
                 key_id=new.key_id,
+                idempotency_key=new.idempotency_key,
                 state=BatchState.VALIDATING.value,
                 endpoint=new.endpoint,
                 input_file_id=new.input_file_id,
@@ -71,6 +73,17 @@ async def find_batch(store: Store, id_: str) -> Batch | None:
     return await store.read(lambda connection: read_batch(connection, id_))
 
 
+async def batch_of_key(store: Store, key_id: str, idempotency_key: str) -> Batch | None:
+    """The batch that the key made under that idempotency key; None where there is none, or none any more."""
+    query = select(*_FIELDS).where(batches.c.key_id == key_id, batches.c.idempotency_key == idempotency_key)
+
+    def work(connection: Connection) -> Batch | None:
+        row = connection.execute(query).one_or_none()
+        return None if row is None else batch_from(row)
+
+    return await store.read(work)
+
+
 async def batch_page(store: Store, key_id: str | None, limit: int, after: str | None) -> list[Batch]:
     """At most `limit` batches of that key (None: of all), newest first, from the one that follows `after` on."""
     query = select(*_FIELDS).order_by(batches.c.seq.desc()).limit(min(limit, MAX_PAGE))
@@ -85,6 +98,17 @@ async def count_open(store: Store, key_id: str) -> int:
     """How many batches of that key are not over."""
     query = select(func.count()).where(batches.c.key_id == key_id, batches.c.state.in_(_OPEN))
     return await store.read(lambda connection: int(connection.execute(query).scalar_one()))
+
+
+async def count_batches(store: Store) -> dict[BatchState, int]:
+    """How many batches there are in each state."""
+    query = select(batches.c.state, func.count()).group_by(batches.c.state)
+
+    def work(connection: Connection) -> dict[BatchState, int]:
+        counts = {BatchState(state): count for state, count in connection.execute(query)}
+        return {state: counts.get(state, 0) for state in BatchState}
+
+    return await store.read(work)
 
 
 async def open_batches(store: Store, place: str) -> list[Batch]:

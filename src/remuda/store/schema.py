@@ -54,6 +54,7 @@ keys = Table(
     Column("expires_at", Double),
     Column("revoked_at", Double),
     Column("last_used_at", Double),
+    Column("weight", Integer, nullable=False, server_default="1"),
 )
 
 journal = Table(
@@ -109,10 +110,14 @@ journal_content = Table(
     Column("prompt_text", Text),
     Column("answer_text", Text),
     Column("parameters", Text),
+    Column("size_bytes", BigInteger, nullable=False, server_default="0"),
     Index(None, "started_at"),
+    # How much there is, newest first, is told without touching the text.
+    Index(None, "journal_id", "size_bytes"),
 )
 """Prompt, answer and parameters, only where capture is on: apart, so that it can be kept for a shorter time than the
-journal."""
+journal. What is looked for in it stands in `journal_text`, which is not described here: each database has its own, made
+by the migration and filled by triggers (see `journal_text.py`)."""
 
 journal_writers = Table(
     "journal_writers",
@@ -232,6 +237,14 @@ tasks = Table(
     Index(None, "state", "due_at"),
     Index(None, "key_id", "seq"),
     Index(None, "user_id", "seq"),
+    Index(None, "model", "seq"),
+    # Of what was cancelled while it ran, until its worker has let go of it.
+    Index(
+        None,
+        "finished_at",
+        sqlite_where=text("worker IS NOT NULL AND finished_at IS NOT NULL"),
+        postgresql_where=text("worker IS NOT NULL AND finished_at IS NOT NULL"),
+    ),
     # Of what belongs to no batch there is nothing in it, and nothing that a claim changes stands in it.
     Index(
         None,
@@ -295,6 +308,8 @@ batches = Table(
     Column("fed_lines", BigInteger, nullable=False),
     Column("output_bytes", BigInteger, nullable=False),
     Column("error_bytes", BigInteger, nullable=False),
+    Column("idempotency_key", Text),
+    Index(None, "key_id", "idempotency_key", unique=True),
     Index(None, "key_id", "seq"),
     Index(None, "state", "seq"),
     Index(None, "input_file_id"),

@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, func, or_, select, update
 
+from remuda.core.faults import ClientGone
 from remuda.core.priority import Priority
-from remuda.core.record import RequestRecord
+from remuda.core.record import bare_record
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.store.database import Store
 from remuda.store.deliveries import add_delivery
@@ -24,6 +25,9 @@ MAX_MODELS: Final = 1000
 MAX_EXPIRED: Final = 1000
 """Tasks forgotten in one transaction."""
 MAX_LOST: Final = 1000
+LET_GO_S: Final = 20.0
+"""How long the worker of a cancelled task may take to say what it used. Drivers of batches wait a little longer."""
+CALLED_OFF: Final = 499
 
 _CLAIMED: Final = (
     tasks.c.id,
@@ -152,6 +156,8 @@ async def finish_tasks(
     Offered again after the commit's answer was lost, an ending is told as None.
     """
 
+    ends = [(claim, await _as_kept(store, ending)) for claim, ending in ends]
+
     def work(connection: Connection) -> list[TaskState | None]:
         moment = store_now(connection, now)
         states = [_finish(connection, claim, ending, moment, retention_s) for claim, ending in ends]
@@ -168,6 +174,14 @@ async def finish_tasks(
         return states
 
     return await store.write(work)
+
+
+async def _as_kept(store: Store, ending: Ending) -> Ending:
+    """The ending with its record as the journal may keep it."""
+    if ending.record is None:
+        return ending
+    [record] = await store.ledger.redacted([ending.record])
+    return ending._replace(record=record)
 
 
 async def put_back(
@@ -196,16 +210,24 @@ async def put_back(
 
 
 async def tidy_tasks(
-    store: Store, now: float, *, max_attempts: int, backoff_s: float, lease_s: float, retention_s: float
+    store: Store,
+    now: float,
+    *,
+    max_attempts: int,
+    backoff_s: float,
+    max_backoff_s: float,
+    lease_s: float,
+    retention_s: float,
 ) -> Tidied:
-    """Ready what was delayed for long enough, take tasks from workers that were not heard of in time, forget what has
-    been over for long enough."""
+    """Ready what was delayed for long enough, take tasks from workers that were not heard of in time, record what was
+    cancelled while a worker had it that has died since, forget what has been over for long enough."""
 
     def work(connection: Connection) -> Tidied:
         moment = store_now(connection, now)
         # A time further ahead than any lease or delay lasts was written by a clock that has been put back since.
-        is_due = or_(tasks.c.due_at <= moment, tasks.c.due_at > moment + MAX_AHEAD_S)
+        is_due = or_(tasks.c.due_at <= moment, tasks.c.due_at > moment + 2 * max_backoff_s)
         lost = _take_back(connection, store.ledger, moment, lease_s, max_attempts, backoff_s, retention_s)
+        _let_go(connection, store.ledger, moment)
         readied = connection.execute(
             update(tasks)
             .where(tasks.c.state == TaskState.DELAYED.value, is_due)
@@ -219,9 +241,6 @@ async def tidy_tasks(
         return Tidied(readied, lost, forgotten)
 
     return await store.write(work)
-
-
-MAX_AHEAD_S: Final = 24 * 3600.0
 
 
 def _take_back(
@@ -259,6 +278,7 @@ def _take_back(
             tasks.c.dialect,
             tasks.c.model,
             tasks.c.key_id,
+            tasks.c.user_id,
             tasks.c.attempts,
             tasks.c.created_at,
             tasks.c.webhook,
@@ -270,36 +290,66 @@ def _take_back(
         add_delivery(connection, row.id, row.webhook, moment)
     add_records(
         connection,
-        [_record_of_lost(row.id, row.dialect, row.model, row.key_id, row.attempts, moment) for row in dead],
+        [
+            bare_record(
+                row.id,
+                dialect=row.dialect,
+                model=row.model,
+                key_id=row.key_id,
+                user_id=row.user_id,
+                status=500,
+                fault="worker_lost",
+                attempts=row.attempts,
+                started_at=moment,
+            )
+            for row in dead
+        ],
         ledger,
     )
     return [(row.id, TaskState(row.state)) for row in rows]
 
 
-def _record_of_lost(id_: str, dialect: str, model: str, key_id: str, attempts: int, moment: float) -> RequestRecord:
-    """What the journal keeps of a task that took its workers with it: nobody knows what its attempts used."""
-    return RequestRecord(
-        id=id_,
-        started_at=moment,
-        dialect=dialect,
-        operation="",
-        model=model,
-        replica="",
-        key_id=key_id,
-        status=500,
-        fault="worker_lost",
-        is_streamed=False,
-        attempts=attempts,
-        queue_wait_s=0.0,
-        ttft_s=None,
-        duration_s=0.0,
-        prompt_tokens=0,
-        completion_tokens=0,
-        cached_tokens=0,
-        tokens_estimated=True,
-        bytes_in=0,
-        bytes_out=0,
-        finish_reason="",
+def _let_go(connection: Connection, ledger: Ledger, moment: float) -> None:
+    """Record what was cancelled while it ran, and whose worker has not said what it used: it has died meanwhile."""
+    is_silent = or_(tasks.c.finished_at <= moment - LET_GO_S, tasks.c.finished_at > moment + LET_GO_S)
+    # Only one that ran when it was cancelled has both: an index of its own tells them.
+    waiting = and_(tasks.c.worker.is_not(None), tasks.c.finished_at.is_not(None))
+    silent = select(tasks.c.seq).where(waiting, is_silent).limit(MAX_LOST).with_for_update(skip_locked=True)
+    letting_go = (
+        update(tasks)
+        .where(tasks.c.seq.in_(silent.scalar_subquery()))
+        .values(worker=None)
+        .returning(
+            tasks.c.id,
+            tasks.c.dialect,
+            tasks.c.model,
+            tasks.c.key_id,
+            tasks.c.user_id,
+            tasks.c.attempts,
+            tasks.c.started_at,
+            tasks.c.finished_at,
+            tasks.c.progress,
+        )
+    )
+    add_records(
+        connection,
+        [
+            bare_record(
+                row.id,
+                dialect=row.dialect,
+                model=row.model,
+                key_id=row.key_id,
+                user_id=row.user_id,
+                status=CALLED_OFF,
+                fault=ClientGone.code,
+                attempts=row.attempts,
+                started_at=row.started_at,
+                duration_s=max(0.0, row.finished_at - row.started_at),
+                completion_tokens=row.progress,
+            )
+            for row in connection.execute(letting_go)
+        ],
+        ledger,
     )
 
 

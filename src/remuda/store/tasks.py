@@ -2,13 +2,14 @@
 
 A task's turn is decided when it is submitted (start-time fair queueing): tasks of one model and class run in the order
 of their `rank`, and one gets the rank after the last of its key that still waits, or that of the first of all where
-none does. So keys take turns, however many tasks each has, and no claim needs to look at more than the first rows.
+none does. So keys take turns, however many tasks each has, a heavier key more of them, and no claim needs to look at
+more than the first rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, text, tuple_, update
 
 from remuda.core.priority import Priority
 from remuda.core.task import NewTask, Task, TaskResult, TaskState
@@ -16,9 +17,11 @@ from remuda.store.database import Store
 from remuda.store.deliveries import add_delivery
 from remuda.store.errors import StoreRefused
 from remuda.store.leases import store_now
-from remuda.store.schema import tasks
+from remuda.store.schema import keys, tasks
 
 MAX_PAGE: Final = 1000
+RANKS_AT_ONCE: Final = 64
+"""Looked up by one statement."""
 WAITING: Final = (TaskState.QUEUED.value, TaskState.DELAYED.value)
 UNDER_WAY: Final = (*WAITING, TaskState.RUNNING.value)
 
@@ -93,7 +96,7 @@ async def submit_tasks(store: Store, new: Sequence[NewTask], now: float) -> list
     for each in new:
         if "\x00" in each.model + each.user_id + (each.idempotency_key or "") + (each.webhook or ""):
             raise StoreRefused("a task's words hold a NUL character")
-    return await store.write(lambda connection: [_submit(connection, each, now) for each in new])
+    return await store.write(lambda connection: _submit(connection, new, now))
 
 
 async def find_task(store: Store, id_: str) -> Task | None:
@@ -251,15 +254,34 @@ def task_from(row: Sequence[Any]) -> Task:
     return Task._make(values)
 
 
-def _submit(connection: Connection, new: NewTask, now: float) -> Submitted:
-    if new.idempotency_key is not None:
-        known = select(tasks.c.id).where(tasks.c.key_id == new.key_id, tasks.c.idempotency_key == new.idempotency_key)
-        id_ = connection.execute(known).scalar_one_or_none()
-        if id_ is not None:
-            return Submitted(id_, is_new=False)
-    moment = store_now(connection, now)
-    connection.execute(insert(tasks).values(row_of(new, next_rank(connection, new), moment)))
-    return Submitted(new.id, is_new=True)
+def _submit(connection: Connection, new: Sequence[NewTask], now: float) -> list[Submitted]:
+    known = _known_keys(connection, new)
+    submitted: list[Submitted] = []
+    added: list[NewTask] = []
+    for each in new:
+        key = (each.key_id, each.idempotency_key)
+        id_ = known.get(key)
+        if id_ is None:
+            if each.idempotency_key is not None:
+                known[key] = each.id
+            added.append(each)
+        submitted.append(Submitted(id_ or each.id, is_new=id_ is None))
+    if added:
+        ranks = Ranks(connection, added)
+        moment = store_now(connection, now)
+        connection.execute(insert(tasks), [row_of(each, ranks.take(each), moment) for each in added])
+    return submitted
+
+
+def _known_keys(connection: Connection, new: Sequence[NewTask]) -> dict[tuple[str, str | None], str]:
+    """Ids of the tasks that are there already, by key and idempotency key."""
+    pairs = [(each.key_id, each.idempotency_key) for each in new if each.idempotency_key is not None]
+    known: dict[tuple[str, str | None], str] = {}
+    for start in range(0, len(pairs), MAX_PAGE):
+        wanted = tuple_(tasks.c.key_id, tasks.c.idempotency_key).in_(pairs[start : start + MAX_PAGE])
+        query = select(tasks.c.key_id, tasks.c.idempotency_key, tasks.c.id).where(wanted)
+        known |= {(key_id, key): id_ for key_id, key, id_ in connection.execute(query)}
+    return known
 
 
 def row_of(new: NewTask, rank: float, moment: float) -> dict[str, Any]:
@@ -290,15 +312,54 @@ def row_of(new: NewTask, rank: float, moment: float) -> dict[str, Any]:
     }
 
 
-def next_rank(connection: Connection, new: NewTask) -> float:
-    """The rank that a task submitted now gets; one more for each that follows it of the same key, model and class."""
-    beside = and_(
-        tasks.c.state == TaskState.QUEUED.value, tasks.c.model == new.model, tasks.c.urgency == int(new.priority)
-    )
-    last = connection.execute(select(func.max(tasks.c.rank)).where(beside, tasks.c.key_id == new.key_id)).scalar_one()
-    if last is not None:
-        return float(last) + 1.0
-    return float(connection.execute(select(func.min(tasks.c.rank)).where(beside)).scalar_one() or 0.0)
+class Ranks:
+    """The ranks that tasks submitted now get."""
+
+    def __init__(self, connection: Connection, new: Iterable[NewTask]) -> None:
+        lines = list({(each.model, int(each.priority), each.key_id): None for each in new})
+        classes = list({line[:2]: None for line in lines})
+        self._first = dict(zip(classes, _looked_up(connection, _FIRST, classes), strict=True))
+        """By model and class: the rank of the next of all."""
+        self._last = dict(zip(lines, _looked_up(connection, _LAST, lines), strict=True))
+        """By model, class and key: the rank of the key's last."""
+        self._weights = _weights_of(connection, list({line[2] for line in lines}))
+
+    def take(self, new: NewTask) -> float:
+        """That of the next one; all who are asked for were announced."""
+        line = (new.model, int(new.priority), new.key_id)
+        last = self._last[line]
+        step = 1.0 / self._weights.get(new.key_id, 1)  # the heavier the key, the closer its tasks stand together
+        rank = (self._first[line[:2]] or 0.0) if last is None else last + step
+        self._last[line] = rank
+        return rank
+
+
+_BESIDE: Final = f"FROM tasks WHERE state = '{TaskState.QUEUED.value}'"
+_FIRST: Final = f"(SELECT min(rank) {_BESIDE} AND model = :a{{0}} AND urgency = :b{{0}})"
+_LAST: Final = f"(SELECT max(rank) {_BESIDE} AND model = :a{{0}} AND urgency = :b{{0}} AND key_id = :c{{0}})"
+
+
+def _looked_up(connection: Connection, query: str, asked: Sequence[tuple[str | int, ...]]) -> list[float | None]:
+    """What `query` finds for each of `asked`: one look into an index for each, and few statements, since many a one
+    has a way to go to its database."""
+    found: list[float | None] = []
+    for start in range(0, len(asked), RANKS_AT_ONCE):
+        some = asked[start : start + RANKS_AT_ONCE]
+        values = {f"{name}{n}": value for n, each in enumerate(some) for name, value in zip("abc", each, strict=False)}
+        found += connection.execute(
+            text("SELECT " + ", ".join(query.format(n) for n in range(len(some)))), values
+        ).one()
+    return found
+
+
+def _weights_of(connection: Connection, key_ids: Sequence[str]) -> dict[str, int]:
+    """The weights of those keys that have another than 1."""
+    found: dict[str, int] = {}
+    for start in range(0, len(key_ids), RANKS_AT_ONCE):
+        some = key_ids[start : start + RANKS_AT_ONCE]
+        query = select(keys.c.id, keys.c.weight).where(keys.c.id.in_(some), keys.c.weight != 1)
+        found |= {row.id: row.weight for row in connection.execute(query)}
+    return found
 
 
 def _filtered(query: Select[Any], wanted: TaskFilter) -> Select[Any]:

@@ -2,7 +2,13 @@
 
 from sqlalchemy import Connection, column, inspect, select, table, text
 
-from remuda.store import schema_machine  # noqa: F401 - adds its table
+from remuda.store import (  # noqa: F401 - they add their tables
+    schema_alerts,
+    schema_costs,
+    schema_insight_compare,
+    schema_insight_rollups,
+    schema_machine,
+)
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS
 from remuda.store.schema import VERSION_TABLE, metadata

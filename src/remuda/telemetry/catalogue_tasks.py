@@ -25,6 +25,8 @@ CLAIMS: Final = "remuda_tasks_claimed_total"
 RETRIES: Final = "remuda_tasks_retries_total"
 ENDED: Final = "remuda_tasks_ended_total"
 DELIVERIES: Final = "remuda_webhook_attempts_total"
+BATCHES: Final = "remuda_batches"
+BATCH_LINES: Final = "remuda_batch_lines_total"
 
 _HTTP_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 # Tasks wait for hours where much is handed in at once.
@@ -94,7 +96,7 @@ TASK_METRICS: Final = (
         REDIS,
         Kind.GAUGE,
         (),
-        "1 while what keeps the tasks answers, else 0. That is the store; Redis is not needed.",
+        "1 while what keeps the tasks answers, else 0. That is the store, and Redis too where `redis_url` is set.",
         Source.READING,
     ),
     Metric(LOADED, Kind.GAUGE, (), "1 while some model can answer at once, else 0.", Source.READING),
@@ -128,6 +130,20 @@ TASK_METRICS: Final = (
         Kind.COUNTER,
         ("outcome",),
         "Tries to tell a webhook that a task is over: `delivered`, `failed` (to be tried again), `given_up`.",
+        Source.READING,
+    ),
+    Metric(
+        BATCHES,
+        Kind.GAUGE,
+        ("state",),
+        "Batches in the store, in the words of `GET /v1/batches`. Counted as the tasks that wait.",
+        Source.READING,
+    ),
+    Metric(
+        BATCH_LINES,
+        Kind.COUNTER,
+        ("outcome",),
+        "Lines of batches that this gateway wrote into their results: `completed`, or `failed` (expired ones too).",
         Source.READING,
     ),
 )

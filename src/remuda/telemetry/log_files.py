@@ -1,7 +1,8 @@
 """Log files, where a folder for them is set: beside the stream, written by the same thread, with keys taken out.
 
 `app.log` has every line that the stream has, `errors.log` the errors with their tracebacks, `llm_requests.log` a line
-for each request to a model. The names and the last one's format are those of document S2.
+for each request to a model. The names and the last one's format are those of document S2. A worker's are
+`worker-1.log` and `worker-1.errors.log`, the second worker's `worker-2.log`; their requests are in the gateway's.
 """
 
 import logging
@@ -46,6 +47,14 @@ def log_files(folder: Path, level: int, *, max_bytes: int, kept: int) -> Sequenc
     requests = LogFile(folder / REQUESTS, RequestLines(), level=logging.NOTSET, **bounds)
     requests.addFilter(logging.Filter(ACCESS_LOGGER))
     return app, errors, requests
+
+
+def worker_files(folder: Path, number: int, level: int, *, max_bytes: int, kept: int) -> Sequence[logging.Handler]:
+    """The two files of the worker of that number in `folder`; raises OSError."""
+    bounds = {"max_bytes": max_bytes, "kept": kept}
+    app = LogFile(folder / f"worker-{number}.log", DatedLines(), level=level, **bounds)
+    errors = LogFile(folder / f"worker-{number}.errors.log", RuledLines(), level=logging.ERROR, **bounds)
+    return app, errors
 
 
 class DatedLines(PrettyLines):

@@ -88,7 +88,9 @@ async def test_what_is_over_is_kept_until_it_is_written(store: Store):
     first, second, _ = await claim_tasks(store, "w", "m", 3, NOON, 60.0)
     await finish(store, first, result=b'{"a":1}')
     await finish(store, second, TaskState.FAILED)
-    tidied = await tidy_tasks(store, NOON, max_attempts=3, backoff_s=1.0, lease_s=1e9, retention_s=0.0)
+    tidied = await tidy_tasks(
+        store, NOON, max_attempts=3, backoff_s=1.0, max_backoff_s=60.0, lease_s=1e9, retention_s=0.0
+    )
     assert tidied.forgotten == 0
     lines = await finished_lines(store, "batch_1", NOON, 10_000)
     assert [(line.id, line.custom_id, line.state, line.status, line.result) for line in lines] == [

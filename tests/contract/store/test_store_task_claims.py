@@ -3,14 +3,18 @@
 import asyncio
 
 import pytest
+from sqlalchemy import update
 from tests.contract.store.samples import NOON, a_record
 from tests.contract.store.test_store_tasks import new, submit
 
 from remuda.core.priority import Priority
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.store import Store
-from remuda.store.journal_reading import JournalFilter, journal_page
+from remuda.store.journal_reading import JournalFilter, journal_entry, journal_page
+from remuda.store.ledger import Ledger
+from remuda.store.schema import tasks
 from remuda.store.task_claims import (
+    LET_GO_S,
     Tidied,
     beat,
     claim_tasks,
@@ -42,7 +46,13 @@ async def journalled(store: Store) -> list[tuple[str, int]]:
 
 async def tidy(store: Store, max_attempts: int = 3, backoff_s: float = 0.0, retention_s: float = LONG) -> Tidied:
     return await tidy_tasks(
-        store, NOON, max_attempts=max_attempts, backoff_s=backoff_s, lease_s=LONG, retention_s=retention_s
+        store,
+        NOON,
+        max_attempts=max_attempts,
+        backoff_s=backoff_s,
+        max_backoff_s=LONG,
+        lease_s=LONG,
+        retention_s=retention_s,
     )
 
 
@@ -143,6 +153,26 @@ async def test_what_was_cancelled_meanwhile_stays_so_and_is_recorded_once(store:
     assert await journalled(store) == [("a", 499)]
 
 
+async def test_what_was_cancelled_and_whose_worker_has_died_is_recorded_all_the_same(store: Store):
+    await submit(store, new("a"), new("b"))
+    got = await claim(store)
+    await beat(store, "w", [Progress("a", got.number, 5)], NOON, LONG)
+    await cancel_task(store, "a", NOON, LONG)
+    await cancel_task(store, "b", NOON, LONG)  # nobody had it
+    await tidy(store)
+    assert await journalled(store) == []
+    long_ago = update(tasks).values(finished_at=tasks.c.finished_at - LET_GO_S - 1.0)
+    await store.write(lambda connection: connection.execute(long_ago))
+    await tidy(store)
+    await tidy(store)
+    page = await journal_page(store, JournalFilter(), limit=100)
+    [record] = [entry.record for entry in page.entries]
+    assert (record.id, record.status, record.fault, record.completion_tokens) == ("a", 499, "client_gone", 5)
+    ending = Ending(TaskState.CANCELLED, record=a_record(id="a", status=499))
+    assert await finish_tasks(store, [(got, ending)], NOON, LONG) == [None]
+    assert len(await journalled(store)) == 1
+
+
 async def test_a_worker_that_is_slow_to_let_go_does_not_end_what_was_asked_for_again(store: Store):
     await submit(store, new("a"))
     got = await claim(store)
@@ -168,7 +198,7 @@ async def test_a_delayed_task_waits_for_its_time(store: Store):
         delay_s = 600.0 if got.id == "a" else 0.000_001
         await put_back(store, got, NOON, delay_s=delay_s, error_type="e", error_message="m", counts=True)
     assert await claim_tasks(store, "w", "m", 2, NOON, LONG) == []
-    await tidy_tasks(store, NOON + 1, max_attempts=3, backoff_s=0, lease_s=LONG, retention_s=LONG)
+    await tidy_tasks(store, NOON + 1, max_attempts=3, backoff_s=0, max_backoff_s=LONG, lease_s=LONG, retention_s=LONG)
     assert [each.id for each in await claim_tasks(store, "w", "m", 2, NOON, LONG)] == ["b"]
     assert await state_of(store, "a") is TaskState.DELAYED
 
@@ -198,6 +228,12 @@ async def test_a_lease_of_a_clock_that_was_wrong_does_not_last_for_ever(store: S
     assert (await tidy(store)).lost == [("a", TaskState.DELAYED)]
 
 
+async def test_a_delay_of_a_clock_that_was_wrong_does_not_last_for_ever(store: Store):
+    await submit(store, new("a"))
+    await put_back(store, await claim(store), NOON, delay_s=LONG * 2.1, error_type="e", error_message="", counts=True)
+    assert (await tidy(store)).readied == 1
+
+
 async def test_what_an_engine_said_keeps_nothing_from_being_committed(store: Store):
     """A text that a database does not take would be offered again for ever, and all that ended with it."""
     await submit(store, new("a"), new("b"))
@@ -210,3 +246,16 @@ async def test_what_an_engine_said_keeps_nothing_from_being_committed(store: Sto
     await submit(store, new("c"))
     got = await claim(store)
     assert await put_back(store, got, NOON, delay_s=0.0, error_type="e", error_message="a\x00b", counts=True)
+
+
+async def test_what_must_not_be_kept_of_a_task_is_taken_out(store: Store):
+    store.ledger = Ledger(redact=lambda records: [record._replace(answer_text="***") for record in records])
+    await submit(store, new("a"))
+    got = await claim(store)
+    ending = completed("a")
+    assert ending.record is not None
+    kept = ending._replace(record=ending.record._replace(prompt_text="p", answer_text="a secret"))
+    assert await finish_tasks(store, [(got, kept)], NOON, LONG) == [TaskState.COMPLETED]
+    entry = await journal_entry(store, 1)
+    assert entry is not None
+    assert (entry.record.prompt_text, entry.record.answer_text) == ("p", "***")

@@ -27,8 +27,8 @@ def rig(store: Store, tmp_path: Path) -> Rig:
     return Rig(store, tmp_path / "files", SystemClock())
 
 
-def driver_of(rig: Rig, name: str = "me") -> BatchDriver:
-    return BatchDriver(rig.store, rig.files, rig.turns, rig.clock, name, keep_s=1e6)
+def driver_of(rig: Rig, name: str = "me", **values: float) -> BatchDriver:
+    return BatchDriver(rig.store, rig.files, rig.turns, rig.clock, name, keep_s=1e6, **values)
 
 
 async def state_of(rig: Rig, id_: str, *wanted: BatchState) -> None:
@@ -124,6 +124,18 @@ async def test_no_more_at_once_than_a_few_and_keys_take_turns(rig: Rig) -> None:
             pass
     assert len(driver) == MAX_DRIVEN
     assert (await rig.batch(many[-1])).state is BatchState.VALIDATING
+    await driver.close()
+
+
+async def test_those_whose_models_never_answer_make_room_and_come_again(rig: Rig) -> None:
+    ids = [await rig.create(jsonl([a_line(1)])) for _ in range(MAX_DRIVEN + 3)]
+    driver = driver_of(rig, still_s=0.0)
+    driver.start()
+    async with asyncio.timeout(30):
+        while [(await rig.batch(id_)).state for id_ in ids].count(BatchState.IN_PROGRESS) < len(ids):
+            assert len(driver) <= MAX_DRIVEN
+    for id_ in ids:
+        await state_of(rig, id_, BatchState.COMPLETED)
     await driver.close()
 
 

@@ -1,5 +1,6 @@
 """Batches, made and looked up, on a real store and disk."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -45,6 +46,22 @@ async def test_whose_it_is(rig: Rig) -> None:
             await rig.batches.page(key_id, 10, which)
     with pytest.raises(UnknownFile):
         await create(rig.batches, (await rig.batch(id_)).input_file_id, "other")
+
+
+async def test_the_same_idempotency_key_is_the_same_batch(rig: Rig) -> None:
+    file_id = (await rig.batch(await rig.create(jsonl([a_line(1)])))).input_file_id
+
+    async def made(key_id: str, key: str | None) -> str:
+        batch = await rig.batches.create(
+            URL, file_id, key_id=key_id, sees=None, metadata=None, output_keep_s=None, idempotency_key=key
+        )
+        return batch.id
+
+    same = await asyncio.gather(*(made("k", "once") for _ in range(5)))
+    assert len(set(same)) == 1
+    assert len({same[0], await made("k", "twice"), await made("other", "once"), await made("k", None)}) == 4
+    await rig.batches.cancel(same[0], "k")
+    assert await made("k", "once") == same[0]
 
 
 async def test_pages(rig: Rig) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from remuda.core.batch import StoredFile
 from remuda.core.clock import SystemClock
-from remuda.core.faults import BodyTooLarge, Taken, Unavailable, UnknownFile
+from remuda.core.faults import BodyTooLarge, InvalidRequest, Taken, Unavailable, UnknownFile
 from remuda.core.ids import random_ids
 from remuda.jobs.batches import Batches
 from remuda.jobs.files import LEAST_BYTES, PLACE, STALE_S, FileBounds, Files, Receiving
@@ -91,6 +91,38 @@ async def test_what_the_disk_says_is_told(store: Store, tmp_path: Path):
     with pytest.raises(Unavailable, match="No space left"):
         await receiving.write(b"x" * 2_000_000)
     await receiving.drop()
+    assert names_in(files) == set()
+
+
+class Answerless:
+    """A database whose answer to a commit gets lost."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    async def run(self, work: Any, mode: Any) -> Any:
+        done = await self._database.run(work, mode)
+        if mode.is_writing:
+            raise OSError("the connection is lost")
+        return done
+
+
+async def test_a_file_that_the_store_has_keeps_its_content_though_it_could_not_say_so(store: Store, tmp_path: Path):
+    files = files_on(store, tmp_path / "files")
+    database = store._database
+    store._database = Answerless(database)
+    with pytest.raises(Unavailable):
+        await taken_in(files)
+    store._database = database
+    [file] = await files.page("k", None, 9, None, is_ascending=True)
+    _, path = await files.content(file.id, "k")
+    assert path.read_bytes() == b"content"
+
+
+async def test_of_a_file_that_the_store_refuses_nothing_stays(store: Store, tmp_path: Path):
+    files = files_on(store, tmp_path / "files")
+    with pytest.raises(InvalidRequest):
+        await taken_in(files, filename="\ud800")
     assert names_in(files) == set()
 
 

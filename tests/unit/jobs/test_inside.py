@@ -19,7 +19,7 @@ CHAT = "/v1/chat/completions"
 def claim(path: str = CHAT, **fields: object) -> Claim:
     body = {"model": "fake", "messages": [{"role": "user", "content": "hi"}], **fields}
     return Claim(
-        "id", 1, "w", 2, "", "", "tasks", path, "fake", msgspec.json.encode(body), Priority.NORMAL, 9.0, 0.0, 0.0
+        "id", 1, "w", 2, "", "u", "tasks", path, "fake", msgspec.json.encode(body), Priority.NORMAL, 9.0, 0.0, 0.0
     )
 
 
@@ -40,7 +40,8 @@ async def test_a_streamed_answer_is_told_as_it_comes(tmp_path: Path) -> None:
         assert outcome.text == "".join(text for text, _ in told)
         assert (outcome.status, outcome.error_type) == (200, "")
         assert outcome.record is not None
-        assert (outcome.record.id, outcome.record.dialect, outcome.record.attempts) == ("id", "tasks", 2)
+        record = outcome.record
+        assert (record.id, record.dialect, record.user_id, record.attempts) == ("id", "tasks", "u", 2)
         assert outcome.record.completion_tokens == told[-1][1] > 0
         assert await gateway.records() == []  # whoever asked keeps it
 
@@ -65,6 +66,24 @@ async def test_what_goes_wrong_is_told(*, is_streamed: bool, fault: Fault, tmp_p
         assert outcome.status >= 500
         assert outcome.error_type
         assert outcome.text is None
+
+
+@pytest.mark.parametrize("after_chunks", [0, 2])
+async def test_what_is_called_off_says_so_wherever_its_answer_stood(after_chunks: int, tmp_path: Path) -> None:
+    async with FakeUpstream() as fake, running_gateway(tmp_path, upstreams=[{"url": fake.url}]) as gateway:
+        remuda = gateway.remuda
+        await gateway.until(lambda: remuda.fleet.look_up("fake") is not None, "it is known")
+        fake.gate.hold(after_chunks=after_chunks)
+        runner = InsideRunner(remuda.durable.inside, {route.path: route for route in remuda._lane_routes})
+        run = runner.start(claim(stream=True), lambda text, tokens: None)
+        await fake.gate.reached()
+        await gateway.until(lambda: run.tokens >= after_chunks, "so much has come")
+        run.stop()
+        outcome = await run.outcome()
+        assert (outcome.status, outcome.error_type) == (499, "client_gone")
+        assert outcome.record is not None
+        assert outcome.record.status == 499
+        fake.gate.release()
 
 
 async def test_a_body_that_is_wrong_is_refused_as_for_anybody(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from remuda.core.clock import SystemClock
-from remuda.core.task import Claim, NewTask, TaskState
+from remuda.core.task import Claim, NewTask, Progress, TaskState
 from remuda.jobs.live import Live
 from remuda.jobs.runner import Outcome
 from remuda.jobs.worker import Worker, WorkerRules, backoff_s, may_be_retried
 from remuda.store import Store, open_store, store_url_in
+from remuda.store.journal_reading import JournalFilter, journal_page
+from remuda.store.task_claims import beat, claim_tasks
 from remuda.store.tasks import cancel_task, find_task, submit_tasks, task_result
+from remuda.testing.clock import FakeClock
 from remuda.testing.gate import Signal
 from tests.contract.store.samples import NOON, a_record
 
@@ -180,6 +183,25 @@ async def test_what_another_process_cancels_is_stopped_by_the_next_heartbeat(ben
     await bench.becomes("a", TaskState.CANCELLED)
 
 
+async def test_what_was_cancelled_is_recorded_also_where_the_worker_has_not_heard_of_it(bench: Bench) -> None:
+    await bench.submit("a", "b", "c")
+    runs = [await bench.runner.started(number) for number in (1, 2, 3)]
+    for id_ in "abc":
+        await cancel_task(bench.store, id_, SystemClock().wall(), 3600.0)
+    # Whatever comes first: its end, or the heartbeat that calls it off.
+    for run, outcome in zip(runs, (bad("a"), bad("b", 503, "made_room"), good("c")), strict=True):
+        if not run.done.done():
+            run.end(outcome)
+    kept: list[str] = []
+    async with asyncio.timeout(DEADLINE_S):
+        while len(kept) < 3:
+            page = await journal_page(bench.store, JournalFilter(), limit=9)
+            kept = sorted(entry.record.id for entry in page.entries)
+    assert kept == ["a", "b", "c"]
+    for id_ in "abc":
+        await bench.becomes(id_, TaskState.CANCELLED)
+
+
 async def test_a_task_that_made_room_begins_again_and_has_lost_no_attempt(bench: Bench) -> None:
     await bench.submit("a")
     run = await bench.runner.started(1)
@@ -188,6 +210,16 @@ async def test_a_task_that_made_room_begins_again_and_has_lost_no_attempt(bench:
     assert (again.claim.attempt, again.claim.number) == (1, 2)
     again.end(good("a"))
     await bench.becomes("a", TaskState.COMPLETED)
+
+
+async def test_a_task_that_no_budget_covers_waits_and_has_lost_no_attempt(bench: Bench) -> None:
+    await bench.submit("a")
+    run = await bench.runner.started(1)
+    run.end(bad("a", 429, "budget_exceeded"))
+    await bench.becomes("a", TaskState.DELAYED)
+    task = await find_task(bench.store, "a")
+    assert task is not None
+    assert (task.attempts, task.error_type, task.error_message) == (0, "budget_exceeded", "it broke")
 
 
 async def test_tokens_are_told_and_kept_as_progress(bench: Bench) -> None:
@@ -224,6 +256,37 @@ async def test_who_is_about_to_end_takes_nothing_new(bench: Bench) -> None:
     task = await find_task(bench.store, "b")
     assert task is not None
     assert (task.state, task.claims) == (TaskState.QUEUED, 0)
+
+
+async def test_who_seems_lost_because_the_clock_has_jumped_has_time_to_renew_its_lease(tmp_path: Path) -> None:
+    store, clock = await open_store(store_url_in(tmp_path)), FakeClock()
+
+    async def room(model: str) -> int:
+        return 1
+
+    worker = Worker("w", store, Runner(), room, Live(), clock, lambda: 0.5, WorkerRules(lease_s=30.0, backoff_s=0.01))
+    await submit_tasks(store, [NewTask("a", "", "tasks", "/p", "m", b"{}")], clock.wall())
+    [claim] = await claim_tasks(store, "another", "m", 1, clock.wall(), 30.0)
+    await worker._tidy()
+    clock.step_wall(3600.0)
+    await worker._tidy()
+    await beat(store, "another", [Progress("a", claim.number, 1)], clock.wall(), 30.0)
+    await clock.advance(29.0)
+    await worker._tidy()
+    task = await find_task(store, "a")
+    assert task is not None
+    assert (task.state, task.progress) == (TaskState.RUNNING, 1)
+    await clock.advance(2.0)  # no heartbeat any more
+    await worker._tidy()
+    task = await find_task(store, "a")
+    assert task is not None
+    assert task.state is TaskState.DELAYED
+    clock.step_wall(-3600.0)
+    await worker._tidy()
+    await clock.advance(31.0)
+    await worker._tidy()  # what is due in an hour was written by a clock that went wrong
+    assert await claim_tasks(store, "w", "m", 1, clock.wall(), 30.0)
+    await store.close()
 
 
 async def test_the_store_may_be_away_for_a_while(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remuda.core.record import RequestRecord
-from remuda.telemetry.log_files import APP, ERRORS, REQUESTS, RULE, LogFile, log_files
+from remuda.telemetry.log_files import APP, ERRORS, REQUESTS, RULE, LogFile, log_files, worker_files
 from remuda.telemetry.logs import AccessLog, PrettyLines, configure_logging
 from tests.contract.store.samples import a_record
 
@@ -129,3 +129,13 @@ def test_what_logging_was_before_is_put_back(tmp_path: Path) -> None:
     before = logging.getLogger("remuda.access").level
     written(tmp_path, lambda: None)
     assert logging.getLogger("remuda.access").level == before
+
+
+def test_a_workers_files_have_its_number(tmp_path: Path) -> None:
+    files = worker_files(tmp_path, 3, logging.INFO, max_bytes=10**6, kept=2)
+    with configure_logging("info", "json", io.StringIO(), files=files):
+        log.info("hello")
+        log.error("oh dear")
+    app, errors = ((tmp_path / f"worker-3{rest}.log").read_text() for rest in ("", ".errors"))
+    assert ("hello" in app, "oh dear" in app) == (True, True)
+    assert ("hello" in errors, "oh dear" in errors) == (False, True)

@@ -11,6 +11,7 @@ from remuda.app.cli.output import iso_time, print_json
 if TYPE_CHECKING:
     from remuda.app.settings import Settings
     from remuda.store.backup import BackupSummary
+    from remuda.store.backup_files import Contents
 
 
 def backup(
@@ -19,7 +20,7 @@ def backup(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write everything that is kept into one file.
+    """Write everything that is kept into one file, files that were handed in for batches included.
 
     The gateway may run meanwhile. The file holds no keys, only their hashes, and the keys of nodes encrypted: keep
     node.key of the data folder apart from it. It does hold prompts and answers where those are kept; only you may read
@@ -55,7 +56,7 @@ async def _backup(settings: "Settings", file: Path) -> "BackupSummary":
     from remuda.store.backup import backup as write
 
     async with opened_store(settings) as store:
-        return await write(store, file, SystemClock.wall())
+        return await write(store, file, SystemClock.wall(), _contents(settings))
 
 
 async def _restore(settings: "Settings", file: Path, *, force: bool) -> "BackupSummary":
@@ -63,16 +64,43 @@ async def _restore(settings: "Settings", file: Path, *, force: bool) -> "BackupS
     from remuda.store.backup import restore as read
 
     with store_errors():
-        return await read(file, prepared_store_url(settings), force=force)
+        return await read(file, prepared_store_url(settings), force=force, contents=_contents(settings))
+
+
+def _contents(settings: "Settings") -> "Contents":
+    """The files of this data folder, as its gateway knows it."""
+    from remuda.app.exits import CommandError, Exit
+    from remuda.core.ids import random_ids
+    from remuda.jobs.files import opened_place
+    from remuda.store.backup_files import Contents
+
+    folder = settings.data_dir / "files"
+    try:
+        return Contents(folder, opened_place(folder, random_ids()))
+    except OSError as error:
+        raise CommandError(f"the folder {folder} cannot be used: {error.strerror or error}", Exit.STORE) from error
 
 
 def _report(summary: "BackupSummary", begin: str, *, as_json: bool) -> None:
     made_at = iso_time(summary.created_at)
     if as_json:
-        print_json({"created_at": made_at, "rows": summary.rows})
+        print_json(
+            {
+                "created_at": made_at,
+                "rows": summary.rows,
+                "files": summary.contents,
+                "files_elsewhere": summary.contents_elsewhere,
+            }
+        )
     else:
         keys, requests = summary.rows.get("keys", 0), summary.rows.get("journal", 0)
-        nodes = summary.rows.get("nodes", 0)
+        nodes, files = summary.rows.get("nodes", 0), summary.contents
         typer.echo(
-            f"{begin} what was kept at {made_at}. Keys: {keys}. Requests in the journal: {requests}. Nodes: {nodes}."
+            f"{begin} what was kept at {made_at}. Keys: {keys}. Requests in the journal: {requests}. Nodes: {nodes}. "
+            f"Files: {files}."
         )
+        if summary.contents_elsewhere:
+            typer.echo(
+                f"Not in it is what {summary.contents_elsewhere} files hold: it is gone, or lies in the data folders "
+                "of other gateways, whose own backups have it."
+            )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def doctor(config: Config = None, data: Data = None, as_json: AsJson = False) -> None:
     """Look at everything a gateway needs: settings, files, data folder, store, engine, ports, clock, upstreams,
-    nodes.
+    nodes, Redis.
 
     Exit code 1 where something does not work. An older store is brought up to date; nothing else is changed.
     """
@@ -43,6 +43,7 @@ async def _examine(settings: "Settings") -> "list[Finding]":
     from remuda.app.checks.files import check_data_dir, check_files
     from remuda.app.checks.machine import check_clock, check_engine
     from remuda.app.checks.nodes import check_nodes
+    from remuda.app.checks.redis import check_redis
     from remuda.app.checks.rules import check_origin, check_rules
     from remuda.app.checks.servers import check_ports, check_upstreams
     from remuda.app.checks.stored import check_door, check_store
@@ -60,5 +61,6 @@ async def _examine(settings: "Settings") -> "list[Finding]":
         check_clock(SystemClock.wall(), stored.latest_s),
         *await check_upstreams(settings),
         *await check_nodes(settings, stored.nodes),
+        *await check_redis(settings),
         *check_rules(settings),
     ]

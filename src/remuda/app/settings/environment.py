@@ -64,6 +64,8 @@ def read_environment(environ: Mapping[str, str], folder: Path) -> tuple[list[tup
         found.append((("auth", "api_keys"), "API_KEYS", list(keys)))
     if url := environ.get("DATABASE_URL", "").strip():
         found.append((("database_url",), "DATABASE_URL", Text(url, folder)))
+    if url := environ.get("REDIS_URL", "").strip():
+        found.append((("redis_url",), "REDIS_URL", Text(url, folder)))
     for variable in sorted(environ):
         value = environ[variable]
         if not variable.startswith(PREFIX) or not value or variable in _OTHERS:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
+from remuda.app.settings.alerts import AlertSettings, MailSettings
 from remuda.app.settings.insight import InsightSettings, JournalSettings
 from remuda.app.settings.kinds import (
     DatabaseUrl,
@@ -26,6 +27,7 @@ from remuda.app.settings.kinds import (
     Number,
     Port,
     Program,
+    RedisUrl,
     Seconds,
     Secret,
     ServerKind,
@@ -343,6 +345,8 @@ class TaskSettings(Section):
     """The gateway that `remuda worker` has its tasks answered by."""
     gateway_key: Secret | None = None
     """A key of that gateway with the scope admin: a worker asks in the names of those who submitted."""
+    worker_metrics: Listener | None = None
+    """Where `remuda worker` answers `GET /metrics`, as `host:port`; without a key, as the gateway's. Default: nowhere."""  # noqa: E501
     requests_per_minute: Annotated[Whole, Field(ge=0, le=1_000_000)] = 60
     """How many requests a key may make of these routes in a minute; more are answered 429. 0: any number. Callers without a key, who are on this machine, are not counted."""  # noqa: E501
     burst: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10
@@ -373,7 +377,7 @@ class LogSettings(Section):
     format: Literal["auto", "pretty", "json"] = "auto"
     """`pretty` for people, `json` for machines; `auto` is pretty on a terminal and JSON elsewhere."""
     folder: Location | None = None
-    """A folder for log files beside that: `app.log` (the same lines), `errors.log` (errors with their tracebacks) and `llm_requests.log` (a line for each request to a model). Default: none are written."""  # noqa: E501
+    """A folder for log files beside that: `app.log` (the same lines), `errors.log` (errors with their tracebacks) and `llm_requests.log` (a line for each request to a model). A worker writes `worker-1.log` and `worker-1.errors.log`, the second on the same folder `worker-2.log`. Default: none are written."""  # noqa: E501
     file_max_bytes: Annotated[Size, Field(ge=4 * KIB)] = 10 * MIB
     """How long one of these files becomes; then it is put aside, and a new one begun."""
     files_kept: Annotated[Whole, Field(ge=1, le=1000)] = 7
@@ -390,6 +394,8 @@ class Settings(Section):
     """Folder for all that is kept. Default: `.data` in a clone of the repository, else the platform's own place (`~/.local/share/remuda` on Linux)."""  # noqa: E501
     database_url: DatabaseUrl | None = None
     """The store: `postgresql://user:password@host/database`, or `sqlite:///file`. Default: `remuda.db` in the data folder. The variable `DATABASE_URL` sets it too."""  # noqa: E501
+    redis_url: RedisUrl | None = None
+    """Redis, over which several gateways on one store tell each other what goes on: `redis://:password@host:6379/0`, `rediss://` or `unix:///path`. Needs the extra `remuda[redis]`. Default: none, and none is needed. The variable `REDIS_URL` sets it too."""  # noqa: E501
     server: ServerSettings = Field(default_factory=ServerSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
@@ -401,6 +407,8 @@ class Settings(Section):
     auth: AuthSettings = Field(default_factory=AuthSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     insight: InsightSettings = Field(default_factory=InsightSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    mail: MailSettings = Field(default_factory=MailSettings)
     tasks: TaskSettings = Field(default_factory=TaskSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
@@ -416,6 +424,14 @@ class Settings(Section):
             if upstream.display_name in seen:
                 raise ValueError(f"two upstreams are called {upstream.display_name!r}: give one a name of its own")
             seen.add(upstream.display_name)
+        return value
+
+    @field_validator("mail")
+    @classmethod
+    def _is_sent(cls, value: MailSettings, info: ValidationInfo) -> MailSettings:
+        alerts: AlertSettings | None = info.data.get("alerts")
+        if alerts is not None and alerts.mail and value.host is None:
+            raise ValueError("alerts.mail names addresses, so mail.host has to say who takes mail for them")
         return value
 
     @field_validator("routing")

@@ -1,13 +1,13 @@
 """Liveness, readiness, health, version and metrics. None of them waits for work, the store or an upstream."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Response
 
 from remuda.dialects.control.health import ReadVitals, api_health
-from remuda.dialects.control.schemas import Alive, ApiHealth, Health, Ready, Version
+from remuda.dialects.control.schemas import Alive, ApiHealth, BrokerKind, Health, Ready, Version
 from remuda.dialects.kit.access import PUBLIC, Rule
 from remuda.dialects.kit.documents import json_of
 from remuda.fleet.registry import Fleet
@@ -23,6 +23,23 @@ Readiness = Callable[[], Sequence[str]]
 Exposition = Callable[[], tuple[bytes, str]]
 """All metrics, and their content type."""
 
+
+class Broker(NamedTuple):
+    """What keeps tasks, and carries news of them."""
+
+    kind: BrokerKind = "store"
+    is_store_up: bool = True
+    is_redis_up: bool = True
+    """Also where there is none."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether all of it answers."""
+        return self.is_store_up and self.is_redis_up
+
+
+REDIS_AWAY: Final = "Redis does not answer: what goes on at other gateways is looked up in the store meanwhile"
+
 NO_STORE: Final = {"cache-control": "no-store"}
 
 
@@ -33,9 +50,9 @@ def router(
     metrics: Exposition,
     version: str,
     default_model: Callable[[], str | None] = lambda: None,
-    is_store_up: Callable[[], bool] = lambda: True,
+    broker: Callable[[], Broker] = Broker,
 ) -> APIRouter:
-    """All control routes. `default_model`: that of tasks; `is_store_up`: whether what keeps them answers."""
+    """All control routes. `default_model`: that of tasks; `broker`: what keeps them."""
     routes = APIRouter(tags=["control"], default_response_class=Response)
 
     async def livez() -> Response:
@@ -46,7 +63,7 @@ def router(
         return _json(Ready("not ready" if reasons else "ready", reasons), 503 if reasons else 200)
 
     async def health() -> Response:
-        return _json(health_of(fleet, list(readiness()), version, default_model(), is_store_up()))
+        return _json(health_of(fleet, list(readiness()), version, default_model(), broker()))
 
     async def whole_health() -> Response:
         whole = api_health(vitals(), fleet, version)
@@ -94,15 +111,17 @@ def router(
 
 
 def health_of(
-    fleet: Fleet, reasons: list[str], version: str, default_model: str | None = None, is_store_up: bool = True
+    fleet: Fleet, reasons: list[str], version: str, default_model: str | None = None, broker: Broker | None = None
 ) -> Health:
     """How the gateway is. A model that is not loaded is no illness: it is loaded when it is asked for."""
+    broker = broker or Broker()
+    reasons = reasons if broker.is_redis_up else [*reasons, REDIS_AWAY]
     active = [replica for replica in fleet.replicas() if replica.is_routable]
     return Health(
         status="degraded" if reasons else "healthy",
         version=version,
-        redis_connected=is_store_up,
-        broker="store",
+        redis_connected=broker.is_connected,
+        broker=broker.kind,
         model=default_model,
         model_loaded=bool(active),
         backend=", ".join(sorted({replica.engine.kind for replica in active})),

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+BrokerKind = Literal["store", "store+redis"]
+
 
 class Alive(msgspec.Struct):
     """`GET /livez`."""
@@ -24,9 +26,10 @@ class Health(msgspec.Struct, kw_only=True):
 
     status: Literal["healthy", "degraded"]
     redis_connected: bool
-    """Whether what keeps the tasks answers: `broker` says what that is."""
-    broker: Literal["store"]
-    """The gateway's own store; Redis is not needed."""
+    """Whether all of `broker` answers."""
+    broker: BrokerKind
+    """What keeps the tasks, the gateway's own store, and what carries news of them to other gateways, where there are
+    such: Redis."""
     version: str
     model: str | None
     """The one that answers tasks which name none; null where none is offered."""

@@ -93,7 +93,9 @@ class Front:
             limit = self._body_bounds.get(path, self._max_body_bytes) if method == "POST" else self._max_body_bytes
             if head.length > limit:
                 raise _too_large(limit)
-            # A GET without its body is what HEAD is, and so it holds for every route without a word there.
+            # A GET without its body is what HEAD is, and so it holds for every route without a word there; a route
+            # whose body takes work may look.
+            scope.setdefault("state", {})["is_head"] = method == "HEAD"
             inner = {**scope, "method": "GET"} if method == "HEAD" else scope
             await self.app(inner, _bounded(receive, limit), answer.send)
         except Fault as fault:

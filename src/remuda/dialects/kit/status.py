@@ -29,6 +29,7 @@ STATUS: Final[dict[type[Fault], int]] = {
     faults.BodyTooLarge: 413,
     faults.UnsupportedMedia: 415,
     faults.RateLimited: 429,
+    faults.BudgetExceeded: 429,
     faults.HeadTooLarge: 431,
     faults.NotOffered: 501,
     faults.UpstreamFailed: 502,

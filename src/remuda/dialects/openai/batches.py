@@ -35,6 +35,8 @@ WINDOW: Final = "24h"
 MAX_FILES: Final = 10_000
 MAX_BATCHES: Final = 100
 LISTED_BATCHES: Final = 20
+MAX_KEY: Final = 256
+"""Characters of an idempotency key."""
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 Listed = TypeVar("Listed", bound=schemas.FileObject | schemas.BatchObject)
@@ -127,8 +129,11 @@ class BatchRoutes:
 
     async def _content(self, request: Request, caller: Caller) -> Response:
         file, path = await self._files.content(request.path_params["id"], _whose(caller))
-        said = f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}"
-        return FileResponse(path, media_type="application/octet-stream", headers={"content-disposition": said})
+        headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}"}
+        if request.state.is_head:
+            headers["content-length"] = str(file.size_bytes)
+            return Response(media_type="application/octet-stream", headers=headers)
+        return FileResponse(path, media_type="application/octet-stream", headers=headers)
 
     async def _create(self, request: Request, caller: Caller) -> Response:
         asked = decoded(_new_batch, await request.body())
@@ -144,6 +149,9 @@ class BatchRoutes:
                 parameter="completion_window",
                 received=asked.completion_window[:100],
             )
+        key = request.headers.get("idempotency-key")
+        if key is not None and not 0 < len(key) <= MAX_KEY:
+            raise InvalidRequest(f"an idempotency key has 1 to {MAX_KEY} characters", parameter="Idempotency-Key")
         batch = await self._batches.create(
             asked.endpoint,
             asked.input_file_id,
@@ -151,6 +159,7 @@ class BatchRoutes:
             sees=_whose(caller),
             metadata=asked.metadata,
             output_keep_s=None if asked.output_expires_after is None else asked.output_expires_after.seconds,
+            idempotency_key=key,
         )
         return _json(_batch_object(batch))
 

@@ -34,6 +34,7 @@ STATUS: Final[dict[type[Fault], tuple[int, str]]] = {
     faults.BodyTooLarge: (413, "invalid_request_error"),
     faults.UnsupportedMedia: (415, "invalid_request_error"),
     faults.RateLimited: (429, "rate_limit_error"),
+    faults.BudgetExceeded: (429, "insufficient_quota"),
     faults.HeadTooLarge: (431, "invalid_request_error"),
     faults.NotOffered: (501, "not_implemented_error"),
     faults.UpstreamFailed: (502, "upstream_error"),

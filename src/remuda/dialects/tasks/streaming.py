@@ -2,8 +2,8 @@
 
 Each event's data says `status` and `message`. Tokens come as `{"status": "processing", "token": ...}`; a client that
 comes late, or again with `Last-Event-ID`, gets those that it missed first. An event's id is the run and how many
-characters of the answer have been told with it. What another process runs is told by its state, and the text at once
-when it is over.
+characters of the answer have been told with it. What another process runs is told in the same way where the gateways
+have a bus (`jobs.live_together`), else by its state, and the text at once when it is over.
 """
 
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def events_of(queue: TaskQueue, task: Task, key_id: str | None, told: Told
             if task.state is not said and not task.state.is_over:
                 said = task.state
                 yield _event({"status": WORDS[said], "message": MESSAGES[said]}, told)
-            if feed.is_running:
+            if feed.is_live:
                 for event in _tokens(feed.text, feed.run, told):
                     yield event
             if task.state.is_over:
@@ -57,7 +57,7 @@ async def events_of(queue: TaskQueue, task: Task, key_id: str | None, told: Told
                 return
             while not await feed.after(version, HEARTBEAT_S):
                 yield HEARTBEAT
-            if feed.is_running and said is TaskState.RUNNING:
+            if feed.is_live and said is TaskState.RUNNING:
                 continue  # the store knows no more than the feed
             try:
                 task = await queue.find(task.id, key_id)

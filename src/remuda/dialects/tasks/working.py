@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
-from remuda.core.faults import InvalidRequest
+from remuda.core.faults import InvalidRequest, UnknownTask
 from remuda.core.keys import Scope
 from remuda.core.task import Claim
 from remuda.core.tasks import Tasks
@@ -16,12 +16,16 @@ from remuda.dialects.kit.bodies import decoded
 from remuda.dialects.kit.documents import json_object, lines
 from remuda.dialects.tasks.asks import NAME
 from remuda.jobs.live import Live
-from remuda.jobs.remote import ROOM, RUN, Ended, Room, Said, decode_claim, encode
+from remuda.jobs.remote import ROOM, RUN, STOP, Ended, Room, Said, decode_claim, decode_stop, encode
 from remuda.jobs.runner import Outcome, Runner, Running
 
 WORKING: Final = Access(Scope.ADMIN)
 """A worker asks in the name of whoever submitted."""
-RULES: Final = (Rule(RUN, WORKING, frozenset(("POST",))), Rule(ROOM, WORKING))
+RULES: Final = (
+    Rule(RUN, WORKING, frozenset(("POST",))),
+    Rule(STOP, WORKING, frozenset(("POST",))),
+    Rule(ROOM, WORKING),
+)
 PATHS: Final = ("/api/worker",)
 
 
@@ -33,15 +37,20 @@ class WorkRoutes:
         runner: Runner | None = None,
         *,
         live: Live | None = None,
+        began: Callable[[str], None] = lambda model: None,
         room: Callable[[str], int] = lambda model: 0,
         takes: Callable[[str], bool] = lambda path: False,
     ) -> None:
-        """`takes` says whether asks for a path can be answered. Without a runner, to be listed and described only."""
+        """`began` is told of the model of each task; `takes` says whether asks for a path can be answered. Without a
+        runner, to be listed and described only."""
         self._runner = runner
         self._live = live if live is not None else Live()
+        self._began = began
         self._room = room
         self._takes = takes
         self._tasks = Tasks("work")
+        self._running: dict[tuple[str, int], Running] = {}
+        """By task and claim."""
 
     def router(self) -> APIRouter:
         """All of them."""
@@ -62,6 +71,15 @@ class WorkRoutes:
             operation_id="post_api_worker_run",
             responses={200: {"description": "Text as it comes, then the outcome.", "content": lines()}},
         )
+        routes.add_api_route(
+            STOP,
+            self._stop,
+            methods=["POST"],
+            summary="Call off a task that is being answered for a worker",
+            operation_id="post_api_worker_stop",
+            status_code=204,
+            responses={204: {"description": "It ends, and its answer says what it used."}},
+        )
         return routes
 
     async def _tell_room(self, request: Request) -> Response:
@@ -78,6 +96,14 @@ class WorkRoutes:
             )
         return StreamingResponse(self._lines(self._runner, claim), media_type="application/x-ndjson")
 
+    async def _stop(self, request: Request) -> Response:
+        stop = decoded(decode_stop, await request.body())
+        running = self._running.get((stop.id, stop.number))
+        if running is None:
+            raise UnknownTask
+        running.stop(is_too_late=stop.is_too_late)
+        return Response(status_code=204)
+
     async def _lines(self, runner: Runner, claim: Claim) -> AsyncIterator[bytes]:
         said: asyncio.Queue[Said | None] = asyncio.Queue()
 
@@ -85,8 +111,9 @@ class WorkRoutes:
             self._live.said(claim.id, text, tokens)
             said.put_nowait(Said(text, tokens))
 
+        self._began(claim.model)
         self._live.began(claim.id, claim.number)
-        running = runner.start(claim, tell)
+        running = self._running[claim.id, claim.number] = runner.start(claim, tell)
         ending = self._tasks.start(_ending(running, said), claim.id)
         try:
             while (piece := await said.get()) is not None:
@@ -95,6 +122,7 @@ class WorkRoutes:
         finally:
             # Also where the worker has hung up: nobody wants the answer any more.
             running.stop()
+            self._running.pop((claim.id, claim.number), None)
             self._live.ended(claim.id)
 
 

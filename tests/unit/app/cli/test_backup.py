@@ -26,7 +26,7 @@ def names(capsys: Capture, *options: str) -> list[str]:
 def test_there_and_back(capsys: Capture, tmp_path: Path) -> None:
     main(["keys", "create", "--name", "one"])
     assert main(["backup", "saved"]) == 0
-    assert "Keys: 1. Requests in the journal: 0. Nodes: 0." in capsys.readouterr().out
+    assert "Keys: 1. Requests in the journal: 0. Nodes: 0. Files: 0." in capsys.readouterr().out
     assert main(["restore", "saved", "--data", "other", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"]["keys"] == 1
     assert names(capsys, "--data", "other") == ["one"]

@@ -40,13 +40,18 @@ def test_text_becomes_what_the_setting_needs(tmp_path: Path) -> None:
 
 
 def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
-    assert loaded(tmp_path, REMUDA_SERVER__PORT="", REMUDA_MODELS__PATHS="", API_KEYS="", DATABASE_URL="") == Settings()
+    assert (
+        loaded(tmp_path, REMUDA_SERVER__PORT="", REMUDA_MODELS__PATHS="", API_KEYS="", DATABASE_URL="", REDIS_URL="")
+        == Settings()
+    )
 
 
 def test_the_names_of_the_field_are_honoured_and_ours_come_first(tmp_path: Path) -> None:
-    settings = loaded(tmp_path, API_KEYS="one, two,,one", DATABASE_URL="postgresql://h/d")
+    settings = loaded(tmp_path, API_KEYS="one, two,,one", DATABASE_URL="postgresql://h/d", REDIS_URL="redis://h")
     assert [key.get_secret_value() for key in settings.auth.api_keys] == ["one", "two"]
     assert settings.store_url == "postgresql://h/d"
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis://h"
     assert str(settings.origin("auth.api_keys")) == "API_KEYS"
     settings = loaded(
         tmp_path, API_KEYS="one", REMUDA_AUTH__API_KEYS='["three"]', DATABASE_URL="x", REMUDA_DATABASE_URL="sqlite:///y"

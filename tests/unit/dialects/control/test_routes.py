@@ -1,5 +1,6 @@
 import pytest
 
+from remuda.dialects.control.routes import REDIS_AWAY, Broker
 from remuda.fleet.replica import ReplicaState
 from tests.fixtures.asgi import client, fleet_of, parts, replica
 
@@ -44,7 +45,9 @@ async def test_health_has_the_documents_fields(keyed):  # rows 49, 56, C2
 
 
 async def test_health_is_degraded_where_the_gateway_is_not_ready():
-    async with client(parts(fleet=fleet_of(), readiness=lambda: REASONS, is_store_up=lambda: False)) as caller:
+    async with client(
+        parts(fleet=fleet_of(), readiness=lambda: REASONS, broker=lambda: Broker(is_store_up=False))
+    ) as caller:
         answer = await caller.get("/health")
     assert answer.status_code == 200
     assert answer.json() | {"version": ""} == {
@@ -58,6 +61,16 @@ async def test_health_is_degraded_where_the_gateway_is_not_ready():
         "available_models": [],
         "reasons": REASONS,
     }
+
+
+async def test_health_tells_of_a_redis_that_is_away():
+    broker = Broker("store+redis", is_redis_up=False)
+    async with client(parts(fleet=fleet_of(replica("one")), broker=lambda: broker)) as caller:
+        health = (await caller.get("/health")).json()
+        ready = await caller.get("/readyz")
+    assert (health["status"], health["redis_connected"], health["broker"]) == ("degraded", False, "store+redis")
+    assert health["reasons"] == [REDIS_AWAY]
+    assert ready.status_code == 200  # requests are answered all the same
 
 
 async def test_model_that_is_not_loaded_is_no_illness():

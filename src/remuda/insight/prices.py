@@ -1,0 +1,107 @@
+"""What requests cost: the prices in force, in memory, and what was used at them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from remuda.core.budget import LATEST
+from remuda.core.clock import Clock
+from remuda.core.money import Price, total_of
+from remuda.core.usage import Usage, prompt_estimate
+from remuda.store.database import Store
+from remuda.store.prices import ModelPrice, change_price, end_price, list_prices, price_history, set_price
+
+ANY: Final = "*"
+"""The price under this name is that of all models without one of their own."""
+
+
+class Used(Protocol):
+    """A request that is over, as far as it matters for what it cost."""
+
+    model: str
+    replica: str
+    """The last one that was tried; empty where none was."""
+    usage: Usage
+    queue_wait_s: float
+
+
+class Prices:
+    """The prices of all models. Changes are made in the store and taken in from there, whoever made them."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._book: Mapping[str, Price] = {}
+        self._on_change: Callable[[], None] = lambda: None
+
+    def __bool__(self) -> bool:
+        """Whether anything costs anything."""
+        return bool(self._book)
+
+    def on_change(self, told: Callable[[], None]) -> None:
+        """Call `told` when prices have changed."""
+        self._on_change = told
+
+    def of(self, model: str) -> Price | None:
+        """The price of a model; None where it costs nothing."""
+        book = self._book
+        return book.get(model) or book.get(ANY)
+
+    def cost_nano(self, used: Used, duration_s: float, energy_nano: int | None = None) -> int:
+        """What a request cost that took so long. It is charged what it used, however it ended: its tokens, and its
+        energy; where nothing measures that, electricity for the time that it did not wait in the queue."""
+        price = self.of(used.model)
+        if price is None:
+            return energy_nano or 0
+        usage = used.usage
+        engine_s = duration_s - used.queue_wait_s if used.replica and energy_nano is None else 0.0
+        nano = total_of(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, engine_s)
+        return nano if energy_nano is None else nano + energy_nano
+
+    def estimate_nano(self, model: str, prompt_bytes: int, completion_tokens: int) -> int:
+        """What a request may cost that is yet to be sent."""
+        price = self.of(model)
+        if price is None:
+            return 0
+        return total_of(price, prompt_estimate(prompt_bytes), 0, completion_tokens, 0.0)
+
+    async def renew(self) -> int:
+        """Take in what the store holds; returns the revision it was read at. Raises StoreError."""
+        revision, found = await list_prices(self._store)
+        book = {each.model: each.price for each in found}
+        # `x` and `x:latest` are the same model: fleet's names have either form.
+        others = {_other_form(name): price for name, price in book.items() if name != ANY}
+        book = others | book
+        if book != self._book:
+            self._book = book
+            self._on_change()
+        return revision
+
+    async def all(self) -> Sequence[ModelPrice]:
+        """The prices in force, by id."""
+        return (await list_prices(self._store))[1]
+
+    async def history(self, id_: int) -> Sequence[ModelPrice]:
+        """What a model costs, and before that what it cost; empty where there is no price of that id."""
+        return await price_history(self._store, id_)
+
+    async def set(self, model: str, price: Price) -> ModelPrice:
+        """From now on `model` costs `price`. Raises TooManyPrices, StoreError."""
+        made = await set_price(self._store, model, price, self._clock.wall())
+        await self.renew()
+        return made
+
+    async def change(self, id_: int, price: Price) -> ModelPrice | None:
+        """As `set`, by the price's id; None where there is none."""
+        changed = await change_price(self._store, id_, price, self._clock.wall())
+        await self.renew()
+        return changed
+
+    async def end(self, id_: int) -> bool:
+        """From now on the model costs nothing; False where there is no such price."""
+        was_there = await end_price(self._store, id_, self._clock.wall())
+        await self.renew()
+        return was_there
+
+
+def _other_form(name: str) -> str:
+    return name.removesuffix(LATEST) if name.endswith(LATEST) else name + LATEST
