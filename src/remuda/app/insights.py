@@ -10,6 +10,7 @@ from remuda.app.settings import Settings
 from remuda.app.settings.insight import zone_of
 from remuda.core.clock import Clock
 from remuda.core.score import ScoreTargets, performance_score
+from remuda.dialects.observe.alerts import AlertRoutes
 from remuda.dialects.observe.comparisons import ComparisonRoutes
 from remuda.dialects.observe.exports import ExportRoutes
 from remuda.dialects.observe.logs import LogRoutes
@@ -49,6 +50,7 @@ class Insights:
         store: Store,
         clock: Clock,
         fleet: Fleet,
+        alerts: AlertRoutes,
         costs: Costs,
         rollups: Rollups,
         comparisons: Comparisons,
@@ -59,6 +61,7 @@ class Insights:
             return name if model is None or model.name == WILDCARD else model.name
 
         self.parts: Sequence[Part] = (
+            alerts,
             *costs.parts,
             ComparisonRoutes(comparisons),
             ExportRoutes(Export(store), clock.wall, canonical),
@@ -70,5 +73,5 @@ class Insights:
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    parts = (ComparisonRoutes(), ExportRoutes(), LogRoutes(), SuggestionRoutes())
+    parts = (AlertRoutes(), ComparisonRoutes(), ExportRoutes(), LogRoutes(), SuggestionRoutes())
     return (*costs.bare_parts(), *rollups.bare_parts(), *parts)

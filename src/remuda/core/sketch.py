@@ -7,7 +7,9 @@ taken away again. ADR 4 says why no library does this.
 
 import sys
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 from math import ceil, exp, log
 from typing import Final
 
@@ -50,18 +52,13 @@ def without(sketch: Sketch, part: Sketch) -> Sketch:
 
 
 def quantiles(sketch: Sketch, shares: Iterable[float]) -> list[float]:
-    """About what stands at the places int(count * share) of the numbers in their order; `shares` rise. Zeros where
-    there are no numbers."""
-    count = sum(sketch.values())
-    bins = iter(sorted(sketch))
-    found, bin_, reached = [], 0, 0
-    for share in shares:
-        place = min(int(count * share), count - 1)
-        while reached <= place:
-            bin_ = next(bins)
-            reached += sketch[bin_]
-        found.append(number_in(bin_))
-    return found
+    """About what stands at the places int(count * share) of the numbers in their order; zeros where there are none."""
+    bins = sorted(sketch)
+    reached = list(accumulate(map(sketch.__getitem__, bins)))
+    if not bins:
+        return [0.0 for _ in shares]
+    count = reached[-1]
+    return [number_in(bins[bisect_right(reached, min(int(count * share), count - 1))]) for share in shares]
 
 
 def packed(sketch: Sketch) -> bytes:
@@ -77,15 +74,27 @@ def packed(sketch: Sketch) -> bytes:
 
 def unpacked(data: bytes) -> Sketch:
     """What `packed` has packed."""
+    sketch: Sketch = {}
+    merge_packed(sketch, data)
+    return sketch
+
+
+def merge_packed(sketch: Sketch, data: bytes) -> None:
+    """Add the numbers of a packed sketch to `sketch`."""
     if not data:
-        return {}
+        return
     size = data[0]
     many = (len(data) - 1) // (2 + size)
     middle = 1 + 2 * many
-    if size == 1:
-        return dict(zip(_numbers("H", data[1:middle]), data[middle:], strict=True))
     type_ = next(each for each in _TYPES if array(each).itemsize == size)
-    return dict(zip(_numbers("H", data[1:middle]), _numbers(type_, data[middle:]), strict=True))
+    counts = data[middle:] if size == 1 else _numbers(type_, data[middle:])
+    told = zip(_numbers("H", data[1:middle]), counts, strict=True)
+    if not sketch:
+        sketch.update(told)
+        return
+    get = sketch.get
+    for bin_, count in told:
+        sketch[bin_] = get(bin_, 0) + count
 
 
 def _bytes(numbers: "array[int]") -> bytes:

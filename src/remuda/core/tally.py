@@ -19,6 +19,7 @@ UNSEEN_HIGH: Final = -1
 
 DIMENSIONS: Final = ("all", "model", "replica", "key", "user")
 """By what requests are told apart: each alone, and no two together."""
+MANY: Final = 4
 _FIELDS: Final = {"model": "model", "replica": "replica", "key": "key_id", "user": "user_id"}
 
 
@@ -247,10 +248,18 @@ def tallied(
             alike[who].append(one)
         else:
             alike[who] = [one]
-    kinds: dict[Place, list[Tally]] = {}
+    single: dict[Place, list[One]] = {}
+    several: dict[Place, list[Tally]] = {}
     for (bucket, *values), ones in alike.items():
-        # Most of a batch is of few kinds: they are added up once and not for each dimension.
-        tally = Tally.of(ones)
+        # Most of a batch is often of few kinds: many of one kind are added up once and not for each dimension.
+        tally = Tally.of(ones) if len(ones) >= MANY else None
         for dimension, value in zip(dimensions, ("", *values), strict=False):
-            kinds.setdefault((bucket, dimension, value), []).append(tally)
-    return {place: Tally.sum(tallies) for place, tallies in kinds.items()}
+            place = (bucket, dimension, value)
+            if tally is None:
+                single.setdefault(place, []).extend(ones)
+            else:
+                several.setdefault(place, []).append(tally)
+    found = {place: Tally.of(ones) for place, ones in single.items()}
+    for place, tallies in several.items():
+        found[place] = Tally.sum([found[place], *tallies] if place in found else tallies)
+    return found

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
@@ -11,7 +11,14 @@ from remuda.core.budget import Budget, BudgetEvent, BudgetTerms, Scope, plain_mo
 from remuda.core.clock import Clock
 from remuda.core.money import amount_of
 from remuda.insight.hard_stops import HardStops
-from remuda.store.budgets import add_budget, budgets_now, change_budget, remove_budget, take_events
+from remuda.store.budgets import (
+    add_budget,
+    budget_events_of,
+    budgets_now,
+    change_budget,
+    remove_budget,
+    take_events,
+)
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
 
@@ -32,6 +39,7 @@ class Budgets:
         self._clock = clock
         self._writer = writer
         self._count = 0
+        self._used: Mapping[str, float] = {}
         self._lock = asyncio.Lock()
         self._on_change: Callable[[], None] = lambda: None
         self._on_crossed: list[Callable[[BudgetEvent], None]] = []
@@ -51,11 +59,17 @@ class Budgets:
             read_at = self._clock.monotonic()
             standing = await budgets_now(self._store, self._clock.wall(), self.zone, self._writer)
             self._count = len(standing.budgets)
+            self._used = used_of(standing.budgets)
             self.stops.take(standing.budgets, standing.last_batch, read_at)
         self._on_change()
         if standing.has_news:
             await self._tell()
         return standing.revision
+
+    def used(self) -> Mapping[str, float]:
+        """Per cent that is used of each budget that is active, by its name (of several of one name the most), as it was
+        looked last."""
+        return self._used
 
     async def run(self) -> None:
         """Look now and then how budgets stand, while there are any, until cancelled."""
@@ -74,6 +88,10 @@ class Budgets:
     async def one(self, id_: int) -> Budget | None:
         """The budget of this id."""
         return next((budget for budget in await self.all() if budget.id == id_), None)
+
+    async def events(self, id_: int) -> Sequence[BudgetEvent]:
+        """When so much of the budget was used, newest first, at most a hundred."""
+        return await budget_events_of(self._store, id_)
 
     async def add(self, terms: BudgetTerms) -> Budget:
         """Keep a budget. Raises TooManyBudgets, StoreError."""
@@ -99,6 +117,16 @@ class Budgets:
             log.warning("budget %r: %d %% is used, %g of %g", event.budget_name, event.percent, used, amount)
             for told in self._on_crossed:
                 told(event)
+
+
+def used_of(budgets: Iterable[Budget]) -> Mapping[str, float]:
+    """Per cent that is used of each budget that is active, by its name."""
+    used: dict[str, float] = {}
+    for budget in budgets:
+        if budget.terms.is_active:
+            percent = 100 * budget.usage_nano / budget.terms.amount_nano
+            used[budget.terms.name] = max(percent, used.get(budget.terms.name, 0.0))
+    return used
 
 
 def _plain(terms: BudgetTerms) -> BudgetTerms:

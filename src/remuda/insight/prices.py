@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from remuda.core.budget import LATEST
 from remuda.core.clock import Clock
-from remuda.core.money import Price, cost_of
+from remuda.core.money import Price, total_of
 from remuda.core.usage import Usage, prompt_estimate
 from remuda.store.database import Store
 from remuda.store.prices import ModelPrice, change_price, end_price, list_prices, price_history, set_price
@@ -53,16 +53,16 @@ class Prices:
         if price is None:
             return energy_nano or 0
         usage = used.usage
-        engine_s = duration_s - used.queue_wait_s if used.replica else 0.0
-        cost = cost_of(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, engine_s)
-        return (cost if energy_nano is None else cost._replace(electricity_nano=energy_nano)).total_nano
+        engine_s = duration_s - used.queue_wait_s if used.replica and energy_nano is None else 0.0
+        nano = total_of(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, engine_s)
+        return nano if energy_nano is None else nano + energy_nano
 
     def estimate_nano(self, model: str, prompt_bytes: int, completion_tokens: int) -> int:
         """What a request may cost that is yet to be sent."""
         price = self.of(model)
         if price is None:
             return 0
-        return cost_of(price, prompt_estimate(prompt_bytes), 0, completion_tokens, 0.0).total_nano
+        return total_of(price, prompt_estimate(prompt_bytes), 0, completion_tokens, 0.0)
 
     async def renew(self) -> int:
         """Take in what the store holds; returns the revision it was read at. Raises StoreError."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, and_, func, literal, select, union_al
 
 from remuda.core.sketch import quantiles
 from remuda.core.spans import ALWAYS, Mark, Piece, cut
-from remuda.core.tally import SKETCHED, Tally, tallied
+from remuda.core.tally import EXTREMES, SKETCHED, Counts, Tally, tallied
 from remuda.store.database import Store
 from remuda.store.rollups import PAST_COLUMNS, Past, marks_of, tally_of, untold_id
 from remuda.store.schema import journal
@@ -34,8 +34,10 @@ _COLUMN_OF: Final = {
     "key": journal.c.key_id,
     "user": journal.c.user_id,
 }
-_PLAIN: Final = [column for column in rollups.columns[4:] if not column.name.startswith("sketch_")]
-_ALL: Final = list(rollups.columns[4:])
+_BY_VALUE: Final = next(index.name for index in rollups.indexes)
+_COUNTS: Final = [rollups.c[name] for name in Counts._fields]
+_EXTREMES: Final = [rollups.c[f"{side}_{name}"] for side in ("low", "high") for name in EXTREMES]
+_SKETCHES: Final = [rollups.c[f"sketch_{name}"] for name in SKETCHED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Sum:
     """What some requests came to."""
 
     tally: Tally = field(default_factory=Tally)
-    """Without extremes where `value` is None."""
+    """Without extremes in a series, and where `value` is None."""
     quantiles: Quantiles = field(default_factory=dict)
 
 
@@ -108,7 +110,9 @@ def _read(connection: Connection, question: Question) -> _Rows:
     pieces = cut(start, end, [mark for mark in marks if width_s is None or width_s % mark.grain_s == 0])
     count = sum(many for _, many in _ranked(connection, "all", start, end, 1))
     is_exact = question.wants_quantiles and count <= question.exact_up_to
-    columns = _PLAIN if is_exact or not question.wants_quantiles else _ALL
+    columns = _COUNTS if width_s else [*_COUNTS, *_EXTREMES]
+    if question.wants_quantiles and not is_exact:
+        columns = [*columns, *_SKETCHES]
     values, groups = [], []
     if dimension != "all":
         values = [value for value, _ in _ranked(connection, dimension, start, end, question.top)]
@@ -146,8 +150,11 @@ def _rollup_rows(
         return found
     for piece in pieces:
         if piece.grain_s:
-            query = select(rollups.c.bucket, rollups.c.value, *columns).where(
-                _among(piece, dimension), rollups.c.value.in_(values)
+            query = (
+                select(rollups.c.bucket, rollups.c.value, *columns)
+                .where(_among(piece, dimension), rollups.c.value.in_(values))
+                # Else SQLite, which keeps no count of values, goes through those of all.
+                .with_hint(rollups, f"INDEXED BY {_BY_VALUE}", "sqlite")
             )
             found += _fetched(connection, query)
     return found
@@ -206,23 +213,26 @@ def _within(start: float, end: float) -> Any:
 
 def _put_together(question: Question, rows: _Rows) -> Answer:
     width_s, dimension = rows.width_s, question.dimension
-    has_sketches = question.wants_quantiles and rows.exact is None
     wanted = set(rows.values)
-    total: dict[int, list[Tally]] = {}
-    groups: dict[str, dict[int, list[Tally]]] = {value: {} for value in rows.values}
+    total: dict[int, list[Sequence[Any]]] = {}
+    groups: dict[str, dict[int, list[Sequence[Any]]]] = {value: {} for value in rows.values}
     for bucket, _, *told in rows.total:
-        total.setdefault(_point(bucket, width_s), []).append(tally_of(told, has_sketches=has_sketches))
+        total.setdefault(_point(bucket, width_s), []).append(told)
     for bucket, value, *told in rows.groups:
-        groups[value].setdefault(_point(bucket, width_s), []).append(tally_of(told, has_sketches=has_sketches))
+        groups[value].setdefault(_point(bucket, width_s), []).append(told)
     names = ("all",) if dimension == "all" else ("all", dimension)
     past = ((each, each.score) for each in rows.past)
+    singly: dict[str, dict[int, Tally]] = {value: {} for value in rows.values}
+    of_all: dict[int, Tally] = {}
     for (bucket, name, value), tally in tallied(past, width_s or ALWAYS, names).items():
         if name == "all":
-            total.setdefault(_point(bucket, width_s), []).append(tally)
-        elif name == dimension and value in wanted:
-            groups[value].setdefault(_point(bucket, width_s), []).append(tally)
-    by_value: dict[str | None, dict[int, Sum]] = {value: _summed(points) for value, points in groups.items()}
-    answer = Answer(_summed(total), by_value, width_s, is_exact=rows.exact is not None)
+            of_all[_point(bucket, width_s)] = tally
+        elif value in wanted:
+            singly[value][_point(bucket, width_s)] = tally
+    by_value: dict[str | None, dict[int, Sum]] = {
+        value: _summed(points, singly[value]) for value, points in groups.items()
+    }
+    answer = Answer(_summed(total, of_all), by_value, width_s, is_exact=rows.exact is not None)
     if dimension != "all" and (others := _others(answer)):
         answer.groups[None] = others
     if rows.exact is not None:
@@ -239,8 +249,14 @@ def _point(moment: float, width_s: int | None) -> int:
     return int(moment // width_s) * width_s if width_s else 0
 
 
-def _summed(points: dict[int, list[Tally]]) -> dict[int, Sum]:
-    return {point: Sum(Tally.sum(points[point])) for point in sorted(points)}
+def _summed(points: dict[int, list[Sequence[Any]]], singly: dict[int, Tally]) -> dict[int, Sum]:
+    """Rollups and single requests together."""
+    found = {}
+    for point in sorted({*points, *singly}):
+        parts = [tally_of(points[point])] if point in points else []
+        parts += [singly[point]] if point in singly else []
+        found[point] = Sum(parts[0] if len(parts) == 1 else Tally.sum(parts))
+    return found
 
 
 def _others(answer: Answer) -> dict[int, Sum]:

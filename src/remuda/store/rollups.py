@@ -14,10 +14,10 @@ by `roll_up_journal` the same way.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, func, select, tuple_, update
+from sqlalchemy import Connection, and_, delete, func, select, update
 
 from remuda.core.record import RequestRecord
-from remuda.core.sketch import packed, unpacked
+from remuda.core.sketch import merge_packed, packed
 from remuda.core.spans import DAY, GRAINS, MINUTE, Mark
 from remuda.core.tally import DIMENSIONS, EXTREMES, Counts, Measured, Place, Tally, tallied
 from remuda.store.database import ROWS_PER_INSERT, Store, insert_rows
@@ -50,6 +50,11 @@ _PUT_ON_POSTGRES: Final = f"INSERT INTO rollups ({', '.join(_COLUMNS)}) SELECT *
 _FIND_ON_POSTGRES: Final = (
     f"SELECT {', '.join(_COLUMNS)} FROM rollups JOIN unnest($1::text[], $2::bigint[], $3::text[]) "
     "AS wanted(dimension, bucket, value) USING (dimension, bucket, value) WHERE grain = $4"
+)
+# The wanted first, and each looked up by its key: with `IN`, SQLite goes through the whole table.
+_FIND_ON_SQLITE: Final = (
+    f"SELECT {', '.join(_COLUMNS[1:])} FROM (VALUES {{wanted}}) AS wanted CROSS JOIN rollups "
+    "ON grain = ? AND dimension = column1 AND bucket = column2 AND value = column3"
 )
 
 # Built once: they are asked four times a second.
@@ -107,11 +112,18 @@ def untold_id(connection: Connection) -> int:
     return int(connection.execute(_UNTOLD).scalar_one())
 
 
-def tally_of(row: Sequence[Any], *, has_sketches: bool = True) -> Tally:
-    """A row's tally: its values without those of the key, and perhaps without the sketches."""
-    tally = Tally(row[:_WIDTH], row[_WIDTH : _WIDTH + _SIDE], row[_WIDTH + _SIDE : _WIDTH + 2 * _SIDE])
-    if has_sketches:
-        tally.sketches = tuple(map(unpacked, row[_WIDTH + 2 * _SIDE :]))
+def tally_of(rows: Sequence[Sequence[Any]]) -> Tally:
+    """What rows, one at least, come to together: each the counts, then perhaps extremes, then perhaps sketches."""
+    columns = list(zip(*rows, strict=True))
+    tally = Tally([sum(column) for column in columns[:_WIDTH]])
+    rest = columns[_WIDTH:]
+    if len(rest) >= 2 * _SIDE:
+        tally.lows = list(map(min, rest[:_SIDE]))
+        tally.highs = list(map(max, rest[_SIDE : 2 * _SIDE]))
+        rest = rest[2 * _SIDE :]
+    for sketch, column in zip(tally.sketches, rest, strict=False):
+        for data in column:
+            merge_packed(sketch, data)
     return tally
 
 
@@ -169,19 +181,18 @@ async def next_step(store: Store, now: float) -> Step | None:
 
 def rows_of(step: Step) -> list[Sequence[Any]]:
     """The rows that a step makes. Takes a while: call it in a thread."""
-    found: dict[Place, list[Tally]] = {}
+    found: dict[Place, list[Sequence[Any]]] = {}
     counted: dict[str, dict[str, int]] = {}
     for dimension, bucket, value, *rest in step.rows:
         start = bucket // step.mark.grain_s * step.mark.grain_s
-        tally = tally_of(rest)
-        found.setdefault((start, dimension, value), []).append(tally)
+        found.setdefault((start, dimension, value), []).append(rest)
         values = counted.setdefault(dimension, {})
-        values[value] = values.get(value, 0) + tally.counts[0]
+        values[value] = values.get(value, 0) + rest[0]
     for dimension, values in counted.items():
         for value in sorted(values, key=lambda each: (-values[each], each))[MAX_VALUES:]:
             for place in [place for place in found if place[1:] == (dimension, value)]:
                 found.setdefault((place[0], dimension, OTHERS), []).extend(found.pop(place))
-    return [_row(step.mark.grain_s, place, Tally.sum(tallies)) for place, tallies in found.items()]
+    return [_row(step.mark.grain_s, place, tally_of(rows)) for place, rows in found.items()]
 
 
 async def take_step(store: Store, step: Step, rows: Sequence[Sequence[Any]]) -> bool:
@@ -246,7 +257,8 @@ def _raise(connection: Connection, grain_s: int, tallies: Mapping[Place, Tally])
     rows = dict(tallies)
     for dimension, bucket, value, *rest in _found(connection, grain_s, list(tallies)):
         place = (bucket, dimension, value)
-        rows[place] = Tally.sum([tally_of(rest), tallies[place]])
+        rows[place] = tally_of([rest])
+        rows[place].add(tallies[place])
     _put(connection, [_row(grain_s, place, tally) for place, tally in sorted(rows.items(), key=_by_place)])
 
 
@@ -271,10 +283,9 @@ def _found(connection: Connection, grain_s: int, places: Sequence[Place]) -> Ite
     found: list[Sequence[Any]] = []
     for start in range(0, len(places), ROWS_PER_INSERT):
         some = places[start : start + ROWS_PER_INSERT]
-        wanted = ", ".join(["(?, ?, ?, ?)"] * len(some))
-        query = f"SELECT {', '.join(_COLUMNS[1:])} FROM rollups WHERE ({', '.join(_KEYS)}) IN (VALUES {wanted})"
-        bound = tuple(each for bucket, dimension, value in some for each in (grain_s, dimension, bucket, value))
-        found += connection.exec_driver_sql(query, bound)
+        query = _FIND_ON_SQLITE.format(wanted=", ".join(["(?, ?, ?)"] * len(some)))
+        bound = [each for bucket, dimension, value in some for each in (dimension, bucket, value)]
+        found += connection.exec_driver_sql(query, (*bound, grain_s))
     return found
 
 
@@ -327,12 +338,15 @@ def _raise_since(connection: Connection, grain_s: int, kept_s: int) -> int:
 
 
 async def _prune(store: Store, grain_s: int, dimension: str, since: int) -> int:
-    key = tuple_(*rollups.primary_key.columns)
-    old = select(*rollups.primary_key.columns).where(
-        rollups.c.grain == grain_s, rollups.c.dimension == dimension, rollups.c.bucket < since
-    )
-    step = delete(rollups).where(key.in_(old.order_by(rollups.c.bucket).limit(PRUNE_STEP)))
+    old = and_(rollups.c.grain == grain_s, rollups.c.dimension == dimension, rollups.c.bucket < since)
+    last = select(rollups.c.bucket).where(old).order_by(rollups.c.bucket).offset(PRUNE_STEP).limit(1)
+
+    def step(connection: Connection) -> int:
+        bucket = connection.execute(last).scalar()
+        some = old if bucket is None else and_(old, rollups.c.bucket <= bucket)
+        return connection.execute(delete(rollups).where(some)).rowcount
+
     removed = 0
-    while done := await store.write(lambda connection: connection.execute(step).rowcount):
+    while done := await store.write(step):
         removed += done
     return removed

@@ -30,9 +30,9 @@ async def marks_of(store: Store) -> list[Mark]:
     return await store.read(marks_in)
 
 
-def parts_of(tally: Tally, has_sketches: bool) -> list[list]:
-    found = [list(tally.counts), list(tally.lows), list(tally.highs)]
-    return [*found, list(tally.sketches)] if has_sketches else found
+def parts_of(tally: Tally, *, is_series: bool, has_sketches: bool) -> list[list]:
+    extremes = [] if is_series else [list(tally.lows), list(tally.highs)]
+    return [list(tally.counts), *extremes, list(tally.sketches) if has_sketches else []]
 
 
 async def assert_told(store: Store, records, start: float, end: float, **options) -> None:
@@ -46,8 +46,11 @@ async def assert_told(store: Store, records, start: float, end: float, **options
             for point, sum_ in points.items():
                 since, until = (max(start, point), min(end, point + width)) if width else (start, end)
                 if value is not None:
-                    wanted = parts_of(expected(records, since, until, **fields), not told.is_exact)
-                    assert parts_of(sum_.tally, not told.is_exact) == wanted, (dimension, value, point)
+                    found, wanted = (
+                        parts_of(tally, is_series=width is not None, has_sketches=not told.is_exact)
+                        for tally in (sum_.tally, expected(records, since, until, **fields))
+                    )
+                    assert found == wanted, (dimension, value, point)
         assert sum(each.tally.counts[0] for each in told.total.values()) == expected(records, start, end).counts[0]
         if dimension != "all":
             for point, sum_ in told.total.items():

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
+from remuda.app.settings.alerts import AlertSettings
 from remuda.app.settings.insight import InsightSettings, JournalSettings
 from remuda.app.settings.kinds import (
     DatabaseUrl,
@@ -406,6 +407,7 @@ class Settings(Section):
     auth: AuthSettings = Field(default_factory=AuthSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     insight: InsightSettings = Field(default_factory=InsightSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
     tasks: TaskSettings = Field(default_factory=TaskSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import Request, Response
 
 from remuda.core.faults import Forbidden, InvalidRequest, Unavailable
-from remuda.core.spans import DAY, HOUR, MINUTE
+from remuda.core.spans import DAY, GRAINS, HOUR, MINUTE
 from remuda.core.tally import DIMENSIONS
 from remuda.dialects.kit.access import Rule
 from remuda.dialects.observe.analytics_schemas import ModelsCompared, Performance, Series, ValueCount, Values
@@ -22,10 +22,10 @@ RULES: Final[tuple[Rule, ...]] = ()
 MAX_MODELS: Final = 100
 MAX_VALUES: Final = 1000
 MAX_POINTS: Final = 500
-MAX_GROUPS: Final = 50
-POINTS: Final = 120
-"""How many a series has at most where its width is not asked for."""
-WIDTHS: Final = tuple(MINUTE * each for each in (1, 5, 15, 30, 60, 180, 360, 720, 1440, 7 * 1440, 30 * 1440))
+MAX_GROUPS: Final = 20
+POINTS: Final = 200
+"""How many a series has at most where its width is not asked for: it is a grain's then, so that each point of the past
+is one row."""
 SERIES_QUERY: Final = (
     *WINDOW,
     QueryField("group_by", "model, replica, key or user; keys and users need a key that may manage."),
@@ -125,7 +125,7 @@ def width_in(request: Request, span_s: float) -> int:
     said = request.query_params.get("bucket")
     least = int(span_s / (MAX_POINTS - 1)) + 1
     if said is None:
-        return next((width for width in WIDTHS if span_s / width <= POINTS), -(-least // DAY) * DAY)
+        return next((width for width in GRAINS if span_s / width <= POINTS), -(-least // DAY) * DAY)
     found = _WIDTH.fullmatch(said)
     if found is None:
         raise InvalidRequest("bucket is such as 5m, 1h or 1d", parameter="bucket", received=said[:MAX_SHOWN])

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from fastapi import Request, Response
 
-from remuda.core.budget import Budget, BudgetTerms, Period, Scope, end_of
+from remuda.core.budget import Budget, BudgetEvent, BudgetTerms, Period, Scope, end_of
 from remuda.core.faults import InvalidRequest, Taken, Unavailable, UnknownEntry
 from remuda.core.moments import iso_time
 from remuda.core.money import MAX_NANO, amount_of, nano_of
@@ -59,7 +59,18 @@ class BudgetWrite(msgspec.Struct, kw_only=True):
     user_id: str | None = None
 
 
-SCHEMAS: Final = (BudgetView, BudgetWrite)
+class BudgetEventView(msgspec.Struct, kw_only=True):
+    """So much of a budget was used."""
+
+    id: int
+    percent: int
+    """70, 90 or 100; each once in a period."""
+    usage: float
+    amount: float
+    triggered_at: str
+
+
+SCHEMAS: Final = (BudgetView, BudgetWrite, BudgetEventView)
 
 
 class BudgetRoutes:
@@ -78,6 +89,8 @@ class BudgetRoutes:
         add("PUT", one, self._replace, "Replace what a budget says", BudgetView, body=BudgetWrite)
         add("PATCH", one, self._change, "Change what a budget says", BudgetView, body=BudgetWrite)
         add("DELETE", one, self._remove, "Remove a budget", None, status=204)
+
+        add("GET", one + "/events", self._events, "When a budget was used up", list[BudgetEventView])
 
     @property
     def _budgets(self) -> Budgets:
@@ -106,6 +119,10 @@ class BudgetRoutes:
         if not fields.any_of(FIELDS):
             raise InvalidRequest(f"nothing to change: send one of {', '.join(FIELDS)}")
         return await self._changed(request, terms_in(fields, (await self._named(request)).terms))
+
+    async def _events(self, request: Request) -> Response:
+        budget = await self._named(request)
+        return answered([event_shown(each) for each in await self._budgets.events(budget.id)])
 
     async def _remove(self, request: Request) -> Response:
         if not await self._budgets.remove((await self._named(request)).id):
@@ -142,6 +159,17 @@ class BudgetRoutes:
             user_id=terms.subject if terms.scope is Scope.USER else None,
             ends_at=iso_time(end_of(terms.period, budget.period_start, self._budgets.zone)),
         )
+
+
+def event_shown(event: BudgetEvent) -> BudgetEventView:
+    """An event in the document's words."""
+    return BudgetEventView(
+        id=event.id,
+        percent=event.percent,
+        usage=amount_of(event.usage_nano),
+        amount=amount_of(event.amount_nano),
+        triggered_at=iso_time(event.at),
+    )
 
 
 def terms_in(fields: Fields, before: BudgetTerms | None = None) -> BudgetTerms:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 
 from remuda.dialects.kit.lane_routes import add_lane_route
 from remuda.dialects.observe import (
+    alerts,
     analytics,
     analytics_schemas,
     budgets,
@@ -21,6 +22,7 @@ from remuda.dialects.observe import (
 from remuda.dialects.observe.parts import NAME, Part, RefusedObservation, adder
 
 PATHS: Final = (
+    alerts.PATH,
     "/api/analytics",
     budgets.PATH,
     comparisons.PATH,
@@ -43,6 +45,7 @@ RULES: Final = (
 )
 SCHEMAS: Final = (
     RefusedObservation,
+    *alerts.SCHEMAS,
     *analytics_schemas.SCHEMAS,
     *budgets.SCHEMAS,
     *comparisons.SCHEMAS,

@@ -1,0 +1,154 @@
+"""Alerts as the document has them, and what is ours: fields beyond the document's are there only where they say more
+than the default."""
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from remuda.core.alert import AlertEvent, AlertMetric, AlertOperator, AlertRule
+from remuda.core.faults import InvalidRequest
+from remuda.core.moments import iso_time
+from remuda.dialects.observe.parts import MAX_SHOWN
+
+
+class AlertRuleShown(msgspec.Struct, kw_only=True):
+    """A rule. Moments in UTC, times in seconds."""
+
+    id: int
+    name: str
+    metric: str
+    threshold: float
+    operator: str
+    is_active: bool
+    created_at: str
+    window_s: float | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    key_id: str | UnsetType = UNSET
+    replica: str | UnsetType = UNSET
+    cooldown_s: float | UnsetType = UNSET
+    channels: tuple[str, ...] | UnsetType = UNSET
+    muted_until: str | UnsetType = UNSET
+
+
+class AlertRuleWrite(msgspec.Struct, kw_only=True):
+    """What is sent of a rule. When a new one is made, and with PUT, the first four are needed; with PATCH none is."""
+
+    name: str | UnsetType = UNSET
+    metric: str | UnsetType = UNSET
+    threshold: float | UnsetType = UNSET
+    operator: str | UnsetType = UNSET
+    is_active: bool | UnsetType = UNSET
+    window_s: float | UnsetType | None = UNSET
+    """Null: each request by itself."""
+    model: str | UnsetType | None = UNSET
+    key_id: str | UnsetType | None = UNSET
+    replica: str | UnsetType | None = UNSET
+    cooldown_s: float | UnsetType = UNSET
+    channels: tuple[str, ...] | UnsetType | None = UNSET
+    """Null: all; empty: none."""
+
+
+class AlertRuleCreated(msgspec.Struct):
+    """The answer to a new rule."""
+
+    id: int
+    message: str = "Alert rule created successfully"
+
+
+class AlertMute(msgspec.Struct):
+    """For how long nobody is told; 0: somebody is again from now on."""
+
+    minutes: float | None = None
+    until: str | None = None
+    """A moment, RFC 3339, in place of the minutes."""
+
+
+class AlertMessage(msgspec.Struct):
+    """The answer where there is nothing to show."""
+
+    message: str
+
+
+class AlertEventShown(msgspec.Struct, kw_only=True):
+    """That a rule's condition held; open while `resolved_at` is null."""
+
+    id: int
+    rule_name: str
+    metric_value: float
+    threshold: float
+    message: str
+    triggered_at: str
+    resolved_at: str | None
+    subject: str | UnsetType = UNSET
+    """The budget or replica that it is about."""
+
+
+def rule_shown(rule: AlertRule, now: float, cooldown_s: float) -> AlertRuleShown:
+    """`rule` at the moment `now`; `cooldown_s` is the default."""
+    return AlertRuleShown(
+        id=rule.id,
+        name=rule.name,
+        metric=rule.metric.value,
+        threshold=rule.threshold,
+        operator=rule.operator.value,
+        is_active=rule.is_active,
+        created_at=iso_time(rule.created_at),
+        window_s=rule.window_s or UNSET,
+        model=rule.model or UNSET,
+        key_id=rule.key_id or UNSET,
+        replica=rule.replica or UNSET,
+        cooldown_s=UNSET if rule.cooldown_s == cooldown_s else rule.cooldown_s,
+        channels=UNSET if rule.channels is None else rule.channels,
+        muted_until=iso_time(rule.muted_until) if rule.muted_until is not None and rule.is_muted(now) else UNSET,
+    )
+
+
+def event_shown(event: AlertEvent) -> AlertEventShown:
+    """`event` as the document has it."""
+    return AlertEventShown(
+        id=event.id,
+        rule_name=event.rule_name,
+        metric_value=event.metric_value,
+        threshold=event.threshold,
+        message=event.message,
+        triggered_at=iso_time(event.triggered_at),
+        resolved_at=None if event.resolved_at is None else iso_time(event.resolved_at),
+        subject=event.subject or UNSET,
+    )
+
+
+def new_rule(sent: AlertRuleWrite, cooldown_s: float) -> AlertRule:
+    """The rule that was sent whole; raises InvalidRequest."""
+    for name in ("name", "metric", "threshold", "operator"):
+        if getattr(sent, name) is UNSET:
+            raise InvalidRequest(f"the request is missing the required parameter '{name}'", parameter=name)
+    blank = AlertRule(0, "", AlertMetric.LATENCY, 0.0, AlertOperator.GT, 0.0, cooldown_s)
+    return changed_rule(blank, sent)
+
+
+def changed_rule(rule: AlertRule, sent: AlertRuleWrite) -> AlertRule:
+    """`rule` with what was sent of it; raises InvalidRequest."""
+    said: dict[str, Any] = {
+        name: value for name in AlertRuleWrite.__struct_fields__ if (value := getattr(sent, name)) is not UNSET
+    }
+    for name in ("model", "key_id", "replica"):
+        if name in said:
+            said[name] = said[name] or ""
+    if "metric" in said:
+        said["metric"] = _choice(AlertMetric, "metric", said["metric"])
+    if "operator" in said:
+        said["operator"] = _choice(AlertOperator, "operator", said["operator"])
+    return replace(rule, **said)
+
+
+Word = TypeVar("Word", AlertMetric, AlertOperator)
+
+
+def _choice(words: type[Word], parameter: str, said: str) -> Word:
+    try:
+        return words(said)
+    except ValueError:
+        known = ", ".join(word.value for word in words)
+        raise InvalidRequest(f"{parameter} is one of {known}", parameter=parameter, received=said[:MAX_SHOWN]) from None
