@@ -12,10 +12,10 @@ from starlette.routing import Match
 from starlette.types import Scope as AsgiScope
 
 from remuda.app import insights, openapi
+from remuda.app.lane_routes import lane_routes
 from remuda.core.clock import SystemClock
 from remuda.core.ids import Ids, request_ids
 from remuda.dialects.anthropic import errors as anthropic_errors
-from remuda.dialects.anthropic import face as anthropic_face
 from remuda.dialects.anthropic import routes as anthropic
 from remuda.dialects.anthropic.models import HEADER, models_answer
 from remuda.dialects.console import docs
@@ -36,14 +36,13 @@ from remuda.dialects.observe import errors as observe_errors
 from remuda.dialects.observe import routes as observe
 from remuda.dialects.observe.parts import Part
 from remuda.dialects.ollama import errors as ollama_errors
-from remuda.dialects.ollama import face as ollama_face
 from remuda.dialects.ollama import routes as ollama
 from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.openai import errors as openai_errors
 from remuda.dialects.openai import face as openai_face
 from remuda.dialects.openai import routes as openai
 from remuda.dialects.openai.batches import BatchRoutes
-from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.dialects.openai.face import OpenAIFace
 from remuda.dialects.tasks import errors as tasks_errors
 from remuda.dialects.tasks import routes as tasks
 from remuda.dialects.tasks import working
@@ -212,11 +211,7 @@ def bare_parts(version: str) -> Parts:
         work=WorkRoutes(),
         batches=BatchRoutes(),
         observe=insights.bare_parts(),
-        lane_routes=[
-            *lane_routes(OpenAIFace()),
-            *ollama_face.lane_routes(SystemClock()),
-            *anthropic_face.lane_routes(request_ids()),
-        ],
+        lane_routes=lane_routes(OpenAIFace(), SystemClock(), request_ids()),
         cors=Cors(),
         ids=request_ids(),
         metrics=lambda: (b"", "text/plain"),

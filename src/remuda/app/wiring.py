@@ -10,22 +10,24 @@ from ipaddress import ip_network
 from typing import Any
 
 from remuda import __version__
+from remuda.app.alerting import Alerting
 from remuda.app.asgi import Parts, build_app
 from remuda.app.costs import Costs
 from remuda.app.credentials import Credentials
-from remuda.app.durable import Durable
+from remuda.app.durable import Durable, worker_name
 from remuda.app.exits import CommandError, Exit
 from remuda.app.fanout import running_fanout
 from remuda.app.insights import Insights, ledger_of
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
+from remuda.app.lane_routes import lane_routes
 from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
-from remuda.app.retention import keep_retention
+from remuda.app.retention import start_retention
 from remuda.app.rollups import Rollups
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
@@ -42,9 +44,7 @@ from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
-from remuda.dialects.anthropic import face as anthropic
-from remuda.dialects.ollama import face as ollama
-from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.dialects.openai.face import OpenAIFace
 from remuda.engines import tiny
 from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.adapter import LlamaCpp
@@ -94,7 +94,7 @@ class Remuda:
         self.fanout = fanout
         self.tasks = Tasks("remuda")
         self._face = OpenAIFace()
-        self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock), *anthropic.lane_routes(ids)]
+        self._lane_routes = lane_routes(self._face, clock, ids)
         self.fleet = Fleet(settings.models.chains, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         sealer = Sealer(settings.data_dir, settings.auth.sealing_secret)
@@ -152,6 +152,9 @@ class Remuda:
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
         self.standing = Standing(settings, store, self.fleet, self.local, fanout, clock)
+        self.alerting = Alerting(
+            settings, store, clock, self.fleet, worker_name(), sealer, fanout, lambda: self.costs.budgets.used()
+        )
         way = self._way()
         self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
@@ -173,10 +176,13 @@ class Remuda:
         self.rollups = Rollups(store, settings.insight, clock)
         self.insights = Insights(
             store,
+            clock,
+            self.fleet,
+            self.alerting.routes,
             self.costs,
             self.rollups,
-            comparisons=self.durable.comparing.comparisons,
-            suggestions=self.suggestions,
+            self.durable.comparing.comparisons,
+            self.suggestions,
         )
         attach_readings(
             self.metrics,
@@ -189,6 +195,7 @@ class Remuda:
             self.local,
         )
         self._loads.attach_to(self.metrics)
+        self.alerting.attach_to(self.metrics)
         self.app = build_app(self._parts())
 
     @classmethod
@@ -227,7 +234,7 @@ class Remuda:
         await self.journal.start()
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self.standing.watch_store(), "store check")
-        self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        start_retention(self.tasks, self.store, self.settings.journal, self.clock)
         self.tasks.start(self.rollups.roller.run(), "rollups")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
@@ -244,6 +251,7 @@ class Remuda:
         self.durable.start()
         if self.settings.insight.daily_suggestions:
             self.tasks.start(self.suggestions.generate_daily(), "suggestions")
+        self.alerting.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
@@ -263,6 +271,7 @@ class Remuda:
 
     async def _close(self) -> None:
         await self.durable.close()
+        await self.alerting.close()
         await self.gateway.close()
         await self.tasks.close()
         if self._is_shared:
@@ -281,8 +290,8 @@ class Remuda:
 
     async def _renew(self) -> int:
         """Take in what another process changed in the store: keys, users, nodes, policies, prices,
-        budgets."""
-        renewing = (self.credentials, self.nodes, self.strategy, self.costs)
+        budgets, rules of alerts."""
+        renewing = (self.credentials, self.nodes, self.strategy, self.costs, self.alerting)
         return min([await each.renew() for each in renewing])
 
     def _reconfigure(self, settings: Settings) -> None:
@@ -308,7 +317,7 @@ class Remuda:
             continuations=self._continuations,
             metrics=self.metrics,
             journal=self.journal,
-            sinks=[*sinks, self.choosing.learn],
+            sinks=[*sinks, self.choosing.learn, self.alerting.watch.take],
         )
 
     def _lane(self) -> Lane:

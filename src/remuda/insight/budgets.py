@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
@@ -39,6 +39,7 @@ class Budgets:
         self._clock = clock
         self._writer = writer
         self._count = 0
+        self._used: Mapping[str, float] = {}
         self._lock = asyncio.Lock()
         self._on_change: Callable[[], None] = lambda: None
         self._on_crossed: list[Callable[[BudgetEvent], None]] = []
@@ -58,11 +59,17 @@ class Budgets:
             read_at = self._clock.monotonic()
             standing = await budgets_now(self._store, self._clock.wall(), self.zone, self._writer)
             self._count = len(standing.budgets)
+            self._used = used_of(standing.budgets)
             self.stops.take(standing.budgets, standing.last_batch, read_at)
         self._on_change()
         if standing.has_news:
             await self._tell()
         return standing.revision
+
+    def used(self) -> Mapping[str, float]:
+        """Per cent that is used of each budget that is active, by its name (of several of one name the most), as it was
+        looked last."""
+        return self._used
 
     async def run(self) -> None:
         """Look now and then how budgets stand, while there are any, until cancelled."""
@@ -110,6 +117,16 @@ class Budgets:
             log.warning("budget %r: %d %% is used, %g of %g", event.budget_name, event.percent, used, amount)
             for told in self._on_crossed:
                 told(event)
+
+
+def used_of(budgets: Iterable[Budget]) -> Mapping[str, float]:
+    """Per cent that is used of each budget that is active, by its name."""
+    used: dict[str, float] = {}
+    for budget in budgets:
+        if budget.terms.is_active:
+            percent = 100 * budget.usage_nano / budget.terms.amount_nano
+            used[budget.terms.name] = max(percent, used.get(budget.terms.name, 0.0))
+    return used
 
 
 def _plain(terms: BudgetTerms) -> BudgetTerms:

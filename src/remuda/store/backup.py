@@ -41,7 +41,9 @@ ROWS_AT_ONCE = 500
 """Rows read and compressed at once: a few milliseconds, for which the event loop waits where the store is on
 Postgres."""
 
-_KEPT_BY_ITSELF = frozenset({"counters", "journal_writers", "known_models", "leases", "rollup_marks", "sightings"})
+_KEPT_BY_ITSELF = frozenset(
+    {"alert_rules", "counters", "journal_writers", "known_models", "leases", "rollup_marks", "sightings"}
+)
 """Tables that fill without anybody's doing: what is in them alone is no reason not to replace a store."""
 _MANIFEST = "manifest.json"
 
@@ -235,8 +237,9 @@ def _make_room(connection: Connection, schema: str, force: bool) -> int:
         if is_used and not force:
             raise StoreError("the store holds something already: restoring would replace it (force does)")
         revision = connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar() or 0
-        for name in [*reversed(list(there)), VERSION_TABLE]:
-            connection.execute(text(f"DROP TABLE {name}"))
+        # `journal_text` is filled anew by what fills the journal's text.
+        for name in ["journal_text", *reversed(list(there)), VERSION_TABLE]:
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
     migrate(connection, schema)
     return revision
 

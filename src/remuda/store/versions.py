@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, column, inspect, select, table, text
 
 from remuda.store import (  # noqa: F401 - they add their tables
+    schema_alerts,
     schema_costs,
     schema_insight_compare,
     schema_insight_rollups,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from remuda.telemetry.catalogue_alerts import ALERT_METRICS
 from remuda.telemetry.catalogue_tasks import TASK_METRICS
 from remuda.telemetry.metric import Kind, Metric, Source
 
@@ -37,6 +38,7 @@ ENGINE_LOAD_SECONDS: Final = "remuda_engine_load_seconds_total"
 JOURNAL_BUFFERED: Final = "remuda_journal_buffered_records"
 JOURNAL_SPILLED: Final = "remuda_journal_spilled_records_total"
 JOURNAL_DROPPED: Final = "remuda_journal_dropped_records_total"
+JOURNAL_TEXTS_DROPPED: Final = "remuda_journal_dropped_texts_total"
 
 # Bounds are round numbers at steps of about 2 to 2.5, closer where answers usually lie. They are part of the public
 # face: dashboards compute quantiles over them, and a change breaks comparison with older data.
@@ -167,7 +169,15 @@ CATALOGUE: Final = (
     Metric(
         JOURNAL_DROPPED, Kind.COUNTER, (), "Records lost because memory and the spool file were full.", Source.READING
     ),
+    Metric(
+        JOURNAL_TEXTS_DROPPED,
+        Kind.COUNTER,
+        (),
+        "Records kept without their text because there was too much of it in memory.",
+        Source.READING,
+    ),
     *TASK_METRICS,
+    *ALERT_METRICS,
     Metric(BUILD_INFO, Kind.GAUGE, ("version",), "Always 1; the label says which Remuda this is.", Source.HOOK),
     Metric("process_cpu_seconds_total", Kind.COUNTER, (), "User and system time of the process.", Source.LIBRARY),
     Metric("process_resident_memory_bytes", Kind.GAUGE, (), "Resident memory of the process.", Source.LIBRARY),

@@ -87,7 +87,8 @@ async def test_a_backup_is_one_state_and_for_its_owner_alone(store: Store, store
     await other.close()
     assert meanwhile > 1
     filled = {
-        "counters": 3, "journal": 51, "journal_content": 1, "journal_writers": 1, "keys": 2, "rollup_marks": 4,
+        "alert_rules": 3, "counters": 3, "journal": 51, "journal_content": 1, "journal_writers": 1, "keys": 2,
+        "rollup_marks": 4,
     }  # fmt: skip
     assert summary.rows == dict.fromkeys(metadata.tables, 0) | filled
     assert (await asyncio.to_thread(file.stat)).st_mode & 0o777 == 0o600

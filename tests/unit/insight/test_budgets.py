@@ -7,10 +7,10 @@ from datetime import UTC
 
 import pytest
 
-from remuda.core.budget import BudgetTerms, Period, Scope
+from remuda.core.budget import Budget, BudgetTerms, Period, Scope
 from remuda.core.faults import BudgetExceeded
 from remuda.core.tasks import Tasks
-from remuda.insight.budgets import LOOK_S, Budgets
+from remuda.insight.budgets import LOOK_S, Budgets, used_of
 from remuda.store import Store, open_store
 from remuda.store.budget_usage import Accrual
 from remuda.store.journal_batch import Batch, write_batches
@@ -120,3 +120,13 @@ async def test_a_store_that_does_not_answer_is_asked_again(store, clock):
         await clock.advance(LOOK_S)
         await clock.asleep()
         assert not budgets.stops
+
+
+def test_how_much_is_used():
+    def budget(name: str, used: int, **terms) -> Budget:
+        return Budget(1, BudgetTerms(name, Period.DAILY, 200, **terms), used, 0.0, None, 0, 0.0)
+
+    found = used_of(
+        [budget("a", 50), budget("a", 150), budget("a", 0), budget("b", 300), budget("c", 1, is_active=False)]
+    )
+    assert found == {"a": 75.0, "b": 150.0}

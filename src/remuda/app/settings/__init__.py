@@ -5,6 +5,7 @@ problem has its place (file and line, variable, option). Called by the command a
 but core.
 """
 
+from remuda.app.settings.alerts import AlertSettings, MailSettings
 from remuda.app.settings.environment import Leaf, leaves
 from remuda.app.settings.insight import InsightSettings, JournalSettings
 from remuda.app.settings.layers import Override, load
@@ -24,6 +25,7 @@ from remuda.app.settings.model import (
 from remuda.app.settings.origins import Origin, Problem, SettingsError
 
 __all__ = [
+    "AlertSettings",
     "AuthSettings",
     "HealthSettings",
     "InsightSettings",
@@ -31,6 +33,7 @@ __all__ = [
     "Leaf",
     "LlamaCppSettings",
     "LogSettings",
+    "MailSettings",
     "ModelSettings",
     "Origin",
     "Override",
