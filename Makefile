@@ -4,7 +4,7 @@ TORCH ?= torch
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test transformers check lint types imports docs accept bench bench-peers bench-herd bench-tasks soak chaos requirements clean
+.PHONY: help run test transformers check lint types imports docs accept bench bench-peers bench-herd bench-tasks bench-insight soak chaos requirements clean
 
 help: ## what there is (the default)
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -50,6 +50,9 @@ bench-herd: $(VENV)/.dev ## measure policies, affinity, failover and a herd of 5
 
 bench-tasks: $(VENV)/.dev ## measure durable tasks beside procrastinate
 	$(BIN)/python -m bench.tasks $(ARGS)
+
+bench-insight: $(VENV)/.dev ## measure questions to a journal of 10 million records (20 GB on disk meanwhile)
+	$(BIN)/python -m bench.insight $(ARGS)
 
 soak: $(VENV)/.dev ## look for leaks, then fail servers at random
 	$(BIN)/python -m bench.soak $(ARGS)

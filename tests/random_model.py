@@ -30,8 +30,10 @@ def write_random_model(
     name: str = "random",
     pooling: int | None = None,
     seed: int = 7,
+    fim: bool = False,
 ) -> Path:
-    """Write the model to `path` as F16 with a 263-token byte vocabulary. One token is about one character."""
+    """Write the model to `path` as F16 with a 263-token byte vocabulary. One token is about one character. `fim`: it
+    has tokens for what stands before and behind a gap in a text, too."""
     chance = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_name(name)
@@ -49,6 +51,8 @@ def write_random_model(
         writer.add_uint32("llama.pooling_type", pooling)
     letters = _byte_alphabet()
     special = ["<|end|>", "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>"]
+    if fim:
+        special += ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
     tokens = [*letters, *special, "he"]
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
@@ -60,6 +64,9 @@ def write_random_model(
     writer.add_eos_token_id(256)
     writer.add_pad_token_id(257)
     writer.add_add_bos_token(False)
+    if fim:
+        for number, part in enumerate(("pre", "suf", "mid"), 262):
+            writer.add_uint32(f"tokenizer.ggml.fim_{part}_token_id", number)
     writer.add_chat_template(_TEMPLATE)
 
     def matrix(rows: int, columns: int) -> np.ndarray:

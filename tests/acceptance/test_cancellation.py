@@ -192,7 +192,7 @@ async def test_shutdown(tmp_path: Path) -> None:
             answer = asyncio.get_running_loop().create_task(streaming.answer())
             others = [asyncio.get_running_loop().create_task(client.answer()) for client in (waiting, queued)]
             assert await idle.ended() == b""
-            await gateway.until(lambda: gateway.remuda.is_draining, "draining")
+            await gateway.until(lambda: gateway.remuda.standing.is_draining, "draining")
             await gateway.remuda.gateway.close()
             cut = await answer
             assert cut.is_whole

@@ -122,6 +122,15 @@ async def test_the_anthropic_client_notices_nothing(pair: Pair):
         assert ends[0][2] == ends[1][2]
 
 
+async def test_the_stop_sequence_is_told_whoever_met_it(pair: Pair):
+    ask = {**COUNT, "max_tokens": 60, "stop_sequences": [", 8"]}
+    for plan in ([], [Cut(MIDWAY)]):
+        pair.cutter.plan = plan
+        answer = await pair.ask(ask, "/v1/messages")
+        assert b'"stop_reason":"stop_sequence","stop_sequence":", 8"' in answer.body
+    assert pair.cutter.plan == []
+
+
 async def test_whole_answers_were_retried_all_along(pair: Pair):
     before = outcomes(pair.gateway)
     answer = await pair.cut({**COUNT, "stream": False}, MIDWAY)
@@ -254,6 +263,26 @@ async def test_it_waits_for_a_slot_before_all_others(pair: Pair):
     pair.gateway.remuda.fleet.freed(two)
     assert (await broken).text == COUNTED
     assert (await other).json()["choices"][0]["message"]["content"] == COUNTED
+
+
+async def test_while_it_waits_for_a_slot_its_client_is_told(pair: Pair):
+    one, two = pair.replicas()
+    two.slots.total = 0  # as if it was taken
+    one.slots.total = 1
+    keep_alive = pair.gateway.remuda.keep_alive
+    usual, keep_alive._after_s, keep_alive._every_s = (keep_alive._after_s, keep_alive._every_s), 0.01, 0.01
+    before = keep_alive.sent
+    try:
+        broken = asyncio.ensure_future(pair.cut(COUNT, MIDWAY))
+        await pair.gateway.until(lambda: keep_alive.sent >= before + 2, "it has been told twice")
+        two.slots.total = 1
+        pair.gateway.remuda.fleet.freed(two)
+        answer = await broken
+    finally:
+        keep_alive._after_s, keep_alive._every_s = usual
+    assert answer.text == COUNTED
+    assert answer.events[-1] == "[DONE]"
+    assert b"\n\n: waiting position=1" in answer.body
 
 
 async def test_whoever_leaves_meanwhile_leaves_nothing_behind(pair: Pair):

@@ -102,7 +102,7 @@ async def test_what_cannot_be_kept_is_refused_and_what_was_accepted_is_done_late
         async with asyncio.timeout(DEADLINE_S):
             while (await submit(http))[0] != 202:  # until the model is known
                 pass
-            await fake.gate.reached()
+            await fake.gate.reached(within_s=DEADLINE_S)
             assert (await submit(http))[0] == 202
             with full_disk(*pids):
                 status, answer, retry_after = await submit(http)

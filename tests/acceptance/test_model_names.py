@@ -41,7 +41,7 @@ async def test_while_an_upstream_has_not_answered_yet_requests_wait_for_its_word
         await upstream.gate.reached()
         asking = [tasks.start(ask(gateway, name), name) for name in ("fake", "short", "nope")]
         await gateway.until(lambda: gateway.remuda.fleet.queued == 3, "all of them wait")
-        assert gateway.remuda.unready() == ["no model is known"]
+        assert gateway.remuda.standing.unready() == ["no model is known"]
         upstream.gate.release()
         known, short, unknown = [await each for each in asking]
         assert (known.status_code, short.status_code) == (200, 200)
@@ -78,7 +78,7 @@ async def test_an_alias_is_known_before_its_model_is(tmp_path: Path) -> None:
         for name in ("short", "far"):
             assert code(await ask(gateway, name)) == (504, "queue_timeout")
         assert code(await ask(gateway, "nope")) == (404, "model_not_found"), "the upstream has failed once"
-        assert gateway.remuda.unready() == ["no model is known"], "nobody offers anything"
+        assert gateway.remuda.standing.unready() == ["no model is known"], "nobody offers anything"
 
 
 async def test_what_an_upstream_has_offered_is_known_after_a_restart(upstream: FakeUpstream, tmp_path: Path) -> None:

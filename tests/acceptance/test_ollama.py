@@ -76,6 +76,32 @@ async def test_a_raw_prompt_is_a_completion(gateway: RunningGateway, upstream: F
     assert {seen.path.rpartition("/v1")[2] for seen in upstream.seen} == {"/completions"}
 
 
+async def test_the_middle_of_a_text_is_a_completion_with_a_suffix(
+    gateway: RunningGateway, upstream: FakeUpstream
+) -> None:
+    parts = lines(await post(gateway, "/api/generate", {**PROMPT, "suffix": "!"}))
+    assert (parts[-1]["done_reason"], "context" in parts[-1]) == ("stop", False)
+    [seen] = upstream.seen
+    assert seen.path.endswith("/completions")
+    assert (seen.json()["prompt"], seen.json()["suffix"]) == ("Hello", "!")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_conversation_goes_on_by_its_context(
+    gateway: RunningGateway, upstream: FakeUpstream, stream: bool
+) -> None:
+    first = lines(await post(gateway, "/api/generate", {**PROMPT, "system": "Be kind"}))
+    answer = await post(
+        gateway, "/api/generate", {**PROMPT, "prompt": "And?", "context": first[-1]["context"], "stream": stream}
+    )
+    last = lines(answer)[-1] if stream else answer.json()
+    sent = [(each["role"], each["content"]) for each in upstream.seen[-1].json()["messages"]]
+    assert sent == [("system", "Be kind"), ("user", "Hello"), ("assistant", text(first)), ("user", "And?")]
+    assert len(last["context"]) > len(first[-1]["context"])
+    foreign = await post(gateway, "/api/generate", {**PROMPT, "context": [128006, 882]})
+    assert (foreign.status_code, "/api/chat" in foreign.json()["error"]) == (400, True)
+
+
 async def test_nothing_to_answer_loads(gateway: RunningGateway) -> None:
     [line] = lines(await post(gateway, "/api/generate", {"model": "fake", "keep_alive": "5m"}))
     assert (line["response"], line["done"], line["done_reason"]) == ("", True, "load")
@@ -169,7 +195,6 @@ STOP = b'data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}\n\ndata: 
     [
         (SOME, b'data: {"choices":7}\n\n', STOP),
         (SOME, b"data: <html>\n\n", STOP),
-        (SOME + CALL + STOP,),
         (SOME, CALL, STOP.removesuffix(b"data: [DONE]\n\n")),
     ],
 )
@@ -179,12 +204,23 @@ async def test_a_stream_that_makes_no_sense_is_an_error_and_is_never_done(
     async with RawUpstream("raw") as upstream:
         upstream.answers(EVENTS, *pieces, closes=True)
         async with running_gateway(tmp_path, upstreams=[{"url": upstream.url, "name": "one"}]) as gateway:
-            parts = lines(await post(gateway, "/api/chat", {**CHAT, "model": "raw"}))
-            assert text(parts[:-1]) in ("hi", ""), "what came in one read with the nonsense may be left out"
+            answer = await post(gateway, "/api/chat", {**CHAT, "model": "raw"})
+            # What came in one read with all that was said before has not begun: it is a status.
+            parts = lines(answer) if answer.status_code == 200 else [answer.json()]
+            assert answer.status_code in (200, 502)
+            assert text(parts[:-1]) in ("hi", "")
             assert list(parts[-1]) == ["error"]
             assert not any(part.get("done") for part in parts)
             await gateway.at_rest()
             assert (await gateway.records())[0].fault == "upstream_failed"
+
+
+async def test_a_stream_that_makes_no_sense_from_the_start_is_a_status(tmp_path: Path) -> None:
+    async with RawUpstream("raw") as upstream:
+        upstream.answers(EVENTS, SOME + CALL + STOP, closes=True)
+        async with running_gateway(tmp_path, upstreams=[{"url": upstream.url, "name": "one"}]) as gateway:
+            answer = await post(gateway, "/api/chat", {**CHAT, "model": "raw"})
+            assert (answer.status_code, list(answer.json())) == (502, ["error"])
 
 
 @pytest.mark.parametrize("stream", [True, False])

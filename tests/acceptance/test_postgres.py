@@ -61,10 +61,10 @@ async def test_requests_are_answered_and_kept_while_postgres_is_away(
         try:
             for _ in range(5):
                 assert (await client.post("/v1/chat/completions", json=BODY)).status_code == 200
-            await gateway.until(lambda: gateway.remuda.unready() != [], "readiness says that the store is away")
+            await gateway.until(lambda: gateway.remuda.standing.unready() != [], "readiness says so")
         finally:
             await asyncio.to_thread(server.start)
-        await gateway.until(lambda: gateway.remuda.unready() == [], "the store is back")
+        await gateway.until(lambda: gateway.remuda.standing.unready() == [], "the store is back")
         await gateway.until(
             lambda: gateway.remuda.journal.committed + gateway.remuda.journal.loaded == 5,
             "every record is in the store",

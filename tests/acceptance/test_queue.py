@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from remuda.core.keys import Key, KeyRing, Scope, digest_of
 from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway
@@ -45,6 +46,26 @@ async def test_higher_classes_are_served_first(upstream: FakeUpstream, tmp_path:
         upstream.gate.release()
         assert [(await client.answer()).status for client in (first, *clients)] == [200] * 5
     assert [seen.header("x-request-id") for seen in upstream.seen] == ["first", "high", "normal", "low", "background"]
+
+
+async def test_a_heavier_key_has_more_turns(upstream: FakeUpstream, tmp_path: Path) -> None:
+    def key(word: str, weight: int) -> Key:
+        return Key(
+            word, word, digest_of(f"secret-{word[0]}".encode()), "", frozenset({Scope.INFERENCE}), 0.0, weight=weight
+        )
+
+    async with one_slot(upstream, tmp_path) as (gateway, first), contextlib.AsyncExitStack() as stack:
+        gateway.remuda.gatekeeper.ring = KeyRing([key("light", 1), key("heavy", 2)])
+        clients = []
+        for number, word in enumerate(["light"] * 3 + ["heavy"] * 4):
+            client = await stack.enter_async_context(RawClient(gateway.port))
+            client.say(post(ASK, f"X-Request-ID: {word}", f"Authorization: Bearer secret-{word[0]}"))
+            await gateway.until(lambda number=number: gateway.remuda.fleet.queued == number + 1, "in line")
+            clients.append(client)
+        upstream.gate.release()
+        assert [(await client.answer()).status for client in (first, *clients)] == [200] * 8
+    served = [seen.header("x-request-id") for seen in upstream.seen]
+    assert served == ["first", "light", "heavy", "heavy", "light", "heavy", "heavy", "light"]
 
 
 async def test_a_priority_that_is_none_is_refused(gateway: RunningGateway) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from remuda import __version__
+from remuda.app.comparing import Comparing
 from remuda.app.sealing import Sealer
 from remuda.app.settings import Settings, TaskSettings
 from remuda.app.task_readings import StandingKept, attach_task_readings, completed_in
@@ -116,7 +117,7 @@ class Durable:
             task_ids=ids,
             defaults=Defaults(tasks.model, tasks.max_tokens, tasks.temperature, tasks.time_limit_s),
             first_model=lambda: model_to_try(fleet.models()),
-            is_known=lambda name: fleet.is_asking or fleet.look_up(name) is not None,
+            is_known=self._is_known,
             eta_s=self.eta_s,
             check_webhook=reach.check,
         )
@@ -140,6 +141,9 @@ class Durable:
         )
         self.batches = BatchDriver(store, self.files, turns, clock, name, keep_s=tasks.file_retention_s)
         self.batch_routes = BatchRoutes(self.files, Batches(store, self.files, clock, ids, wake=self.batches.wake))
+        self.comparing = Comparing(
+            settings, store, clock, ids, self.queue, self.files, self._is_known, self.worker.wake, self.worker.cancelled
+        )
 
         self._standing = StandingKept(store, clock)
         attach_task_readings(
@@ -157,6 +161,7 @@ class Durable:
         self._together.start()
         self._tasks.start(self.queue.keep_watch(), "watch")
         self._tasks.start(self._standing.keep(), "standing")
+        self.comparing.driver.start()
         try:
             self.files.open()
         except OSError as error:
@@ -168,6 +173,7 @@ class Durable:
     async def close(self) -> None:
         """Give back what is under way: another worker, or this one when it is started again, goes on with it."""
         await self._tasks.close()
+        await self.comparing.driver.close()
         await self.batches.close()
         await self.queue.close()
         await self._together.close()
@@ -200,6 +206,10 @@ class Durable:
         """Whether a task for `name` takes the slots of `model`."""
         found = self._fleet.meant(name)
         return found is not None and found is self._fleet.meant(model.name)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether there is a model of that name, as far as the sources have said by now."""
+        return self._fleet.is_asking or self._fleet.look_up(name) is not None
 
     async def _room_now(self, name: str) -> int:
         return self.room(name)

@@ -74,6 +74,10 @@ class LoadTimes:
         elif (begun := self._begun.pop(name, None)) is not None:
             self._seconds[name] = self._seconds.get(name, 0.0) + now - begun
 
+    def of(self, name: str) -> tuple[int, float]:
+        """How often that model was loaded, and how many seconds it took in all."""
+        return self._loads.get(name, 0), self._seconds.get(name, 0.0)
+
     def attach_to(self, metrics: Metrics) -> None:
         """Let `metrics` read these."""
         metrics.attach(catalogue.ENGINE_LOADS, lambda: [((name,), count) for name, count in self._loads.items()])

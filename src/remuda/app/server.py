@@ -160,7 +160,7 @@ class Server(uvicorn.Server):
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
         self.ended_by.append(sig)
-        if self._remuda.is_draining:
+        if self._remuda.standing.is_draining:
             self.force_exit = True
         else:
             self.should_exit = True
@@ -184,7 +184,7 @@ async def say_where(console: Console, settings: Settings, bound: Sequence[Bind],
     model = model_to_try(remuda.fleet.offered(), _chats(remuda))
     is_any_name_taken = remuda.fleet.look_up("MODEL") is not None
     problem = None if model or is_any_name_taken else f"no chat model is known, {url}/v1/models lists what is"
-    greet(console, url, model, needs_key=needs_key(remuda, settings), problem=remuda.unservable() or problem)
+    greet(console, url, model, needs_key=needs_key(remuda, settings), problem=remuda.standing.unservable() or problem)
 
 
 def needs_key(remuda: Remuda, settings: Settings) -> bool:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from remuda.app.settings import HealthSettings, UpstreamSettings
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock
+from remuda.core.ids import Ids
 from remuda.core.node import NodeKind
+from remuda.dialects.anthropic import face as anthropic
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.ollama.adapter import Ollama
 from remuda.engines.openai.adapter import OpenAILike
@@ -38,19 +40,24 @@ class UpstreamMaker:
         recovered: Callable[[Slots, str], None],
         is_asking: Callable[[], bool] = lambda: True,
         *,
+        ids: Ids = lambda: "",
         continuation_max_bytes: int = 0,
     ) -> None:
-        """`is_asking`: whether this gateway is the one that asks. `continuation_max_bytes`: see `LlamaCpp`."""
+        """`is_asking`: whether this gateway is the one that asks. `ids`, `continuation_max_bytes`: see `LlamaCpp`."""
         self._clock = clock
         self._announce = announce
         self._recovered = recovered
         self._is_asking = is_asking
-        openai_like = OpenAILike()
+        openai_like, with_messages = OpenAILike(), OpenAILike([anthropic.NAME])
+        self._with_messages: Mapping[NodeKind, Engine] = {
+            NodeKind.OLLAMA: Ollama([anthropic.NAME]),
+            NodeKind.OPENAI: with_messages,
+        }
         self._engines: Mapping[NodeKind, Engine] = {
             NodeKind.OLLAMA: Ollama(),
-            NodeKind.LLAMA_CPP: LlamaCpp(clock.wall, continuation_max_bytes=continuation_max_bytes),
+            NodeKind.LLAMA_CPP: LlamaCpp(clock.wall, ids=ids, continuation_max_bytes=continuation_max_bytes),
             NodeKind.OPENAI: openai_like,
-            NodeKind.REMUDA: openai_like,
+            NodeKind.REMUDA: with_messages,
         }
         self._rules = HealthRules(
             failures=health.failures_to_standby,
@@ -78,6 +85,7 @@ class UpstreamMaker:
             upstream.display_name,
             address=address,
             engines=self._engines,
+            with_messages=self._with_messages,
             kind=upstream.kind,
             client=client,
             slots=upstream.slots,

@@ -1,12 +1,13 @@
 """The request's way, put together: once for clients, once for asks from inside the process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from remuda.app.settings import Settings
 from remuda.core.clock import Clock
 from remuda.core.ids import Ids
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Fleet
+from remuda.fleet.replica import Replica
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Admits, Gatekeeper
 from remuda.gateway.choose import Chooser
@@ -65,7 +66,7 @@ class Way:
         self._settler = Settler(self._forwarder, clock, metrics.observe_idle)
         self.keep_alive = KeepAlive(routing.keep_alive_after_s, routing.keep_alive_every_s)
         self.limiter = Limiter()
-        self._router = self._router_for(fleet, choosing)
+        self._router = self._router_for(fleet, choosing, lambda key_id: gatekeeper.ring.weight_of(key_id))
         is_textless = settings.journal.content == "off"
         # Records with text in them are counted singly, against bounds of their own.
         kept: Sink = journal.extend if is_textless else each_to(journal.append)
@@ -91,11 +92,15 @@ class Way:
             self._pipeline(insiders, self.inside_recorder, pipeline.live), clock, settings.server.max_body_bytes
         )
 
+    def measure_by(self, on_send: Callable[[Exchange, Replica], None]) -> None:
+        """From now on `on_send` is told of each attempt before it begins."""
+        self._forwarder.on_send = on_send
+
     def reckon_by(self, of_clients: Reckon | None, of_tasks: Reckon | None) -> None:
         """From now on requests cost what these say; None: nothing."""
         self.recorder.reckon, self.inside_recorder.reckon = of_clients, of_tasks
 
-    def _router_for(self, fleet: Fleet, choosing: Choosing) -> Router:
+    def _router_for(self, fleet: Fleet, choosing: Choosing, weight_of: Callable[[str], float]) -> Router:
         routing, defaults = self._settings.routing, self._settings.models.defaults
         router = Router(
             fleet,
@@ -104,6 +109,7 @@ class Way:
             choosing.chooser,
             self.keep_alive,
             Defaults(defaults) if defaults else None,
+            weight_of,
         )
 
         def changed(chooser: Chooser | None) -> None:

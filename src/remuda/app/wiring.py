@@ -23,14 +23,16 @@ from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
 from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
-from remuda.app.machine_use import MachineReader
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
 from remuda.app.retention import keep_retention
+from remuda.app.rollups import Rollups
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
+from remuda.app.standing import Standing
 from remuda.app.strategy import KeptStrategy
+from remuda.app.suggesting import GatewayReadings, suggestions_of
 from remuda.app.upstreams import UpstreamMaker
 from remuda.app.users import KnownUsers
 from remuda.app.watch_together import WatchTogether
@@ -42,9 +44,6 @@ from remuda.core.ids import Ids, request_ids
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.anthropic import face as anthropic
-from remuda.dialects.control.health import Vitals
-from remuda.dialects.control.routes import Broker
-from remuda.dialects.control.schemas import BrokerKind
 from remuda.dialects.ollama import face as ollama
 from remuda.dialects.openai.face import OpenAIFace, lane_routes
 from remuda.engines import tiny
@@ -76,9 +75,6 @@ from remuda.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-STORE_CHECK_S = 2.0
-"""How often readiness looks whether the store answers."""
-
 
 class Remuda:
     """A running gateway: its parts, made and ended together. Use `Remuda.running(settings)`."""
@@ -98,10 +94,6 @@ class Remuda:
         self.store = store
         self.fanout = fanout
         self.tasks = Tasks("remuda")
-        self.is_draining = False
-        self._is_store_up = True
-        self._started = clock.monotonic()
-        self._machine = MachineReader(settings.data_dir, clock.monotonic)
         self._face = OpenAIFace()
         self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock), *anthropic.lane_routes(ids)]
         self.fleet = Fleet(settings.models.chains, clock.wall)
@@ -140,6 +132,7 @@ class Remuda:
                 self._announced,
                 self.breakers.recovered,
                 lambda: self.leadership.is_leading,
+                ids=ids,
                 continuation_max_bytes=_kept_bytes(settings),
             ),
             announce=self._announced,
@@ -159,12 +152,12 @@ class Remuda:
         self._loads = LoadTimes()
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
-        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal)
+        self.standing = Standing(settings, store, self.fleet, self.local, fanout, clock)
         self.alerting = Alerting(
-            settings, store, clock, self.fleet, worker_name(), sealer, fanout, self.costs.budgets.used
+            settings, store, clock, self.fleet, worker_name(), sealer, fanout, lambda: self.costs.budgets.used()
         )
         way = self._way()
-        self.costs.attach_to(way)
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.lane = self._lane()
         self.durable = Durable(
@@ -176,10 +169,20 @@ class Remuda:
             self.fleet,
             sealer,
             self.metrics,
-            lambda: self.broker().is_connected,
+            lambda: self.standing.broker().is_connected,
             fanout,
         )
-        self.insights = Insights(store, self.alerting.routes, self.costs)
+        readings = GatewayReadings(settings, self.fleet, self.local, self._loads.of, clock)
+        self.suggestions = suggestions_of(settings, store, clock, self.durable.worker.name, readings)
+        self.rollups = Rollups(store, settings.insight, clock)
+        self.insights = Insights(
+            store,
+            self.alerting.routes,
+            self.costs,
+            self.rollups,
+            comparisons=self.durable.comparing.comparisons,
+            suggestions=self.suggestions,
+        )
         attach_readings(
             self.metrics,
             self.fleet,
@@ -229,8 +232,9 @@ class Remuda:
             )
         await self.journal.start()
         self.tasks.start(self._sweep(), "sweep")
-        self.tasks.start(self._check_store(), "store check")
+        self.tasks.start(self.standing.watch_store(), "store check")
         self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        self.tasks.start(self.rollups.roller.run(), "rollups")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
@@ -242,8 +246,10 @@ class Remuda:
             together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
             self.tasks.start(self.leadership.run(), "leadership")
             self.tasks.start(together.run(), "watch together")
-        self.costs.start(self.tasks)
+        self.costs.start(self.tasks, has_engines=bool(self.local.states()))
         self.durable.start()
+        if self.settings.insight.daily_suggestions:
+            self.tasks.start(self.suggestions.generate_daily(), "suggestions")
         self.alerting.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
@@ -257,7 +263,7 @@ class Remuda:
 
     def drain(self) -> None:
         """Take no new requests; those in progress go on."""
-        self.is_draining = True
+        self.standing.is_draining = True
         self.durable.worker.drain()
         self.lane.is_draining = True
         self.gateway.drain()
@@ -344,57 +350,18 @@ class Remuda:
             observe=self.insights.parts,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
-            readiness=self.unready,
-            vitals=self._vitals,
+            readiness=self.standing.unready,
+            vitals=self.standing.vitals,
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
             on_key_used=self._key_use.note,
-            broker=self.broker,
+            broker=self.standing.broker,
             on_answered=self.metrics.observe_http,
         )
 
     def _metrics_page(self) -> tuple[bytes, str]:
         self.recorder.flush()
         return self.metrics.render(), self.metrics.content_type
-
-    def unready(self) -> list[str]:
-        """Why no requests should be sent here at the moment; empty when they should."""
-        reasons = []
-        if self.is_draining:
-            reasons.append("the gateway is shutting down")
-        if not self._is_store_up:
-            reasons.append("the store does not answer")
-        if not self.fleet.is_offering:
-            reasons.append("no model is known")
-        if (reason := self.unservable()) is not None:
-            reasons.append(reason)
-        return reasons
-
-    def _vitals(self) -> Vitals:
-        return Vitals(
-            now=self.clock.wall(),
-            uptime_s=self.clock.monotonic() - self._started,
-            is_draining=self.is_draining,
-            is_store_up=self._is_store_up,
-            has_working_engine=self._has_working_engine(),
-            machine=self._machine.read(),
-        )
-
-    def broker(self) -> Broker:
-        """What keeps tasks, as it was when it was looked at last."""
-        kind: BrokerKind = "store" if self.settings.redis_url is None else "store+redis"
-        return Broker(kind, self._is_store_up, self.fanout.is_connected)
-
-    def _has_working_engine(self) -> bool:
-        """Whether somebody can answer, perhaps after a load."""
-        is_local_usable = bool(self.local.states()) and self.local.unservable() is None
-        return is_local_usable or any(replica.is_routable for replica in self.fleet.replicas())
-
-    def unservable(self) -> str | None:
-        """Why no request can be answered, where that is because every local model fails."""
-        if any(replica.is_routable for replica in self.fleet.replicas()):
-            return None
-        return self.local.unservable()
 
     async def _sweep(self) -> None:
         while True:
@@ -403,24 +370,13 @@ class Remuda:
             self.keep_alive.sweep(self.clock.monotonic())
             self.lane.sweep()
 
-    async def _check_store(self) -> None:
-        while True:
-            await self.clock.sleep(STORE_CHECK_S)
-            try:
-                await self.store.revision()
-                self._is_store_up = True
-            except StoreError as error:
-                if self._is_store_up:
-                    log.warning("the store does not answer: %s", error)
-                self._is_store_up = False
-
     # The fleet
 
     def _local_models(self, on_load: Callable[[LocalModelState], None]) -> LocalModels:
         settings = self.settings
         deadlines = Deadlines()
         engines: dict[EngineKind, Engine] = {
-            EngineKind.LLAMA_CPP: LlamaCpp(self.clock.wall, continuation_max_bytes=_kept_bytes(settings)),
+            EngineKind.LLAMA_CPP: LlamaCpp(self.clock.wall, ids=self.ids, continuation_max_bytes=_kept_bytes(settings)),
             EngineKind.TRANSFORMERS: Transformers(),
         }
         source = LocalSource(engines, self.fleet.apply, deadlines)

@@ -12,6 +12,7 @@ SECRET_BYTES = 20
 """160 random bits: above the 128 that make guessing hopeless, and 32 characters in base 32."""
 DISPLAY_CHARS = 10
 """How much of a secret may be shown again: the prefix and six characters (30 bits) of it."""
+MAX_WEIGHT = 100
 MAX_SECRET_BYTES = 512
 """Longer credentials are refused unhashed: ours have 36 characters, JSON Web Tokens come to a few hundred."""
 
@@ -64,6 +65,8 @@ class Key:
     expires_at: float | None = None
     revoked_at: float | None = None
     last_used_at: float | None = None
+    weight: int = 1
+    """How many turns it gets in a queue for one of another key, 1 to `MAX_WEIGHT`."""
 
     @property
     def caller(self) -> Caller:
@@ -94,10 +97,12 @@ def digest_of(secret: bytes) -> bytes:
 class KeyRing:
     """The usable keys by digest. Immutable: a change of keys makes a new ring."""
 
-    __slots__ = ("_by_digest", "_met")
+    __slots__ = ("_by_digest", "_met", "_weights")
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
-        self._by_digest = {key.digest: (key.caller, key.expires_at) for key in keys if key.revoked_at is None}
+        usable = [key for key in keys if key.revoked_at is None]
+        self._by_digest = {key.digest: (key.caller, key.expires_at) for key in usable}
+        self._weights = {key.id: key.weight for key in usable if key.weight != 1}
         self._met: dict[bytes, tuple[Caller, float | None]] = {}
         """Secrets that have been shown and found right: not hashed again with each request. At most one per key, gone
         with the ring, never written anywhere."""
@@ -122,6 +127,10 @@ class KeyRing:
         if expires_at is not None and expires_at <= now:
             raise ExpiredCredential
         return caller
+
+    def weight_of(self, key_id: str) -> int:
+        """How many turns the key of this id gets for one of another; 1 for whoever has none of its own."""
+        return self._weights.get(key_id, 1)
 
     def caller_by_id(self, key_id: str, now: float) -> Caller | None:
         """The caller that the key of this id stands for at wall time `now`; None where it is usable no more."""

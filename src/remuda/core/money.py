@@ -76,12 +76,13 @@ def cost_of(price: Price, prompt_tokens: int, cached_tokens: int, completion_tok
 
 def electricity_of(nano_per_hour: int, seconds: float) -> int:
     """What so many seconds cost at a price for an hour; they count to the microsecond."""
-    return _rounded(round(max(seconds, 0.0) * 1e6) * nano_per_hour, _HOUR_US)
+    return rounded(round(max(seconds, 0.0) * 1e6) * nano_per_hour, _HOUR_US)
+
+
+def rounded(amount: int, parts: int) -> int:
+    """`amount` divided into so many parts, half upwards."""
+    return (2 * amount + parts) // (2 * parts)
 
 
 def _of_tokens(tokens: int, nano: int) -> int:
-    return _rounded(max(tokens, 0) * nano, PER_TOKENS)
-
-
-def _rounded(amount: int, parts: int) -> int:
-    return (2 * amount + parts) // (2 * parts)
+    return rounded(max(tokens, 0) * nano, PER_TOKENS)

@@ -50,6 +50,12 @@ def check_translated(native: Native) -> None:
         raise native.untranslatable
 
 
+def in_its_own_words(native: Native, model: str, upstream_model: str) -> bytes:
+    """The body of an ask of `model` as its client wrote it, but for the model's name where the server has another."""
+    body = native.body
+    return body if upstream_model == model else with_fields(body, fields_of(body), {"model": json_text(upstream_model)})
+
+
 def with_fields(body: bytes, fields: Fields, wanted: Mapping[str, bytes]) -> bytes:
     """`body` (whose top level is `fields`) with the fields `wanted`, whose values are JSON.
 

@@ -56,6 +56,8 @@ class Outgoing(msgspec.Struct, frozen=True):
     """The stream may hold prompt-progress events, which the client did not ask for and must not see."""
     translate: Callable[[], StreamTranslator] | None = None
     """Makes what the answer's stream has to go through before anybody else looks at it; None: nothing."""
+    is_continuable: bool = False
+    """What `translate` makes is a `Continuation`."""
     is_native: bool = False
     """It is the client's own dialect (`Ask.native`): the answer is passed on without any translation."""
 

@@ -37,6 +37,11 @@ class Waiter(Protocol):
         ...
 
     @property
+    def weight(self) -> float:
+        """How many turns that key gets for one of another with weight 1."""
+        ...
+
+    @property
     def priority(self) -> Priority:
         """Its class."""
         ...
@@ -67,12 +72,10 @@ class _Class:
         "_numbers_back",
         "_passes",
         "_virtual",
-        "_weights",
         "size",
     )
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        self._weights = weights
+    def __init__(self) -> None:
         self._lines: dict[str, OrderedDict[Waiter, None]] = {}
         """By key, each in order of arrival."""
         self._passes: dict[str, float] = {}
@@ -107,7 +110,7 @@ class _Class:
         waiter, _ = line.popitem(last=False)
         self.size -= 1
         self._virtual = turn
-        turn = self._passes[key] = turn + self._price(key)
+        turn = self._passes[key] = turn + 1 / waiter.weight
         if line:
             heapq.heappush(self._heap, (turn, next(self._numbers), key))
         else:
@@ -118,7 +121,8 @@ class _Class:
     def put_back(self, waiter: Waiter) -> None:
         """It was its turn, and it could not take it: it stays first of its key, whose pass is given back."""
         key = waiter.key_id
-        turn = self._passes.get(key, self._virtual + self._price(key)) - self._price(key)
+        price = 1 / waiter.weight
+        turn = self._passes.get(key, self._virtual + price) - price
         line = self._lines.setdefault(key, OrderedDict())
         line[waiter] = None
         line.move_to_end(waiter, last=False)
@@ -151,14 +155,12 @@ class _Class:
             turn, _, key = heapq.heappop(heap)
             if not left.get(key) or turn != passes[key]:
                 continue  # an entry that no longer says the truth
-            yield next(lines[key])
+            waiter = next(lines[key])
+            yield waiter
             left[key] -= 1
             if left[key]:
-                passes[key] = turn + self._price(key)
+                passes[key] = turn + 1 / waiter.weight
                 heapq.heappush(heap, (passes[key], next(numbers), key))
-
-    def _price(self, key: str) -> float:
-        return 1 / self._weights.get(key, 1.0)
 
     def _tidy(self) -> None:
         """Forget what no longer says the truth, before there is much of it."""
@@ -178,12 +180,11 @@ class _Class:
 
 
 class Queue:
-    """The queue of one model. `weights` says how many turns a key gets for one of another; 1 where it says nothing."""
+    """The queue of one model."""
 
-    __slots__ = ("_classes", "_passed_over", "_places", "_weights")
+    __slots__ = ("_classes", "_passed_over", "_places")
 
-    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
-        self._weights = weights if weights is not None else {}
+    def __init__(self) -> None:
         self._classes: dict[Priority, _Class] = {}
         """Those that were ever needed."""
         self._passed_over = dict.fromkeys(Priority, 0)
@@ -250,7 +251,7 @@ class Queue:
     def _class(self, priority: Priority) -> _Class:
         found = self._classes.get(priority)
         if found is None:
-            found = self._classes[priority] = _Class(self._weights)
+            found = self._classes[priority] = _Class()
         return found
 
 

@@ -21,8 +21,10 @@ from remuda.gateway.attempts import Attempts, is_the_servers
 from remuda.gateway.drive import Signal
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.forward import Forwarder
-from remuda.gateway.relay import FOLDED_BYTES, Passing, Splice, too_large
+from remuda.gateway.passing import FOLDED_BYTES, too_large
+from remuda.gateway.relay import Passing
 from remuda.gateway.route import Lease, Router
+from remuda.gateway.splice import Splice
 
 log = logging.getLogger(__name__)
 

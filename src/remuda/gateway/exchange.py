@@ -101,6 +101,7 @@ class Exchange:
         "decisions",
         "disconnected",
         "drive",
+        "energy_mark",
         "expects_continue",
         "expires_at",
         "expiry_fault",
@@ -210,6 +211,8 @@ class Exchange:
         self.is_streamed = False
         """Whether the answer was passed on as a stream."""
         self.attempts = 0
+        self.energy_mark: float | None = None
+        """What a machine's meter stood at when it was first sent to an engine there; None where nothing measures it."""
         self.decisions: tuple[Decision, ...] = ()
         """Why each attempt went where it went; nothing while there was nobody else to go to."""
         self.bytes_in = 0
@@ -330,8 +333,10 @@ class Exchange:
         return is_chunked
 
     def keep_alive_comment(self, comment: bytes) -> bool:
-        """Send a comment of a stream of server-sent events that has not begun; False where that cannot be done now."""
-        if self.disconnected or self.is_write_paused or (self.head_sent and not self.is_kept_alive):
+        """Send a comment of a stream of server-sent events that has not begun, or has broken off between two events
+        and waits for somebody to go on; False where that cannot be done now."""
+        is_under_way = self.has_begun and self.flow is not None
+        if self.disconnected or self.is_write_paused or self.response_complete or is_under_way:
             return False
         if not self.head_sent:
             self.status = 200

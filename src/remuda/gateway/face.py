@@ -24,11 +24,6 @@ class AnswerTranslator(Protocol):
         """Of what comes out."""
         ...
 
-    @property
-    def id_header(self) -> bytes:
-        """Under what other name than `x-request-id` clients of the dialect look for the request's id; empty: none."""
-        ...
-
     def feed(self, data: bytes) -> bytes:
         """What the client gets for the next piece of a stream of events; nothing until something is complete. Raises a
         Fault where the stream is not what it should be; an error in it is said in the dialect's words."""
@@ -49,6 +44,11 @@ class Face(Protocol):
     @property
     def name(self) -> str:
         """The dialect's name, as in the journal."""
+        ...
+
+    @property
+    def id_header(self) -> bytes:
+        """Under what other name than `x-request-id` its clients look for the request's id; empty: none."""
         ...
 
     @property

@@ -67,12 +67,16 @@ class Forwarder:
         self._monotonic = monotonic
         self._channels: dict[str, Channel] = {}
         self._outbox: Outbox | None = None
+        self.on_send: Callable[[Exchange, Replica], None] | None = None
+        """Told of each attempt before it begins; None while nobody measures anything."""
 
     async def send(
         self, exchange: Exchange, ask: Ask, replica: Replica, outgoing: Outgoing | None = None
     ) -> UpstreamConnection:
         """The connection on which the replica answers, the head in and its status below 300; leaving it gives it back.
         Else raises the fault that the answer stands for. `outgoing`: what is sent in place of the ask itself."""
+        if self.on_send is not None:
+            self.on_send(exchange, replica)
         engine = replica.engine
         if outgoing is None:
             outgoing = engine.outgoing(ask, replica.upstream_model or ask.model)

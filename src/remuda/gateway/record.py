@@ -6,6 +6,7 @@ from typing import Final
 from remuda.core.ask import Ask
 from remuda.core.decision import rendered
 from remuda.core.record import RequestRecord
+from remuda.core.usage import with_prompt
 from remuda.gateway.exchange import Exchange
 from remuda.wire.texts import prompt_text
 
@@ -78,6 +79,8 @@ class Recorder:
         started = exchange.started
         first = exchange.first_content_at
         usage = exchange.usage
+        if usage.is_estimated:
+            usage = exchange.usage = with_prompt(usage, exchange.bytes_in)
         text = exchange.text
         user_id, temperature, max_tokens = exchange.told
         decisions = exchange.decisions

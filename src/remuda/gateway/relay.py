@@ -9,37 +9,43 @@ A dialect whose words are not the engine's has a translator, which everything go
 asked in the dialect's own words (`Outgoing.is_native`) needs none: its bytes are the client's.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
-
-import msgspec
 
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
 from remuda.core.usage import NO_USAGE
-from remuda.engines.protocol import Continuation, Outgoing, StreamTranslator
 from remuda.fleet.replica import Replica
-from remuda.gateway.drive import Signal
-from remuda.gateway.exchange import EVENT_STREAM, LAST_CHUNK, UNBUFFERED, Exchange
+from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.face import AnswerTranslator
-from remuda.gateway.line_scan import LineScan
-from remuda.gateway.scan import StreamScan
+from remuda.gateway.passing import (
+    FOLDED_BYTES,
+    ODD_SHAPES,
+    Case,
+    head_of,
+    malformed,
+    no_answer,
+    overhead,
+    own_id,
+    too_large,
+    translator_of,
+)
+from remuda.gateway.splice import Splice
 from remuda.gateway.upstream import UpstreamConnection
 from remuda.wire.answers import facts_of_whole
 from remuda.wire.fold import Fold, fold_for
-from remuda.wire.ollama_lines import UNKNOWN_LINE, facts_of_line
+from remuda.wire.message_events import MessageFacts, facts_of_message
+from remuda.wire.ollama_lines import LineFacts, facts_of_line
 from remuda.wire.texts import answer_text
 
 GATHERED_BYTES: Final = 1024 * 1024
 """A whole answer up to this size is gathered before any of it is sent: until then another replica can be tried."""
-FOLDED_BYTES: Final = 64 * 1024 * 1024
-"""Bound on a streamed answer that is folded into one, and on a whole one that is translated."""
-
-ODD_SHAPES: Final = (msgspec.MsgspecError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""What reading JSON of an unexpected shape raises."""
-
 JSON: Final = b"content-type: application/json\r\n"
+NATIVE_FACTS: Final[Mapping[str, Callable[[bytes], LineFacts | MessageFacts]]] = MappingProxyType(
+    {"ollama": facts_of_line, "anthropic": facts_of_message}
+)
+"""What reads a whole answer in a dialect's own words, by the dialect's name."""
 LINES: Final = b"content-type: application/x-ndjson"
 """How the head of an answer in lines says so."""
 
@@ -84,6 +90,7 @@ def send_whole(
         headers = head_of(words, exchange)
     outgoing = exchange.outgoing
     if outgoing is not None and outgoing.is_native:
+        headers += own_id(exchange)
         _note_native(body, exchange)
     else:
         facts = facts_of_whole(body)
@@ -98,80 +105,15 @@ def send_whole(
 
 
 def _note_native(body: bytes, exchange: Exchange) -> None:
-    facts = facts_of_line(body)
-    if facts is UNKNOWN_LINE and not body.lstrip().startswith(b"{"):
+    if not body.lstrip().startswith(b"{"):
         raise no_answer()
+    facts = NATIVE_FACTS[exchange.route.face.name](body)
     exchange.usage, exchange.finish_reason = facts.usage or NO_USAGE, facts.finish_reason
     if exchange.text is not None:
         exchange.text.append(facts.text)
 
 
-def head_of(words: AnswerTranslator, exchange: Exchange) -> bytes:
-    """What the head of a translated answer says of its body, and its id where the dialect has a name of its own for
-    that."""
-    head = b"content-type: %b\r\n" % words.content_type
-    return b"%b%b: %b\r\n" % (head, words.id_header, exchange.id.encode()) if words.id_header else head
-
-
-def overhead(exchange: Exchange, now: float) -> bytes:
-    """How long the gateway itself has taken, as a line of a head."""
-    return b"x-remuda-overhead-ms: %.2f\r\n" % ((now - exchange.started - exchange.upstream_s) * 1e3)
-
-
-def too_large() -> UpstreamFailed:
-    """The upstream's answer is beyond what is held."""
-    return UpstreamFailed("the model's answer is larger than this gateway holds")
-
-
-def no_answer() -> UpstreamFailed:
-    """What the upstream says is none of a model: a page for people, say, from a proxy before it."""
-    return UpstreamFailed("the model's server answered something that is not JSON")
-
-
-def malformed() -> UpstreamFailed:
-    """The upstream's stream is not what it should be."""
-    return UpstreamFailed("the model's server sent a malformed stream")
-
-
-def _translator_of(exchange: Exchange) -> StreamTranslator | None:
-    """What the stream of the engine that was asked has to go through first."""
-    outgoing = exchange.outgoing
-    return None if outgoing is None or outgoing.translate is None else outgoing.translate()
-
-
-class _Passing(ABC):
-    """What the cases share: a signal that is set when the answer is over, well or with its fault."""
-
-    __slots__ = ("_answer", "_exchange", "_monotonic", "_words", "done")
-
-    def __init__(
-        self,
-        answer: UpstreamConnection,
-        exchange: Exchange,
-        words: AnswerTranslator | None,
-        monotonic: Callable[[], float],
-    ) -> None:
-        self._answer = answer
-        self._exchange = exchange
-        self._words = words
-        """What the dialect makes of the answer; None: nothing."""
-        self._monotonic = monotonic
-        self.done = Signal()
-
-    def end(self) -> None:
-        """The answer is complete."""
-        self.done.set()
-
-    def cut(self, fault: Fault) -> None:
-        """The answer broke off."""
-        self.done.set(fault)
-
-    @abstractmethod
-    def body(self, data: bytes) -> None:
-        """A piece of the answer."""
-
-
-class _Waiting(_Passing):
+class _Waiting(Case):
     """The cases in which the client waits for the whole answer."""
 
     __slots__ = ("_began",)
@@ -254,7 +196,7 @@ class Folding(_Waiting):
     ) -> None:
         super().__init__(answer, exchange, words, monotonic)
         self._fold: Fold = fold_for(ask)
-        self._translator = _translator_of(exchange)
+        self._translator = translator_of(exchange)
         self._size = 0
 
     def body(self, data: bytes) -> None:
@@ -270,6 +212,12 @@ class Folding(_Waiting):
             return
         if self._exchange.first_content_at is None and self._fold.has_content:
             self._exchange.first_content_at = self._monotonic()
+
+    def settle(self) -> None:
+        """Write down how long it took, whichever way it ended, and what was used where nobody has said it."""
+        super().settle()
+        if self._exchange.usage is NO_USAGE:
+            self._exchange.usage = self._fold.so_far()
 
     def end(self) -> None:
         """The stream is over: whole only if it said so itself."""
@@ -295,165 +243,6 @@ class Folding(_Waiting):
         if exchange.text is not None:
             exchange.text.append(answer_text(body))
         exchange.answer(200, head + overhead(exchange, self._monotonic()), said)
-
-
-class Splice(_Passing):
-    """Passes a stream through, read by read."""
-
-    __slots__ = (
-        "_ask",
-        "_awaits_content",
-        "_bytes_out",
-        "_is_chunked",
-        "_is_native",
-        "_scan",
-        "_translator",
-        "_transport",
-    )
-
-    def __init__(
-        self,
-        answer: UpstreamConnection,
-        exchange: Exchange,
-        ask: Ask,
-        words: AnswerTranslator | None,
-        monotonic: Callable[[], float],
-    ) -> None:
-        super().__init__(answer, exchange, words, monotonic)
-        outgoing = exchange.outgoing
-        self._ask = ask
-        self._translator = _translator_of(exchange)
-        drops_progress = outgoing is not None and outgoing.may_emit_progress
-        self._transport = exchange.transport
-        self._scan: StreamScan | LineScan
-        self._is_native = outgoing is not None and outgoing.is_native
-        if self._is_native and not answer.is_event_stream:
-            self._scan = LineScan(exchange.text)
-        else:
-            self._scan = StreamScan(ask, drops_progress=drops_progress, text=exchange.text)
-        self._is_chunked = False
-        self._awaits_content = True
-        self._bytes_out = 0
-
-    def begin(self) -> None:
-        """Pass on what there is, and all that comes."""
-        exchange, answer = self._exchange, self._answer
-        exchange.is_streamed = True
-        exchange.status = answer.status
-        if self._is_native:
-            kind = answer.header_lines + UNBUFFERED
-        else:
-            kind = EVENT_STREAM if self._words is None else head_of(self._words, exchange) + UNBUFFERED
-        head = kind + overhead(exchange, self._monotonic())
-        self._is_chunked = exchange.start(answer.status, head, None)
-        # Now no other replica is asked any more: what asking takes, and the head, need not be held any longer.
-        self._ask.body = answer.header_lines = b""
-        self._ask.native = None
-        exchange.forget_request()
-        answer.attach(self)
-        if exchange.is_write_paused:
-            answer.pause_reading()  # attaching has set it going
-
-    def conclude(self) -> None:
-        """A stream that broke off ends with the dialect's own in-stream error; one that did not has ended already."""
-
-    def settle(self) -> None:
-        """Write down what the stream told, whichever way it ended."""
-        exchange, scan = self._exchange, self._scan
-        exchange.unwatch()
-        exchange.bytes_out += self._bytes_out
-        self._bytes_out = 0
-        exchange.usage = scan.usage
-        exchange.finish_reason = scan.finish_reason
-
-    def body(self, data: bytes) -> None:
-        """One read of the stream. This is the hot path: nothing runs here that could run once per stream."""
-        out = self._scan.feed(data if self._translator is None else self._translator.feed(data))
-        if self._words is not None:
-            out = self._said(self._words, out)
-        if out:
-            if self._is_chunked:
-                out = b"%x\r\n%b\r\n" % (len(out), out)
-            self._bytes_out += len(out)
-            self._transport.write(out)
-        if self._awaits_content and self._scan.saw_content:
-            self._awaits_content = False
-            self._exchange.first_content_at = self._monotonic()
-
-    def end(self) -> None:
-        """The upstream has ended its stream: a clean end only if the stream itself said so."""
-        scan = self._scan
-        rest = (b"" if self._translator is None else scan.feed(self._translator.end())) + scan.rest()
-        words, is_well = self._words, scan.is_complete and not scan.saw_error
-        if words is not None:
-            rest = self._said(words, rest, is_last=is_well)
-            if self.done.is_set:
-                return
-        if rest:
-            self._send(rest)
-        if is_well:
-            self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
-            super().end()
-        else:
-            self.cut(StreamCut())
-
-    def cut(self, fault: Fault) -> None:
-        """The stream broke off. Where the upstream has said so itself, the client knows and need not be told again;
-        after `[DONE]` nothing of the answer can be missing."""
-        if self.done.is_set:
-            return  # what is wrong has been found before, and is about to be said
-        scan = self._scan
-        if scan.is_done:
-            self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
-            super().end()
-            return
-        if scan.saw_error:
-            self._exchange.finish(LAST_CHUNK if self._is_chunked else b"")
-            fault = UpstreamFailed("the model's server failed in the middle of its answer")
-        elif scan.is_in_event and self._words is None:
-            self._send(scan.separator)  # or what is said next would be taken for the rest of that event
-        super().cut(fault)
-
-    # Where it has broken off and somebody else goes on
-
-    @property
-    def can_continue(self) -> bool:
-        """Whether another replica could go on where this stream has broken off."""
-        kept = self._translator
-        return isinstance(kept, Continuation) and kept.can_continue and not self._scan.saw_error
-
-    def asks(self, answers: Sequence[bytes]) -> Outgoing | None:
-        """What it is to be asked next; see `Continuation`. None: `end` says what is missing."""
-        kept = self._translator
-        assert isinstance(kept, Continuation)
-        self.done = Signal()
-        return kept.asks(answers)
-
-    def resume(self, answer: UpstreamConnection, silence_s: float) -> None:
-        """Pass on what comes from `answer` as the rest of the stream; then `done` is to be awaited again."""
-        if not answer.is_event_stream:
-            raise UpstreamFailed("the model's server does not stream")
-        exchange = self._exchange
-        exchange.forget_request()
-        exchange.watch(answer, silence_s)
-        self._answer = answer
-        answer.attach(self)
-        if exchange.is_write_paused:
-            answer.pause_reading()
-
-    def _said(self, words: AnswerTranslator, data: bytes, *, is_last: bool = False) -> bytes:
-        """`data` in the dialect's words; nothing more once that has failed, which cuts the answer."""
-        if self.done.is_set:
-            return b""
-        try:
-            said = words.feed(data) if data else b""
-            return said + words.end() if is_last else said
-        except (*ODD_SHAPES, Fault) as error:
-            _Passing.cut(self, error if isinstance(error, Fault) else malformed())
-            return b""
-
-    def _send(self, data: bytes) -> None:
-        self._exchange.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
 
 
 Passing = Gathered | Folding | Splice

@@ -97,9 +97,12 @@ class Router:
         chooser: Chooser | None = None,
         keep_alive: KeepAlive | None = None,
         defaults: Defaults | None = None,
+        weight_of: Callable[[str], float] = lambda key_id: 1.0,
     ) -> None:
+        """`weight_of` is asked for a key's share of the turns, when it has to wait for one."""
         self._fleet = fleet
         self._limits = limits
+        self.weight_of = weight_of
         self._monotonic = monotonic
         self._defaults = defaults
         self._keep_alive = keep_alive if keep_alive is not None else KeepAlive(0, 0)
@@ -272,6 +275,7 @@ class Ticket:
         "is_rested",
         "key_id",
         "priority",
+        "weight",
     )
 
     def __init__(
@@ -289,6 +293,7 @@ class Ticket:
         self._tried = tried
         self._model = model
         self.key_id = exchange.caller_id
+        self.weight = router.weight_of(exchange.caller_id)
         self._has_begun = exchange.has_begun
         """Its answer has broken off: it had its turn, and only some replicas can go on with it."""
         self.priority = Priority.HIGH if self._has_begun else priority_in(exchange.fields)

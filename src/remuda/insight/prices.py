@@ -6,16 +6,12 @@ from typing import Final, Protocol
 from remuda.core.budget import LATEST
 from remuda.core.clock import Clock
 from remuda.core.money import Price, cost_of
-from remuda.core.usage import Usage
+from remuda.core.usage import Usage, prompt_estimate
 from remuda.store.database import Store
 from remuda.store.prices import ModelPrice, change_price, end_price, list_prices, price_history, set_price
 
 ANY: Final = "*"
 """The price under this name is that of all models without one of their own."""
-BYTES_PER_TOKEN: Final = 4
-"""Of a prompt in JSON, about: less in few languages, more in most bodies with tools or structure."""
-MAX_PROMPT_TOKENS: Final = 131_072
-"""Taken for the longest prompt: of longer bodies most is pictures."""
 
 
 class Used(Protocol):
@@ -50,23 +46,23 @@ class Prices:
         book = self._book
         return book.get(model) or book.get(ANY)
 
-    def cost_nano(self, used: Used, duration_s: float) -> int:
-        """What a request cost that took so long. It is charged what it used, however it ended; electricity for the
-        time that it did not wait in the queue."""
+    def cost_nano(self, used: Used, duration_s: float, energy_nano: int | None = None) -> int:
+        """What a request cost that took so long. It is charged what it used, however it ended: its tokens, and its
+        energy; where nothing measures that, electricity for the time that it did not wait in the queue."""
         price = self.of(used.model)
         if price is None:
-            return 0
+            return energy_nano or 0
         usage = used.usage
         engine_s = duration_s - used.queue_wait_s if used.replica else 0.0
-        return cost_of(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, engine_s).total_nano
+        cost = cost_of(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, engine_s)
+        return (cost if energy_nano is None else cost._replace(electricity_nano=energy_nano)).total_nano
 
     def estimate_nano(self, model: str, prompt_bytes: int, completion_tokens: int) -> int:
         """What a request may cost that is yet to be sent."""
         price = self.of(model)
         if price is None:
             return 0
-        prompt_tokens = min(prompt_bytes // BYTES_PER_TOKEN, MAX_PROMPT_TOKENS)
-        return cost_of(price, prompt_tokens, 0, completion_tokens, 0.0).total_nano
+        return cost_of(price, prompt_estimate(prompt_bytes), 0, completion_tokens, 0.0).total_nano
 
     async def renew(self) -> int:
         """Take in what the store holds; returns the revision it was read at. Raises StoreError."""

@@ -9,6 +9,9 @@ A *batch* is a file of asks. Its lines become tasks, some hundred at a time, and
 files of results; how far each of these has come is moved on in the transaction that does it. *Files* lie in the data
 folder.
 
-Called by `dialects/tasks` and `dialects/openai` (submit, look up, watch) and `app` (wiring). It knows the gateway and
-the store, and no dialect: a task's row has the path of a route and the body for it.
+A *comparison* asks two models the same; each *run* of it is a task, one after another. Every step is a transaction that
+holds the comparison's row.
+
+Called by `dialects/tasks`, `dialects/openai` and `dialects/observe` (submit, look up, watch) and `app` (wiring). It
+knows the gateway and the store, and no dialect: a task's row has the path of a route and the body for it.
 """

@@ -268,7 +268,7 @@ class Worker:
         elif outcome.error_type == MADE_ROOM or (self._is_stopping and outcome.status in (CALLED_OFF, AWAY)):
             await self._put_back(claim, outcome, 0.0, counts=False)
         elif outcome.error_type == NO_MONEY:
-            await self._put_back(claim, outcome, rules.budget_wait_s, counts=False, is_told=True)
+            await self._put_back(claim, outcome, rules.budget_wait_s, counts=False)
         elif not outcome.error_type:
             self._end(claim, _ending(TaskState.COMPLETED, outcome))
         elif not may_be_retried(outcome):
@@ -278,23 +278,22 @@ class Worker:
         else:
             self.retried += 1
             delay_s = backoff_s(rules, claim.attempt, self._chance())
-            await self._put_back(claim, outcome, delay_s, counts=True, is_told=True)
+            await self._put_back(claim, outcome, delay_s, counts=True)
 
     def _end(self, claim: Claim, ending: Ending) -> None:
         self._ends.append((claim, ending))
         self._has_ends.set()
 
-    async def _put_back(
-        self, claim: Claim, outcome: Outcome, delay_s: float, *, counts: bool, is_told: bool = False
-    ) -> None:
+    async def _put_back(self, claim: Claim, outcome: Outcome, delay_s: float, *, counts: bool) -> None:
         try:
             is_held = await put_back(
                 self._store,
                 claim,
                 self._clock.wall(),
                 delay_s=delay_s,
-                error_type=outcome.error_type if is_told else "",
-                error_message=outcome.error_message if is_told else "",
+                # With one that may begin again at once, nothing is wrong.
+                error_type=outcome.error_type if delay_s else "",
+                error_message=outcome.error_message if delay_s else "",
                 counts=counts,
             )
         except StoreError as error:
@@ -345,7 +344,7 @@ class Worker:
             self._clock.wall(),
             max_attempts=rules.max_attempts,
             backoff_s=rules.backoff_s,
-            max_backoff_s=rules.max_backoff_s,
+            max_backoff_s=max(rules.max_backoff_s, rules.budget_wait_s),
             lease_s=rules.lease_s,
             retention_s=rules.retention_s,
         )

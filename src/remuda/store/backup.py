@@ -41,7 +41,9 @@ ROWS_AT_ONCE = 500
 """Rows read and compressed at once: a few milliseconds, for which the event loop waits where the store is on
 Postgres."""
 
-_KEPT_BY_ITSELF = frozenset({"alert_rules", "counters", "journal_writers", "known_models", "leases", "sightings"})
+_KEPT_BY_ITSELF = frozenset(
+    {"alert_rules", "counters", "journal_writers", "known_models", "leases", "rollup_marks", "sightings"}
+)
 """Tables that fill without anybody's doing: what is in them alone is no reason not to replace a store."""
 _MANIFEST = "manifest.json"
 

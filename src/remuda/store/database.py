@@ -159,8 +159,9 @@ def read_counter(connection: Connection, name: str) -> int:
     return int(connection.execute(select(counters.c.value).where(counters.c.name == name)).scalar() or 0)
 
 
-def insert_rows(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+def insert_rows(connection: Connection, table: Table, rows: Iterable[Sequence[Any]], ending: str = "") -> None:
     """Add many rows, whose values stand in the order of the table's columns, in the transaction of `connection`.
+    `ending`, on SQLite alone: how the statement ends, such as what to do where there is such a row already.
 
     Goes past SQLAlchemy's parameter handling, which would cost more than the insertion. Goes through `rows` once, and
     on SQLite takes a row only when its statement is next, so they can be made on the way.
@@ -181,7 +182,7 @@ def insert_rows(connection: Connection, table: Table, rows: Iterable[Sequence[An
             values[at::width] = [1 if value else 0 for value in values[at::width]]
         for at in gaps:
             values[at::width] = [math.nan if value is None else value for value in values[at::width]]
-        _insert_values(connection, table.name, columns, values)
+        _insert_values(connection, table.name, columns, values, ending)
 
 
 def insert_columns(connection: Connection, table: Table, chunks: Iterable[Sequence[Sequence[Any]]]) -> None:
@@ -219,7 +220,9 @@ def insert_columns(connection: Connection, table: Table, chunks: Iterable[Sequen
         _insert_values(connection, table.name, told, values)
 
 
-def _insert_values(connection: Connection, table: str, columns: Sequence[str], values: list[Any]) -> None:
+def _insert_values(
+    connection: Connection, table: str, columns: Sequence[str], values: list[Any], ending: str = ""
+) -> None:
     """Add at most ROWS_PER_INSERT rows to SQLite, whose values stand one row after another."""
     width = len(columns)
     # Names of our own schema; values are bound.
@@ -231,7 +234,7 @@ def _insert_values(connection: Connection, table: str, columns: Sequence[str], v
         while start + size * width > len(values):
             size //= 2
         end = start + size * width
-        connection.exec_driver_sql(head + ", ".join([places] * size), tuple(values[start:end]))
+        connection.exec_driver_sql(head + ", ".join([places] * size) + ending, tuple(values[start:end]))
         start = end
 
 

@@ -8,7 +8,7 @@ one.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, or_, select, update
 
 from remuda.core.keys import Key, Scope
 from remuda.store.database import Store, raise_revision, read_revision
@@ -39,6 +39,7 @@ async def create_key(store: Store, key: Key) -> None:
                 expires_at=key.expires_at,
                 revoked_at=key.revoked_at,
                 last_used_at=key.last_used_at,
+                weight=key.weight,
             )
         )
         raise_revision(connection)
@@ -64,6 +65,12 @@ async def usable_keys(store: Store) -> tuple[int, list[Key]]:
         return revision, _read_keys(connection, select(keys).where(keys.c.revoked_at.is_(None)))
 
     return await store.read(work)
+
+
+async def count_usable_keys(store: Store) -> int:
+    """How many keys are not revoked; of a store of any version."""
+    query = select(func.count()).select_from(keys).where(keys.c.revoked_at.is_(None))
+    return await store.read(lambda connection: int(connection.execute(query).scalar_one()))
 
 
 async def find_keys(store: Store, word: str) -> list[Key]:
@@ -121,4 +128,5 @@ def _key_from(row: Row[Any]) -> Key:
         expires_at=fields["expires_at"],
         revoked_at=fields["revoked_at"],
         last_used_at=fields["last_used_at"],
+        weight=fields["weight"],
     )

@@ -54,6 +54,7 @@ keys = Table(
     Column("expires_at", Double),
     Column("revoked_at", Double),
     Column("last_used_at", Double),
+    Column("weight", Integer, nullable=False, server_default="1"),
 )
 
 journal = Table(

@@ -2,7 +2,8 @@
 
 A task's turn is decided when it is submitted (start-time fair queueing): tasks of one model and class run in the order
 of their `rank`, and one gets the rank after the last of its key that still waits, or that of the first of all where
-none does. So keys take turns, however many tasks each has, and no claim needs to look at more than the first rows.
+none does. So keys take turns, however many tasks each has, a heavier key more of them, and no claim needs to look at
+more than the first rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from remuda.store.database import Store
 from remuda.store.deliveries import add_delivery
 from remuda.store.errors import StoreRefused
 from remuda.store.leases import store_now
-from remuda.store.schema import tasks
+from remuda.store.schema import keys, tasks
 
 MAX_PAGE: Final = 1000
 RANKS_AT_ONCE: Final = 64
@@ -321,12 +322,14 @@ class Ranks:
         """By model and class: the rank of the next of all."""
         self._last = dict(zip(lines, _looked_up(connection, _LAST, lines), strict=True))
         """By model, class and key: the rank of the key's last."""
+        self._weights = _weights_of(connection, list({line[2] for line in lines}))
 
     def take(self, new: NewTask) -> float:
         """That of the next one; all who are asked for were announced."""
         line = (new.model, int(new.priority), new.key_id)
         last = self._last[line]
-        rank = (self._first[line[:2]] or 0.0) if last is None else last + 1.0
+        step = 1.0 / self._weights.get(new.key_id, 1)  # the heavier the key, the closer its tasks stand together
+        rank = (self._first[line[:2]] or 0.0) if last is None else last + step
         self._last[line] = rank
         return rank
 
@@ -346,6 +349,16 @@ def _looked_up(connection: Connection, query: str, asked: Sequence[tuple[str | i
         found += connection.execute(
             text("SELECT " + ", ".join(query.format(n) for n in range(len(some)))), values
         ).one()
+    return found
+
+
+def _weights_of(connection: Connection, key_ids: Sequence[str]) -> dict[str, int]:
+    """The weights of those keys that have another than 1."""
+    found: dict[str, int] = {}
+    for start in range(0, len(key_ids), RANKS_AT_ONCE):
+        some = key_ids[start : start + RANKS_AT_ONCE]
+        query = select(keys.c.id, keys.c.weight).where(keys.c.id.in_(some), keys.c.weight != 1)
+        found |= {row.id: row.weight for row in connection.execute(query)}
     return found
 
 

@@ -2,7 +2,12 @@
 
 from sqlalchemy import Connection, column, inspect, select, table, text
 
-from remuda.store import schema_alerts, schema_costs  # noqa: F401 - they add their tables
+from remuda.store import (  # noqa: F401 - they add their tables
+    schema_alerts,
+    schema_costs,
+    schema_insight_compare,
+    schema_insight_rollups,
+)
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS
 from remuda.store.schema import VERSION_TABLE, metadata

@@ -9,6 +9,8 @@ import msgspec
 from remuda.testing.answers import EMBEDDING_SIZE, Answer, Kind, Part, text_of, whole, words_of
 from remuda.testing.behaviour import Behaviour
 
+VERSION: Final = "0.12.11"
+"""One from before it spoke Anthropic's API."""
 LINES: Final = "application/x-ndjson"
 CREATED: Final = "2026-01-02T03:04:05.678901Z"
 MODIFIED: Final = "2026-01-01T00:00:00.123456789+01:00"
@@ -65,9 +67,9 @@ def show(name: str) -> Answer:
     )
 
 
-def version() -> Answer:
+def version(number: str = VERSION) -> Answer:
     """`GET /api/version`."""
-    return whole({"version": "0.12.11"})
+    return whole({"version": number})
 
 
 def progress(*words: str, error: str = "") -> Answer:

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 MAX_HEAD_BYTES: Final = 1 << 20
 _PROBED: Final = frozenset(
-    {"/", "/api/ps", "/api/show", "/api/tags", "/api/version", "/health", "/props", "/slots", "/version"}
+    {
+        "/",
+        "/api/ps",
+        "/api/show",
+        "/api/tags",
+        "/api/version",
+        "/health",
+        "/props",
+        "/slots",
+        "/v1/messages",
+        "/version",
+    }
 )
 
 

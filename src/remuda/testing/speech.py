@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remuda.testing import answers, answers_ollama
+from remuda.testing import answers, answers_anthropic, answers_ollama
 from remuda.testing.answers import Answer
 from remuda.testing.behaviour import Behaviour
 from remuda.testing.seen import Seen
@@ -76,11 +76,31 @@ class OpenAISpeech:
                 return self.error(404, f"nothing at {path}")
 
 
+class VllmSpeech(OpenAISpeech):
+    """vLLM: Anthropic's API beside OpenAI's."""
+
+    def told(self, path: str) -> Answer:
+        match path:
+            case "/v1/models":
+                return answers.models(self.models, owned_by="vllm")
+            case "/version":
+                return answers.whole({"version": "0.12.0"})
+            case "/v1/messages":
+                return answers.whole({"detail": "Method Not Allowed"}, status=405)
+        return super().told(path)
+
+    def inferred(self, seen: Seen, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
+        if seen.path == "/v1/messages":
+            return answers_anthropic.messages(seen.number, ask, behaviour)
+        return super().inferred(seen, ask, behaviour)
+
+
 class OllamaSpeech(OpenAISpeech):
-    """Ollama: its own API beside OpenAI's."""
+    """Ollama: its own API beside OpenAI's, and Anthropic's where its version has that."""
 
     def __init__(self, models: Sequence[str], slots: int | None = None) -> None:
         super().__init__(models, slots)
+        self.version = answers_ollama.VERSION
         self.loaded: tuple[str, ...] = ()
         """Models that are loaded."""
         self.blobs: set[str] = set()
@@ -123,7 +143,7 @@ class OllamaSpeech(OpenAISpeech):
             case "/":
                 return answers.Answer((answers.Part(b"Ollama is running", answers.Kind.BODY),), media_type="text/plain")
             case "/api/version":
-                return answers_ollama.version()
+                return answers_ollama.version(self.version)
             case "/api/tags":
                 return answers_ollama.tags(self.models)
             case "/api/ps":
@@ -144,6 +164,8 @@ class OllamaSpeech(OpenAISpeech):
                 return answers_ollama.show(ask["model"])
             case "/v1/rerank":
                 return self.error(404, "404 page not found")
+            case "/v1/messages" if self.version != answers_ollama.VERSION:
+                return answers_anthropic.messages(seen.number, ask, behaviour)
         return super().inferred(seen, ask, behaviour)
 
 
@@ -174,6 +196,6 @@ class LlamaCppSpeech(OpenAISpeech):
 
 
 SPEECHES: Final[Mapping[str, Callable[[Sequence[str], int | None], OpenAISpeech]]] = MappingProxyType(
-    {"openai": OpenAISpeech, "ollama": OllamaSpeech, "llama.cpp": LlamaCppSpeech}
+    {"openai": OpenAISpeech, "vllm": VllmSpeech, "ollama": OllamaSpeech, "llama.cpp": LlamaCppSpeech}
 )
 """The kinds, by name."""

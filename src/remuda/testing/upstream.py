@@ -1,6 +1,6 @@
 """A fake upstream: a real server that can misbehave down to the byte, and remembers what it saw.
 
-It plays an OpenAI-compatible server, or with `speaks` an Ollama or llama.cpp's server.
+It plays an OpenAI-compatible server, or with `speaks` a vLLM, an Ollama or llama.cpp's server.
 
 In a test:
 
@@ -70,8 +70,8 @@ class FakeUpstream:
         **behaviour: Any,
     ) -> None:
         """`slots` requests are answered at a time, the rest wait (None: all at once). With `api_key`, others get 401.
-        `speaks` is the kind of server it plays: `openai`, `ollama` or `llama.cpp`; all have OpenAI's API. Further
-        arguments are fields of `Behaviour`: how it behaves from the start and again after `behave()`."""
+        `speaks` is the kind of server it plays: `openai`, `vllm`, `ollama` or `llama.cpp`; all have OpenAI's API.
+        Further arguments are fields of `Behaviour`: how it behaves from the start and again after `behave()`."""
         self.speech = SPEECHES[speaks](models, slots)
         """What it says; may be changed while it runs."""
         self.api_key = api_key

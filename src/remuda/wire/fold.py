@@ -29,6 +29,10 @@ class Fold(Protocol):
         """Take in a piece of the stream; raises a Fault for an error event, DecodeError for what is not JSON."""
         ...
 
+    def so_far(self) -> Usage:
+        """What has been used until now: as the engine reported it, else the number of pieces, marked as an estimate."""
+        ...
+
     def result(self) -> tuple[bytes, Usage, str]:
         """The answer's JSON, its usage and its (first choice's) finish reason."""
         ...
@@ -89,6 +93,11 @@ class _Events:
         self._splitter = EventSplitter()
         self.has_content = False
         self.is_complete = False
+        self._pieces = 0
+
+    def so_far(self) -> Usage:
+        """See `Fold`."""
+        return Usage(completion_tokens=self._pieces, is_estimated=True) if self._pieces else NO_USAGE
 
     def feed(self, data: bytes) -> None:
         """Take in a piece of the stream."""
@@ -137,7 +146,14 @@ class ChoicesFold(_Events):
             index = part.get("index", 0)
             choice = self._choices.setdefault(index, _Choice(index))
             choice.take(part)
-            self.has_content = self.has_content or choice.has_content
+            if choice.has_content:
+                self.has_content = True
+                self._pieces += not part.get("finish_reason")
+
+    def so_far(self) -> Usage:
+        """See `Fold`."""
+        reported = self._usage.total
+        return reported if reported.completion_tokens else super().so_far()
 
     def result(self) -> tuple[bytes, Usage, str]:
         """The answer as one object."""
@@ -236,6 +252,7 @@ class ResponseFold(_Events):
         kind = chunk.get("type", "")
         if kind.endswith(".delta"):
             self.has_content = True
+            self._pieces += 1
         if kind in ("response.completed", "response.incomplete"):
             self.is_complete = self.has_content = True
             self._response = chunk.get("response")

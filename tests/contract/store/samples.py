@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from sqlalchemy import insert
+
 from remuda.core.keys import Key, Scope, digest_of
 from remuda.core.record import RequestRecord
 from remuda.store import Store
+from remuda.store.schema import keys
 
 NOON = 1_700_000_000.0
 
@@ -56,6 +59,13 @@ async def insert_old(store: Store, id_: int, record: RequestRecord) -> None:
     said = ", ".join(str(value).upper() if isinstance(value, bool) else repr(value) for value in values)
     await run_sql(store, f"INSERT INTO journal VALUES ({id_}, {said})")
     await run_sql(store, f"UPDATE counters SET value = {id_} WHERE name = 'journal'")
+
+
+async def keep_older_key(store: Store, key: Key) -> None:
+    """As `create_key`, in a store of any version."""
+    known = ("id", "name", "digest", "prefix", "created_at")
+    values = {name: getattr(key, name) for name in known} | {"scopes": " ".join(sorted(key.scopes))}
+    await store.write(lambda connection: connection.execute(insert(keys).values(values)))
 
 
 async def run_sql(store: Store, statement: str) -> None:

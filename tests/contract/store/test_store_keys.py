@@ -8,7 +8,7 @@ from remuda.store import Store, StoreRefused, keys
 
 
 async def test_a_key_comes_back_as_it_was_kept(store: Store):
-    key = a_key(scopes=frozenset({Scope.READ, Scope.MANAGE}), expires_at=NOON + 60)
+    key = a_key(scopes=frozenset({Scope.READ, Scope.MANAGE}), expires_at=NOON + 60, weight=3)
     await keys.create_key(store, key)
     assert await keys.list_keys(store) == [key]
 

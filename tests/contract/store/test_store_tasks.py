@@ -4,11 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.contract.store.samples import NOON
+from tests.contract.store.samples import NOON, a_key
 
 from remuda.core.priority import Priority
 from remuda.core.task import Claim, Ending, NewTask, TaskState
 from remuda.store import Store, StoreRefused
+from remuda.store.keys import create_key
 from remuda.store.task_claims import claim_tasks, finish_tasks
 from remuda.store.tasks import (
     TaskFilter,
@@ -81,11 +82,40 @@ async def test_the_same_idempotency_key_at_once_makes_one_task(store: Store):
     assert len(set(await asyncio.gather(*(one(number) for number in range(8))))) == 1
 
 
+async def test_the_same_idempotency_key_twice_in_one_go_makes_one_task(store: Store):
+    words = ["same", None, "same", "else", None]
+    submitted = await submit_tasks(store, [new(f"t{n}", idempotency_key=word) for n, word in enumerate(words)], NOON)
+    assert [(each.id, each.is_new) for each in submitted] == [
+        ("t0", True),
+        ("t1", True),
+        ("t0", False),
+        ("t3", True),
+        ("t4", True),
+    ]
+    assert await order(store) == ["t0", "t1", "t3", "t4"]
+
+
+async def test_many_lines_in_one_go_have_each_their_own_turns(store: Store):
+    """More keys and models than one statement looks up."""
+    many = [new(f"{turn}-{key}", key_id=f"k{key:03}", model=f"m{key % 2}") for turn in range(2) for key in range(150)]
+    await submit(store, *many)
+    for model in range(2):
+        keys = range(model, 150, 2)
+        assert await order(store, f"m{model}") == [f"{turn}-{key}" for turn in range(2) for key in keys]
+
+
 async def test_keys_take_turns_and_a_keys_own_come_in_order(store: Store):
     await submit(store, *(new(f"a{n}", key_id="a") for n in range(5)))
     await submit(store, *(new(f"b{n}", key_id="b") for n in range(2)))
     await submit(store, new("c0", key_id="c"))
     assert await order(store) == ["a0", "b0", "c0", "a1", "b1", "a2", "a3", "a4"]
+
+
+async def test_a_heavier_key_has_more_turns(store: Store):
+    await create_key(store, a_key("a", id="a", weight=3))
+    await submit(store, *(new(f"a{n}", key_id="a") for n in range(6)))
+    await submit(store, *(new(f"b{n}", key_id="b") for n in range(2)))
+    assert await order(store) == ["a0", "b0", "a1", "a2", "a3", "b1", "a4", "a5"]
 
 
 async def test_who_comes_late_does_not_wait_for_what_has_been_done(store: Store):

@@ -1,20 +1,108 @@
-"""Prices reach what goes the way, and leave it."""
+"""Prices and budgets reach what goes the way, and leave it."""
 
-from remuda.app.costs import bare_parts
-from remuda.core.money import Price
+from datetime import UTC, time
+
+import httpx
+import pytest
+
+from remuda.app.costs import bare_parts, cloud_price_of, tariff_of
+from remuda.app.settings.insight import InsightSettings
+from remuda.core.ask import Ask, Operation
+from remuda.core.budget import BudgetTerms, Period
+from remuda.core.energy import Tariff, TariffHours
+from remuda.core.faults import BudgetExceeded
+from remuda.core.keys import LOCAL_CALLER
+from remuda.core.money import NANO, Price
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import running_gateway
 
 
-async def test_nothing_is_reckoned_while_nothing_costs(tmp_path):
+async def test_nothing_is_reckoned_and_limited_while_nothing_costs(tmp_path):
     async with FakeUpstream() as fake, running_gateway(tmp_path, upstreams=[{"url": fake.url}]) as gateway:
+        costs = gateway.remuda.costs
         recorders = gateway.remuda.recorder, gateway.remuda.durable.inside._pipeline._recorder
         assert [recorder.reckon for recorder in recorders] == [None, None]
-        prices = gateway.remuda.costs.prices
-        made = await prices.set("fake", Price(1))
+        assert costs._way.limiter.reserve is None
+        made = await costs.prices.set("fake", Price(1))
+        budget = await costs.budgets.add(BudgetTerms("b", Period.DAILY, 1, is_hard=True))
         assert None not in [recorder.reckon for recorder in recorders]
-        await prices.end(made.id)
+        assert costs._way.limiter.reserve is not None
+        await costs.prices.end(made.id)
+        await costs.budgets.remove(budget.id)
         assert [recorder.reckon for recorder in recorders] == [None, None]
+        assert costs._way.limiter.reserve is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "max_tokens", "choices", "tokens"),
+    [
+        (Operation.CHAT, 10, 1, 10),
+        (Operation.CHAT, 10, 3, 30),
+        (Operation.CHAT, None, 1, 1024),
+        (Operation.CHAT, -1, 1, 1024),
+        (Operation.EMBEDDING, None, 1, 0),
+        (Operation.COUNT_TOKENS, None, 1, None),
+    ],
+)
+async def test_how_much_is_set_aside(tmp_path, operation, max_tokens, choices, tokens):
+    body = b"x" * 400
+    async with FakeUpstream() as fake, running_gateway(tmp_path, upstreams=[{"url": fake.url}]) as gateway:
+        costs = gateway.remuda.costs
+        await costs.prices.set("*", Price(1000, 1000))
+        limiter = costs._way.limiter
+        ask = Ask(operation, "fake", False, False, choices, body, told=("", None, max_tokens))
+        covered = 100 + (tokens or 0)
+        budget = await costs.budgets.add(BudgetTerms("b", Period.DAILY, covered, is_hard=True))
+        with limiter.grant(LOCAL_CALLER, ask, {}):
+            pass
+        await costs.budgets.change(budget.id, BudgetTerms("b", Period.DAILY, covered - 1, is_hard=True))
+        if tokens is None:
+            with limiter.grant(LOCAL_CALLER, ask, {}):
+                pass
+        else:
+            with pytest.raises(BudgetExceeded):
+                limiter.grant(LOCAL_CALLER, ask, {})
+
+
+class StandIn:
+    """A meter of a machine that always draws the same."""
+
+    def watts(self) -> float | None:
+        return 3_600_000.0
+
+
+@pytest.mark.engine
+async def test_what_this_machines_engines_draw_is_shared_by_those_they_work_for(tmp_path):
+    async with running_gateway(tmp_path, insight={"energy_price": 0.5}) as gateway:
+        remuda = gateway.remuda
+        await remuda.warm_up()
+        remuda.costs.measure(StandIn(), remuda.tasks)
+        energy = remuda.costs._energy
+        await gateway.until(lambda: energy._told_at > 0, "the meter has told")
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as client:
+            ask = {"model": "remuda-tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+            answer = await client.post("/v1/chat/completions", json=ask)
+            assert answer.status_code == 200
+        [record] = await gateway.records()
+        assert 0 < record.energy_j <= 3.6e6 * record.duration_s
+        assert record.cost_nano == pytest.approx(record.energy_j / 3.6e6 * 0.5 * NANO, abs=200)
+
+
+def test_what_it_had_cost_elsewhere():
+    assert cloud_price_of(InsightSettings()) is None
+    settings = InsightSettings(cloud_input_price=0.1, cloud_output_price=0.6)
+    assert cloud_price_of(settings) == Price(100_000_000, 600_000_000)
+
+
+def test_what_energy_costs():
+    assert tariff_of(InsightSettings()) is None
+    night = {"begins": "22:00", "ends": "06:00", "price": 0.1}
+    settings = InsightSettings(energy_price=0.3, tariff=[night])
+    hours = (TariffHours(time(22), time(6), 100_000_000),)
+    made = tariff_of(settings)
+    assert made is not None
+    assert (made.kwh_nano, tuple(made.hours), made.zone) == (300_000_000, hours, UTC)
+    assert isinstance(made, Tariff)
 
 
 def test_without_anything_behind_it_there_is_something_to_describe():

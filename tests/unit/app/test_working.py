@@ -62,7 +62,7 @@ async def test_a_task_that_is_cancelled_while_a_worker_has_it_leaves_one_record(
         with worker_of(gateway.url, tmp_path):
             async with http.post("/generate", json={"prompt": "hi"}) as answer:
                 task_id = (await answer.json())["task_id"]
-            await fake.gate.reached()
+            await fake.gate.reached(within_s=DEADLINE_S)
             async with http.delete(f"/tasks/{task_id}") as answer:
                 assert answer.status == 200
             await fake.aborted_count(1)

@@ -52,6 +52,13 @@ def test_the_ring_refuses_what_it_does_not_know(secret: bytes):
         KeyRing([key()]).caller_of(secret, now=1.0)
 
 
+def test_the_ring_knows_how_many_turns_a_key_gets():
+    ring = KeyRing(
+        [key(weight=4), key(id="key_2", digest=b"x"), key(id="key_3", digest=b"y", weight=9, revoked_at=0.5)]
+    )
+    assert [ring.weight_of(each) for each in ("key_1", "key_2", "key_3", "")] == [4, 1, 1, 1]
+
+
 def test_a_revoked_key_is_as_if_it_had_never_been():
     ring = KeyRing([key(revoked_at=0.5)])
     assert not len(ring)

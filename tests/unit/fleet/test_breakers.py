@@ -36,6 +36,7 @@ class Waiting:
 
     def __init__(self, slots: Slots) -> None:
         self.key_id = ""
+        self.weight = 1.0
         self.priority = Priority.NORMAL
         self.entered = 0.0
         self.slots = slots

@@ -14,8 +14,8 @@ from remuda.fleet.queue import STARVATION, Queue
 class Somebody:
     """A waiter with a name."""
 
-    def __init__(self, name: str, key: str = "", priority: Priority = Priority.NORMAL) -> None:
-        self.name, self.key_id, self.priority, self.entered = name, key, priority, 0.0
+    def __init__(self, name: str, key: str = "", priority: Priority = Priority.NORMAL, weight: float = 1.0) -> None:
+        self.name, self.key_id, self.priority, self.weight, self.entered = name, key, priority, weight, 0.0
 
     def wake(self) -> bool | None:
         return True
@@ -27,8 +27,8 @@ class Somebody:
         return self.name
 
 
-def queue_of(*waiters: Somebody, weights: dict[str, float] | None = None) -> Queue:
-    queue = Queue(weights)
+def queue_of(*waiters: Somebody) -> Queue:
+    queue = Queue()
     for waiter in waiters:
         queue.add(waiter)
     return queue
@@ -38,8 +38,8 @@ def served(queue: Queue, n: int | None = None) -> list[str]:
     return [repr(queue.pop()) for _ in range(len(queue) if n is None else n)]
 
 
-def line(names: str, key: str = "", priority: Priority = Priority.NORMAL) -> list[Somebody]:
-    return [Somebody(name, key, priority) for name in names]
+def line(names: str, key: str = "", priority: Priority = Priority.NORMAL, weight: float = 1.0) -> list[Somebody]:
+    return [Somebody(name, key, priority, weight) for name in names]
 
 
 def test_first_come_first_served_within_a_key() -> None:
@@ -52,7 +52,10 @@ def test_keys_take_turns_however_many_each_has_waiting() -> None:
 
 
 def test_a_heavier_key_gets_more_turns() -> None:
-    queue = queue_of(*line("a" * 30, "one"), *line("b" * 30, "two"), weights={"two": 2.0})
+    queue = queue_of(*line("a" * 30, "one"), *line("b" * 30, "two", weight=2.0))
+    assert [each.name for each in queue.order() if isinstance(each, Somebody)][:30].count("b") == 20
+    first = queue.pop()
+    queue.put_back(first)
     assert Counter(served(queue, 30)) == {"a": 10, "b": 20}
 
 
@@ -66,12 +69,12 @@ def test_nobody_saves_up_turns() -> None:
 
 @pytest.mark.parametrize("weight", [1.0, 0.25, 4.0])
 def test_who_has_one_waiting_at_a_time_gets_its_share_and_no_more(weight: float) -> None:
-    queue = queue_of(*line("a" * 100, "one"), *line("c" * 100, "two"), *line("b", "three"), weights={"three": weight})
+    queue = queue_of(*line("a" * 100, "one"), *line("c" * 100, "two"), *line("b", "three", weight=weight))
     got: list[str] = []
     for _ in range(100):
         got += served(queue, 1)
         if got[-1] == "b":
-            [queue.add(each) for each in line("b", "three")]
+            [queue.add(each) for each in line("b", "three", weight=weight)]
     counts = Counter(got)
     # One that is sent only after the one before cannot have several turns in a row, so a heavy key's share is bounded.
     assert abs(counts["b"] - 100 * min(weight / (weight + 2), 2 / 3)) <= 4
@@ -177,7 +180,7 @@ def test_all_leave_at_once() -> None:
 
 WAITERS = st.lists(
     st.tuples(st.sampled_from("xyz"), st.sampled_from(list(Priority))).map(
-        lambda made: Somebody(f"{made[0]}{made[1].word}", made[0], made[1])
+        lambda made: Somebody(f"{made[0]}{made[1].word}", made[0], made[1], 3.0 if made[0] == "x" else 1.0)
     ),
     max_size=60,
 )
@@ -186,7 +189,7 @@ WAITERS = st.lists(
 @given(WAITERS, st.data())
 @settings(deadline=None)
 def test_the_order_told_is_the_order_served_whoever_leaves_before(waiters: list[Somebody], data: st.DataObject) -> None:
-    queue = queue_of(*waiters, weights={"x": 3.0})
+    queue = queue_of(*waiters)
     for leaver in data.draw(st.lists(st.sampled_from(waiters), unique=True)) if waiters else ():
         queue.discard(leaver)
     for _ in range(data.draw(st.integers(0, len(queue)))):
@@ -214,11 +217,11 @@ def test_everybody_is_served_once_in_order_within_key_and_class(waiters: list[So
 def test_no_key_waits_longer_than_its_share_allows(weights: dict[str, float], events: list[str]) -> None:
     """Whoever comes, comes back at once, or leaves: between two turns of a key that waits all the time, each other one
     has at most as many turns as the weights say, and two more."""
-    queue = Queue(weights)
+    queue = Queue()
     since: dict[str, Counter[str]] = {}
     for event in events:
         if event in "xyz":
-            queue.add(Somebody(event, event))
+            queue.add(Somebody(event, event, weight=weights.get(event, 1.0)))
         elif event == "leave" and len(queue):
             queue.discard(list(queue.order())[-1])
         elif len(queue):
@@ -227,7 +230,7 @@ def test_no_key_waits_longer_than_its_share_allows(weights: dict[str, float], ev
                 waiting[key] += 1
             since.pop(key, None)
             if event == "serve again":
-                queue.add(Somebody(key, key))
+                queue.add(Somebody(key, key, weight=weights.get(key, 1.0)))
         waiting_keys = {each.key_id for each in queue.order()}
         since = {key: since.get(key, Counter()) for key in waiting_keys}
         for key, others in since.items():

@@ -35,6 +35,7 @@ def replica(name: str, *, model: str = "m", slots: Slots | None = None, context:
 class Waiter:
     def __init__(self, takes: list[Replica] | None = None, *, wants: bool = True) -> None:
         self.key_id = ""
+        self.weight = 1.0
         self.priority = Priority.NORMAL
         self.entered = 0.0
         self.takes = takes if takes is not None else []

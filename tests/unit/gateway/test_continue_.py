@@ -11,7 +11,8 @@ from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.fleet.registry import Fleet, Model, Served
 from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.continue_ import Continuations, Unfit, broken_stream, may_come
-from remuda.gateway.relay import Gathered, Splice
+from remuda.gateway.relay import Gathered
+from remuda.gateway.splice import Splice
 from tests.unit.fleet.samples import replica
 
 

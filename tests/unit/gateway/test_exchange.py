@@ -216,4 +216,9 @@ def test_comments_before_the_answer_do_not_tell_who_has_failed_it_and_are_not_pi
     assert exchange.keep_alive_comment(b": waiting\n\n")
     assert exchange.start(200, b"content-type: text/event-stream\r\n", None), "the pieces are framed"
     assert client.sent.count(b"HTTP/1.1 200") == 1
-    assert not exchange.keep_alive_comment(b": waiting\n\n"), "the answer has begun"
+    exchange.watch(Flow(), 10.0)
+    assert not exchange.keep_alive_comment(b": waiting\n\n"), "the answer is under way"
+    exchange.unwatch()
+    assert exchange.keep_alive_comment(b": waiting\n\n"), "it has broken off, and waits for somebody to go on"
+    exchange.finish(LAST_CHUNK)
+    assert not exchange.keep_alive_comment(b": waiting\n\n"), "the answer is complete"

@@ -138,3 +138,17 @@ def test_what_llama_cpp_was_asked_to_tell_beside_is_kept() -> None:
         b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"__verbose":{"stopping_word":"y"}}\n\n'
     )
     assert msgspec.json.decode(fold.result()[0])["__verbose"] == {"stopping_word": "y"}
+
+
+@pytest.mark.parametrize("operation", list(MAKERS))
+def test_what_was_used_so_far_is_counted_in_pieces(operation: Operation) -> None:
+    stream = sent(operation, {"stream_options": {"include_usage": True}}, Behaviour(tokens=5), stream=True)
+    fold = fold_for(ask(operation))
+    assert fold.so_far() == Usage()
+    events = [event + b"\n\n" for event in stream.split(b"\n\n")]
+    counts = set()
+    for event in events:
+        if not fold.is_complete:
+            fold.feed(event)
+            counts.add(fold.so_far().completion_tokens)
+    assert counts - {0} == {1, 2, 3, 4, 5}

@@ -12,7 +12,7 @@ from remuda.core.keys import Key
 from remuda.core.node import Node
 from remuda.store.database import store_at
 from remuda.store.errors import StoreError
-from remuda.store.keys import list_keys
+from remuda.store.keys import count_usable_keys, list_keys
 from remuda.store.nodes import list_nodes
 from remuda.store.users import list_users
 
@@ -61,7 +61,7 @@ async def credentials_at_hand(settings: Settings) -> int | None:
     try:
         store = store_at(settings.store_url)
         try:
-            usable = sum(key.revoked_at is None for key in await list_keys(store))
+            usable = await count_usable_keys(store)
             try:
                 return usable + len((await list_users(store)).users)
             except StoreError:  # a store from before there were any

@@ -7,7 +7,7 @@ import typer
 from remuda.app.cli.options import AsJson, Config, Data, settings_from
 from remuda.app.cli.output import iso_time, print_columns, print_json, safe
 from remuda.app.exits import CommandError, Exit
-from remuda.core.keys import Key, Scope
+from remuda.core.keys import MAX_WEIGHT, Key, Scope
 
 if TYPE_CHECKING:
     from remuda.app.settings import Settings
@@ -36,6 +36,10 @@ def create(
         str | None,
         typer.Option("--expires", metavar="WHEN", help="30d (or m, h, w), or an ISO date or time. Default: never."),
     ] = None,
+    weight: Annotated[
+        int,
+        typer.Option("--weight", min=1, max=MAX_WEIGHT, help="Turns it gets in a queue for one of another key."),
+    ] = 1,
     data: Data = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -65,6 +69,7 @@ def create(
         scopes=frozenset(scope or DEFAULT_SCOPES),
         created_at=now,
         expires_at=expires_at,
+        weight=weight,
     )
     asyncio.run(_create(settings_from(config, data=data), key))
     if as_json:
@@ -93,8 +98,8 @@ def list_all(
     if as_json:
         print_json(shown)
         return
-    headers = ("ID", "NAME", "BEGINS", "SCOPES", "STATE", "CREATED", "EXPIRES", "LAST USED")
-    fields = ("id", "name", "prefix", "scopes", "state", "created_at", "expires_at", "last_used_at")
+    headers = ("ID", "NAME", "BEGINS", "SCOPES", "WEIGHT", "STATE", "CREATED", "EXPIRES", "LAST USED")
+    fields = ("id", "name", "prefix", "scopes", "weight", "state", "created_at", "expires_at", "last_used_at")
     print_columns(headers, [[_cell(entry[field]) for field in fields] for entry in shown])
 
 
@@ -167,6 +172,7 @@ def _as_json(key: Key, now: float) -> dict[str, Any]:
         "name": key.name,
         "prefix": key.prefix,
         "scopes": [scope.value for scope in Scope if scope in key.scopes],
+        "weight": key.weight,
         "state": _state(key, now),
         "created_at": iso_time(key.created_at),
         "expires_at": iso_time(key.expires_at),
@@ -176,4 +182,4 @@ def _as_json(key: Key, now: float) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    return ",".join(value) if isinstance(value, list) else value or "-"
+    return ",".join(value) if isinstance(value, list) else str(value or "-")

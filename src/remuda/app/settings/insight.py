@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from remuda.app.settings.kinds import Number, Size, Whole
+from remuda.app.settings.kinds import Flag, Number, Size, TimeOfDay, Whole
 from remuda.app.settings.section import MIB, Count, CountOrNone, Section
 
 
@@ -42,6 +42,17 @@ class JournalSettings(Section):
     """How large that file may become while the store is away; beyond that records are dropped and counted."""
 
 
+class TariffSettings(Section):
+    """A price of energy for some hours of each day."""
+
+    begins: TimeOfDay
+    """From when on, in `insight.time_zone`."""
+    ends: TimeOfDay
+    """Until when; before `begins`: over midnight."""
+    price: Annotated[Number, Field(ge=0, le=1_000_000)]
+    """For a kilowatt-hour."""
+
+
 class InsightSettings(Section):
     """What is made of it."""
 
@@ -49,7 +60,29 @@ class InsightSettings(Section):
     """Where days, weeks and months of budgets begin at midnight, such as `Europe/Berlin`; the same for all gateways on one store."""  # noqa: E501
     reserved_tokens: Count = 1024
     """How long an answer is taken to become at most that names no bound of its own, where a budget with a hard stop has to cover it."""  # noqa: E501
+    measure_energy: Flag = True
+    """Ask this machine's own counters (RAPL, NVML) what it draws, where they may be read, and share that among the requests that its engines work on."""  # noqa: E501
+    energy_price: Annotated[Number, Field(ge=0, le=1_000_000)] | None = None
+    """What a kilowatt-hour costs. Of requests whose energy was measured it takes the place of the price for an hour; without it that stays."""  # noqa: E501
+    tariff: Annotated[tuple[TariffSettings, ...], Field(max_length=48)] = ()
+    """Hours of the day at which it costs something else; of those that hold at a time the first counts."""
+    cloud_input_price: Annotated[Number, Field(ge=0, le=1_000_000)] | None = None
+    """What 1,000 tokens of a prompt cost elsewhere: beside costs is shown what the same tokens had come to there."""
+    cloud_output_price: Annotated[Number, Field(ge=0, le=1_000_000)] | None = None
+    """What 1,000 tokens of an answer cost there."""
     score_latency_ms: Annotated[Number, Field(gt=0)] = 2000
     """The latency from which on it adds nothing to a request's performance score. Of a streamed answer the time to its first token counts; of another its duration, for each 100 tokens where it has more."""  # noqa: E501
     score_tokens_per_second: Annotated[Number, Field(gt=0)] = 20
     """The throughput from which on more of it adds nothing."""
+    replay: Flag = False
+    """Whether comparisons may ask again what is stored of requests, where somebody who may see all of it asks for that. `journal.content` says what is stored."""  # noqa: E501
+    daily_suggestions: Flag = True
+    """Whether suggestions are looked for once a day; else only when somebody asks for them."""
+    keep_minutes_days: Annotated[Whole, Field(ge=0, le=36_500)] = 2
+    """For how long what requests came to is kept for each minute; 0 keeps it for ever. Older spans are told in five minutes."""  # noqa: E501
+    keep_five_minutes_days: Annotated[Whole, Field(ge=0, le=36_500)] = 7
+    """The same for each five minutes. Older spans are told in hours."""
+    keep_hours_days: Annotated[Whole, Field(ge=0, le=36_500)] = 90
+    """The same for each hour. Older spans are told in days."""
+    keep_days_days: Annotated[Whole, Field(ge=0, le=36_500)] = 0
+    """The same for each day."""

@@ -6,6 +6,7 @@ environment (and what `${NAME}` put in place) has no type of its own: it arrives
 
 import re
 import shutil
+from datetime import time
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from remuda.core.node import NodeKind
 _SIZE = re.compile(r"(\d{1,15}) ?(B|KiB|MiB|GiB)?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+_TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _UNITS = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
@@ -53,6 +55,15 @@ def _whole(value: Any) -> Any:
     if type(value) is not int:
         raise ValueError(f"needs a whole number, not {_shown(value)}")
     return value
+
+
+def _time_of_day(value: Any) -> Any:
+    if type(value) is int and 0 <= value < 24 * 60:
+        return time(*divmod(value, 60))  # YAML 1.1 reads 22:00 without quotes as a number to the base 60
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f"needs a time of the day such as 22:00, not {_shown(value)}")
+    return time(int(found[1]), int(found[2]))
 
 
 def _seconds(value: Any) -> Any:
@@ -230,6 +241,14 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=31_536_000,
 """A time in seconds, at most a year."""
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 """Any number."""
+TimeOfDay = Annotated[
+    time,
+    BeforeValidator(_time_of_day),
+    _schema(
+        anyOf=[{"type": "string", "pattern": r"^\d{1,2}:\d{2}$"}, {"type": "integer", "minimum": 0, "maximum": 1439}]
+    ),
+]
+"""Such as `22:00`."""
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """true or false."""
 Size = Annotated[

@@ -11,7 +11,7 @@ import msgspec
 from remuda.core.faults import UpstreamFailed
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.dialects.anthropic.asks import AnthropicAsk
-from remuda.dialects.anthropic.events import EVENTS, ID_HEADER, JSON, PING, event
+from remuda.dialects.anthropic.events import EVENTS, JSON, PING, event
 from remuda.dialects.anthropic.schemas import AnthropicAnswer, AnthropicErrorDetail, AnthropicTokens, AnthropicUsage
 from remuda.wire.answers import UsageFields
 from remuda.wire.sse import EventSplitter, data_of
@@ -85,8 +85,6 @@ _NOTHING: Final = _Said()
 
 class MessageAnswer:
     """The next message of a conversation."""
-
-    id_header: Final = ID_HEADER
 
     __slots__ = (
         "_ask",
@@ -297,7 +295,6 @@ class CountAnswer:
     """How many tokens a prompt has. It always comes whole."""
 
     content_type: Final = JSON
-    id_header: Final = ID_HEADER
 
     def feed(self, data: bytes) -> bytes:
         """Never asked: no count is streamed."""

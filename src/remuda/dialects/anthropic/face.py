@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from remuda.core.ask import Ask, Operation
+from remuda.core.ask import Ask, Native, Operation
 from remuda.core.faults import Fault
 from remuda.core.ids import Ids
 from remuda.dialects.anthropic.answers import CountAnswer, MessageAnswer
 from remuda.dialects.anthropic.asks import AnthropicAsk, read_count, read_messages
 from remuda.dialects.anthropic.errors import refusal, stream_error
+from remuda.dialects.anthropic.events import ID_HEADER
 from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal
 
 NAME: Final = "anthropic"
@@ -20,13 +21,18 @@ class AnthropicFace:
 
     name: Final = NAME
     takes_comments: Final = True
+    id_header: Final = ID_HEADER
 
     def __init__(self, ids: Ids) -> None:
         self._ids = ids
 
     def read(self, operation: Operation, body: bytes) -> Ask:
-        """The ask that `body` holds, in the words of engines."""
-        return read_count(body) if operation is Operation.COUNT_TOKENS else read_messages(body)
+        """The ask that `body` holds, in the words of engines, and as it is for those that speak Anthropic's."""
+        if operation is Operation.COUNT_TOKENS:
+            return read_count(body)
+        ask = read_messages(body)
+        ask.native = Native(NAME, MESSAGES, body, ask.is_streamed)
+        return ask
 
     def translator(self, ask: Ask) -> AnswerTranslator | None:
         """What makes Anthropic's answer of an engine's."""

@@ -111,6 +111,20 @@ class Fields:
             raise _wrong(name, f"a whole number from {least} to {most}", said)
         return int(number)
 
+    def listed(self, name: str, *otherwise: Value) -> list[Any] | Value:
+        """A list; in a form or a query as JSON."""
+        if name not in self._sent:
+            return _instead(name, otherwise)
+        said = self._sent[name]
+        if isinstance(said, str):
+            try:
+                said = msgspec.json.decode(said)
+            except (msgspec.DecodeError, RecursionError):
+                raise _wrong(name, "a list", said) from None
+        if not isinstance(said, list):
+            raise _wrong(name, "a list", said)
+        return said
+
 
 async def fields_in(request: Request) -> Fields:
     """All that was sent; what the body says comes before what the query says, and of a form's fields of one name the

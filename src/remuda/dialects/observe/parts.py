@@ -1,15 +1,16 @@
 """What the parts of this dialect share: adding routes, reading what was sent, answering."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from remuda.core.faults import InvalidRequest
+from remuda.core.faults import InvalidRequest, Unavailable
 from remuda.core.keys import Caller, Scope
 from remuda.dialects.kit.documents import REF, json_of
 from remuda.dialects.kit.lane_routes import operation_id
+from remuda.store.errors import StoreUnavailable
 
 NAME: Final = "observe"
 HOURS: Final = 24
@@ -19,13 +20,21 @@ MAX_SHOWN: Final = 100
 
 Handler = Callable[[Request], Awaitable[Response]]
 Add = Callable[..., None]
-"""`add(method, path, handler, summary, answer, status=200, body=None)`: see `adder`."""
+"""`add(method, path, handler, summary, answer, status=200, body=None, query=())`: see `adder`."""
 
 
 class RefusedObservation(msgspec.Struct):
     """The body of every refusal."""
 
     detail: str
+
+
+class QueryField(NamedTuple):
+    """What may stand in the query, as the OpenAPI document says it."""
+
+    name: str
+    says: str
+    type: str = "string"
 
 
 class Part(Protocol):
@@ -50,16 +59,25 @@ def adder(routes: APIRouter) -> Add:
         status: int = 200,
         body: type | None = None,
         content: dict[str, Any] | None = None,
+        query: Sequence[QueryField] = (),
     ) -> None:
         async def endpoint(request: Request) -> Response:
-            return await handler(request)
+            try:
+                return await handler(request)
+            except StoreUnavailable as error:
+                raise Unavailable("the journal does not answer at the moment", retry_after_s=1) from error
 
         extra: dict[str, Any] = {}
         names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-        if names:
-            extra["parameters"] = [
-                {"name": name, "in": "path", "required": True, "schema": {"type": "integer"}} for name in names
-            ]
+        parameters: list[dict[str, Any]] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "integer"}} for name in names
+        ]
+        parameters += [
+            {"name": field.name, "in": "query", "description": field.says, "schema": {"type": field.type}}
+            for field in query
+        ]
+        if parameters:
+            extra["parameters"] = parameters
         if body is not None:
             extra["requestBody"] = {"required": True, "content": json_of(body)}
         routes.add_api_route(

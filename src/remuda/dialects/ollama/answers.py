@@ -10,6 +10,7 @@ from remuda.core.clock import Clock
 from remuda.core.faults import Fault, UpstreamFailed
 from remuda.core.usage import Usage
 from remuda.dialects.ollama.asks import Json, OllamaAsk, Shape
+from remuda.dialects.ollama.context import Memory
 from remuda.wire.answers import UsageFields
 from remuda.wire.ndjson import line_of
 from remuda.wire.sse import EventSplitter, data_of
@@ -104,8 +105,6 @@ class _Call:
 class GenerationAnswer:
     """The answer to a chat or to a prompt."""
 
-    id_header: Final = b""
-
     __slots__ = (
         "_ask",
         "_began",
@@ -115,6 +114,7 @@ class GenerationAnswer:
         "_first_at",
         "_held",
         "_is_over",
+        "_memory",
         "_splitter",
         "_timings",
         "_usage",
@@ -134,6 +134,7 @@ class GenerationAnswer:
         self._timings: _Timings | None = None
         self._is_over = False
         """The last line has been said, well or not."""
+        self._memory = None if ask.said is None else Memory(ask.said)
         self.content_type = LINES if ask.has_lines else JSON
 
     def feed(self, data: bytes) -> bytes:
@@ -252,6 +253,8 @@ class GenerationAnswer:
 
     def _said(self, content: str, thinking: str | None = None, calls: list[Json] | None = None) -> Json:
         """A piece of the answer in the shape of the route."""
+        if self._memory is not None:
+            self._memory.add(content)
         head: Json = {"model": self._ask.model, "created_at": timestamp(self._clock.wall())}
         thought = {"thinking": thinking} if thinking and not self._ask.hides_thinking else {}
         if self._ask.shape is Shape.GENERATE:
@@ -264,6 +267,8 @@ class GenerationAnswer:
     def _closing(self) -> Json:
         """What the last line tells: why the answer ended, how long it took, and of how many tokens."""
         made: Json = {"done": True, "done_reason": "length" if self._finish == "length" else "stop"}
+        if self._memory is not None and (context := self._memory.context()) is not None:
+            made["context"] = context
         now = self._clock.monotonic()
         total = now - self._ask.started
         timings, first = self._timings, self._first_at
@@ -288,8 +293,6 @@ class GenerationAnswer:
 
 class VectorAnswer:
     """The answer to texts that were to be embedded. It always comes whole."""
-
-    id_header: Final = b""
 
     __slots__ = ("_ask", "_clock", "content_type")
 

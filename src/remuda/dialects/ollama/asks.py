@@ -9,6 +9,7 @@ import msgspec
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import Fault, InvalidRequest, NotOffered
 from remuda.dialects.kit.bodies import decoded
+from remuda.dialects.ollama.context import Said, messages_in
 from remuda.dialects.ollama.schemas import (
     OllamaAsked,
     OllamaChat,
@@ -21,11 +22,19 @@ from remuda.dialects.ollama.schemas import (
 )
 
 MAX_MODEL_NAME: Final = 256
+MAX_STOPS: Final = 64
+"""Each is looked for after every token."""
 EFFORTS: Final = ("low", "medium", "high")
 _KINDS: Final = {"/9j/": "jpeg", "iVBOR": "png", "R0lGO": "gif", "UklGR": "webp"}
 """How pictures in base64 begin, by what they are."""
 _SAME: Final = tuple(name for name in OllamaOptions.__struct_fields__ if name not in ("num_predict", "stop"))
 """Options that have the same name in a request to an engine."""
+
+_ALONE: Final = {
+    "raw": ("system", "images", "format", "think", "logprobs", "suffix", "context"),
+    "suffix": ("images", "format", "think", "logprobs", "context"),
+}
+"""Of a prompt: what cannot go with what."""
 
 Json = dict[str, Any]
 Body = TypeVar("Body", bound=OllamaAsked)
@@ -57,6 +66,8 @@ class OllamaAsk(Ask, eq=False, kw_only=True):
     """Ollama itself takes it as it came."""
     untranslatable: Fault | None = None
     """What is wrong with it for every engine but Ollama itself."""
+    said: list[Said] | None = None
+    """The conversation so far, where the answer is to have a `context`."""
 
 
 def read_chat(body: bytes) -> OllamaAsk:
@@ -94,10 +105,21 @@ def _generate(asked: OllamaGenerate) -> OllamaAsk:
     if asked.raw:
         made = _generation(asked) | {"prompt": asked.prompt}
         return _ask(asked, Shape.GENERATE, Operation.COMPLETION, made)
-    said = [OllamaMessage("system", asked.system)] if asked.system else []
-    said.append(OllamaMessage("user", asked.prompt or "", images=asked.images))
-    made = _generation(asked) | {"messages": messages_of(said)}
-    return _ask(asked, Shape.GENERATE, Operation.CHAT, made)
+    if asked.suffix:
+        # `system` has no place in it, and is passed over as Ollama does.
+        made = _generation(asked) | {"prompt": asked.prompt or "", "suffix": asked.suffix}
+        return _ask(asked, Shape.GENERATE, Operation.COMPLETION, made)
+    before = messages_in(asked.context) if asked.context else []
+    if asked.system:
+        before = [Said("system", asked.system), *(each for each in before if each.role != "system")]
+    said = [*before, Said("user", asked.prompt or "")]
+    messages = [OllamaMessage(each.role, each.text) for each in said]
+    messages[-1].images = asked.images
+    made = _generation(asked) | {"messages": messages_of(messages)}
+    ask = _ask(asked, Shape.GENERATE, Operation.CHAT, made)
+    ask.said = said
+    ask.is_ollamas = not asked.context  # ours means nothing to it
+    return ask
 
 
 def read_embed(body: bytes) -> OllamaAsk:
@@ -139,26 +161,17 @@ def _decoded(decoder: "msgspec.json.Decoder[Body]", body: bytes) -> Body:
 
 def _check_generate(asked: OllamaGenerate) -> None:
     """Raise InvalidRequest for what no engine but Ollama could be told."""
-    if asked.suffix:
-        raise InvalidRequest(
-            "'suffix' is not offered here: no engine behind this gateway is asked to fill in the middle of a text",
-            parameter="suffix",
-        )
     if asked.template:
         raise InvalidRequest(
             "'template' is not offered here: the model's engine applies the model's own; with 'raw' the prompt goes "
             "to the model as it is",
             parameter="template",
         )
-    if asked.context:
-        raise InvalidRequest(
-            "'context' is not offered here: send the conversation's messages to /api/chat instead",
-            parameter="context",
-        )
-    if asked.raw:
-        for name in ("system", "images", "format", "think", "logprobs"):
-            if getattr(asked, name):
-                raise InvalidRequest(f"'{name}' cannot go with 'raw': leave one of them out", parameter=name)
+    for beside, names in _ALONE.items():
+        if getattr(asked, beside):
+            for name in names:
+                if getattr(asked, name):
+                    raise InvalidRequest(f"'{name}' cannot go with '{beside}': leave one of them out", parameter=name)
 
 
 def _ask(asked: OllamaGenerating, shape: Shape, operation: Operation, made: Json) -> OllamaAsk:
@@ -257,6 +270,8 @@ def sampling_of(options: OllamaOptions | None) -> Json:
     if options.num_predict is not None and options.num_predict >= 0:
         made["max_tokens"] = options.num_predict
     if options.stop:
+        if not isinstance(options.stop, str) and len(options.stop) > MAX_STOPS:
+            raise InvalidRequest(f"'options.stop': {MAX_STOPS} at most", parameter="options.stop")
         made["stop"] = options.stop
     return made
 

@@ -18,6 +18,7 @@ class OllamaFace:
 
     name: Final = NAME
     takes_comments: Final = False
+    id_header: Final = b""
 
     def __init__(self, path: str, shape: Shape, clock: Clock) -> None:
         self._path = path

@@ -46,6 +46,7 @@ class OpenAIFace:
 
     name: Final = NAME
     takes_comments: Final = True
+    id_header: Final = b""
 
     def read(self, operation: Operation, body: bytes) -> Ask:
         """The ask that `body` holds."""

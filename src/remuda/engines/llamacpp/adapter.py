@@ -18,6 +18,7 @@ from remuda.core.faults import (
     UpstreamFailed,
     UpstreamRefused,
 )
+from remuda.core.ids import Ids
 from remuda.engines.body import (
     INPUT_FIELDS,
     Fields,
@@ -29,7 +30,7 @@ from remuda.engines.body import (
     with_fields,
     with_usage,
 )
-from remuda.engines.llamacpp import responses
+from remuda.engines.llamacpp import infill, responses
 from remuda.engines.llamacpp.continuation import DEFAULT_MAX_BYTES, KeptStream
 from remuda.engines.llamacpp.continued_ask import is_exact
 from remuda.engines.llamacpp.reviewed import check_fields
@@ -64,10 +65,16 @@ class LlamaCpp:
     counts_tokens = True
 
     def __init__(
-        self, wall: Callable[[], float] = lambda: 0.0, *, continuation_max_bytes: int = DEFAULT_MAX_BYTES
+        self,
+        wall: Callable[[], float] = lambda: 0.0,
+        *,
+        ids: Ids = lambda: "",
+        continuation_max_bytes: int = DEFAULT_MAX_BYTES,
     ) -> None:
-        """`continuation_max_bytes`: how much text a stream may have sent to be continued elsewhere; 0: none is."""
+        """`ids`: names for answers that the engine gives none. `continuation_max_bytes`: how much text a stream may
+        have sent to be continued elsewhere; 0: none is."""
         self._wall = wall
+        self._ids = ids
         self._continuation_max_bytes = continuation_max_bytes
 
     def busy_slots(self, body: bytes) -> int:
@@ -87,6 +94,8 @@ class LlamaCpp:
             check_translated(ask.native)
         fields = fields_of(ask.body)
         check_fields(fields)
+        if infill.is_infill(ask.operation, fields):
+            return self._infill(ask, fields, upstream_model)
         wanted: dict[str, bytes] = {}
         if upstream_model != ask.model:
             wanted["model"] = json_text(upstream_model)
@@ -112,7 +121,8 @@ class LlamaCpp:
         elif ask.operation is Operation.CHAT and is_required(fields, wanted):
             translate = CallsAlone
         path, body = _PATHS[ask.operation], with_fields(ask.body, fields, wanted)
-        if ask.is_streamed and self._continuation_max_bytes and ask.operation in _TAKES_STREAM_OPTIONS:
+        is_kept = bool(ask.is_streamed and self._continuation_max_bytes and ask.operation in _TAKES_STREAM_OPTIONS)
+        if is_kept:
             translate = partial(
                 KeptStream,
                 ask.operation,
@@ -128,7 +138,28 @@ class LlamaCpp:
             is_streamed=is_streamed,
             may_emit_progress=is_streamed and not shows_progress,
             translate=translate,
+            is_continuable=is_kept,
         )
+
+    def _infill(self, ask: Ask, fields: Fields, upstream_model: str) -> Outgoing:
+        """A completion of a text whose end is known."""
+        model, body = upstream_model or ask.model, infill.infill_body(ask, fields, upstream_model)
+        name, created_at = "cmpl-" + self._ids().removeprefix("req_"), int(self._wall())
+        translate: Callable[[], StreamTranslator] = partial(infill.InfillAnswer, name, model, created_at)
+        is_kept = bool(ask.is_streamed and self._continuation_max_bytes)
+        if is_kept:
+            # As long as none of it has come, it can be asked for once more; a middle is not gone on with.
+            translate = partial(
+                KeptStream,
+                ask.operation,
+                infill.PATH,
+                body,
+                is_exact=False,
+                max_bytes=self._continuation_max_bytes,
+                inner=translate,
+            )
+        shows_progress = ask.is_streamed and fields.get("return_progress") == msgspec.Raw(b"true")
+        return Outgoing(infill.PATH, body, True, not shows_progress, translate, is_kept)
 
     def fault_of(self, status: int, body: bytes, operation: Operation) -> Fault:
         """The fault behind an error answer. File names and template source in the engine's messages are left out."""
@@ -140,6 +171,8 @@ class LlamaCpp:
             return _in_words_of(operation, client_fault)
         if status == 400:
             return InvalidRequest(message or None)
+        if error.message.startswith(infill.UNKNOWN):
+            return infill.no_infill()
         if status in (404, 501):
             return NotOffered(_NOT_STARTED_FOR.get(operation, "This model's engine does not offer that."))
         if status == 503:

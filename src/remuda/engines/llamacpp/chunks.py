@@ -49,6 +49,8 @@ class Chunk(msgspec.Struct):
     choices: list[Choice] = []
     usage: UsageFields | None = None
     prompt_progress: Progress | None = None
+    verbose: Any = msgspec.field(default=None, name="__verbose")
+    """Where the engine was asked for it (`Ask.wants_stop_word`): the stop word that ended the answer."""
     error: Any = None
 
 

@@ -20,7 +20,6 @@ from remuda.engines.body import fields_of
 from remuda.engines.llamacpp.chunks import LOST, ODD, Choice, Chunk, decode_chunk, is_event, plain_text
 from remuda.engines.llamacpp.continued_ask import check_plain, count_of, limit_of, rendered, rest_of, token_count
 from remuda.engines.protocol import Outgoing, StreamTranslator
-from remuda.wire.answers import UsageFields
 from remuda.wire.sse import DONE, EventSplitter, data_of, event_of
 
 DEFAULT_MAX_BYTES: Final = 256 * 1024
@@ -277,19 +276,21 @@ class KeptStream:
                 events += self._event([self._choice(choice.text, None)])
             if choice.finish_reason:
                 self._finish = choice.finish_reason
-                events += self._finished(choice.finish_reason, chunk.usage)
+                events += self._finished(choice.finish_reason, chunk)
         return events
 
-    def _finished(self, reason: str, usage: UsageFields | None) -> bytes:
+    def _finished(self, reason: str, chunk: Chunk) -> bytes:
         """The end of the answer, with the usage of all of it."""
         total: dict[str, Any] | None = None
+        verbose = {} if chunk.verbose is None else {"__verbose": chunk.verbose}
+        usage = chunk.usage
         if usage is not None:
             self._has_usage = True
             prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
             total = self._usage(completion + (self._tokens_before if self._prompt is None else prompt - self._prompt))
         if self._operation is Operation.COMPLETION:
-            return self._event([self._choice("", reason)], total)
-        end = self._event([self._choice(None, reason)])
+            return self._event([self._choice("", reason)], total, **verbose)
+        end = self._event([self._choice(None, reason)], **verbose)
         return end if total is None else end + self._event([], total)
 
     def _ending(self) -> bytes:
@@ -322,8 +323,8 @@ class KeptStream:
         delta = {} if text is None else {"content": text}
         return {"finish_reason": finish_reason, "index": 0, "delta": delta}
 
-    def _event(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
-        chunk = {"choices": choices, **self._named()}
+    def _event(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None, **more: Any) -> bytes:
+        chunk = {"choices": choices, **self._named(), **more}
         if usage is not None:
             chunk["usage"] = usage
         return event_of(msgspec.json.encode(chunk))
@@ -333,6 +334,6 @@ class KeptStream:
         if not self._opening:
             return {}
         said: dict[str, Any] = msgspec.json.decode(self._opening)
-        for name in ("choices", "prompt_progress", "usage", "timings"):
+        for name in ("choices", "prompt_progress", "usage", "timings", "__verbose"):
             said.pop(name, None)
         return said

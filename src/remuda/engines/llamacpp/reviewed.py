@@ -26,6 +26,10 @@ MAX_SCHEMA_DEPTH = 200
 levels in the arguments of a tool call."""
 MANY_BRACKETS = 10_000
 """Conversations with fewer are not looked into; the engine stood twice as many levels."""
+MAX_STOPS = 64
+"""Each is looked for after every token."""
+MAX_STOP_CHARS = 4096
+"""Of each. What may be the beginning of one is held back, so a long one keeps the client waiting as well."""
 MAX_BREAKERS = 256
 """A thousand took it a second, twenty thousand more than half a minute."""
 
@@ -47,7 +51,7 @@ _RANGES: dict[str, tuple[int, int]] = {
 }
 _NESTED = frozenset({"response_format", "json_schema", "tools", "text", "chat_template_kwargs"})
 _CONVERSATIONS = frozenset({"messages", "input"})
-_REVIEWED = frozenset({*_RANGES, *_NESTED, *_CONVERSATIONS, "grammar", "logprobs", "dry_sequence_breakers"})
+_REVIEWED = frozenset({*_RANGES, *_NESTED, *_CONVERSATIONS, "grammar", "logprobs", "stop", "dry_sequence_breakers"})
 
 _GRAMMAR_TEXT = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n]*', re.DOTALL)
 """What holds brackets that open nothing: literals, character classes, comments."""
@@ -67,6 +71,8 @@ def check_fields(fields: Fields) -> None:
             _check_calls(name, value)
         elif name == "grammar":
             _check_grammar(value)
+        elif name == "stop":
+            _check_stops(_plain(name, value))
         elif name == "dry_sequence_breakers":
             _check_breakers(_plain(name, value))
         else:
@@ -100,6 +106,16 @@ def _check_calls(name: str, value: bytes) -> None:
             arguments = holder.get("arguments") if isinstance(holder, dict) else None
             if isinstance(arguments, str):
                 _check_depth(name, arguments.encode(errors="replace"))
+
+
+def _check_stops(stops: Any) -> None:
+    given = stops if isinstance(stops, list) else [stops]
+    if len(given) > MAX_STOPS or any(isinstance(stop, str) and len(stop) > MAX_STOP_CHARS for stop in given):
+        raise InvalidRequest(
+            "stop has too many entries, or one that is too long.",
+            parameter="stop",
+            expected=f"at most {MAX_STOPS} entries of at most {MAX_STOP_CHARS} characters",
+        )
 
 
 def _check_breakers(breakers: Any) -> None:

@@ -1,14 +1,15 @@
-"""An Ollama server: its own API for its own clients' asks, its OpenAI-compatible one for all others.
+"""An Ollama server: its own API for its own clients' asks, Anthropic's where it has that, OpenAI's for all others.
 
 Sources: Ollama's `docs/api.md` and `docs/openai.md`; `server/routes.go` for the words of its errors.
 """
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import ContextOverflow, Fault, NotOffered, UnknownModel
-from remuda.engines.body import INPUT_FIELDS, fields_of, json_text, with_fields
+from remuda.engines.body import INPUT_FIELDS, in_its_own_words
 from remuda.engines.openai.adapter import NO_COUNT, PATHS, SHORTER, OpenAILike, body_for, error_in
 from remuda.engines.protocol import Outgoing
 
@@ -30,21 +31,21 @@ class Ollama:
     slots_path: Final = None
     counts_tokens: Final = False
 
-    def __init__(self) -> None:
+    def __init__(self, dialects: Collection[str] = ()) -> None:
+        """`dialects`: those that it speaks beside its own and OpenAI's."""
         self._openai = OpenAILike()
+        self._dialects = frozenset({DIALECT, *dialects})
 
     def busy_slots(self, body: bytes) -> int:
         """Never asked: Ollama does not tell its slots."""
         raise ValueError("Ollama does not tell its slots")
 
     def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
-        """An ask of Ollama's own dialect as its client wrote it, but for the model's name where the server has another;
-        any other as OpenAI's. Raises NotOffered for what Ollama has no API for."""
+        """An ask of a dialect that it speaks as its client wrote it, but for the model's name where the server has
+        another; any other as OpenAI's. Raises NotOffered for what Ollama has no API for."""
         native = ask.native
-        if native is not None and native.dialect == DIALECT:
-            body = native.body
-            if upstream_model != ask.model:
-                body = with_fields(body, fields_of(body), {"model": json_text(upstream_model)})
+        if native is not None and native.dialect in self._dialects:
+            body = in_its_own_words(native, ask.model, upstream_model)
             return Outgoing(path=native.path, body=body, is_streamed=native.is_streamed, is_native=True)
         path = _PATHS.get(ask.operation)
         if path is None:

@@ -1,5 +1,6 @@
 """Any server with an OpenAI-compatible API: vLLM, SGLang, LM Studio, somebody else's llama-server, another Remuda."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from remuda.engines.body import (
     INPUT_FIELDS,
     check_translated,
     fields_of,
+    in_its_own_words,
     json_text,
     one_line,
     with_fields,
@@ -51,13 +53,22 @@ class OpenAILike:
     slots_path: Final = None
     counts_tokens: Final = False
 
+    def __init__(self, dialects: Collection[str] = ()) -> None:
+        """`dialects`: others that the server speaks, below the same base address."""
+        self._dialects = frozenset(dialects)
+
     def busy_slots(self, body: bytes) -> int:
         """Never asked: such servers do not tell their slots."""
         raise ValueError("OpenAI-compatible servers do not tell their slots")
 
     def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
-        """The ask as it came, with the server's own model name, and with usage asked for in every stream. Raises
-        NotOffered for what such servers have no API for."""
+        """The ask as it came, with the server's own model name, and with usage asked for in every stream; one of
+        another dialect that the server speaks as its client wrote it. Raises NotOffered for what such servers have no
+        API for."""
+        native = ask.native
+        if native is not None and native.dialect in self._dialects:
+            body = in_its_own_words(native, ask.model, upstream_model)
+            return Outgoing(native.path.removeprefix("/v1"), body, native.is_streamed, is_native=True)
         path = PATHS.get(ask.operation)
         if path is None:
             raise NotOffered(NO_COUNT)

@@ -4,8 +4,9 @@ Other servers imitate Ollama and OpenAI, so the most telling marks come first: a
 llama.cpp lists its models at `/api/tags` as well, and any of them has OpenAI's `/v1/models`.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from remuda.core.node import NodeKind
 
@@ -34,14 +35,30 @@ def kind_of(answers: Answers) -> NodeKind | None:
         return NodeKind.REMUDA
     if isinstance(_field(answers.ollama_version, "version"), str) and isinstance(_field(answers.tags, "models"), list):
         return NodeKind.OLLAMA
-    if isinstance(_field(answers.props, "default_generation_settings"), dict) or _is_owned_by_llamacpp(answers.models):
+    if isinstance(_field(answers.props, "default_generation_settings"), dict) or _are_owned_by(
+        "llamacpp", answers.models
+    ):
         return NodeKind.LLAMA_CPP
     return NodeKind.OPENAI if answers.are_all else None
 
 
-def _is_owned_by_llamacpp(models: Any) -> bool:
+def is_vllm(models: Any) -> bool:
+    """Whether it is a vLLM that lists its models so."""
+    return _are_owned_by("vllm", models)
+
+
+def speaks_messages(ollama_version: Any) -> bool:
+    """Whether an Ollama of that version has Anthropic's API: 0.14 was the first."""
+    found = _VERSION.match(str(_field(ollama_version, "version")))
+    return found is not None and (int(found[1]), int(found[2])) >= (0, 14)
+
+
+_VERSION: Final = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.|$)")
+
+
+def _are_owned_by(owner: str, models: Any) -> bool:
     entries = _field(models, "data")
-    return isinstance(entries, list) and any(_field(entry, "owned_by") == "llamacpp" for entry in entries)
+    return isinstance(entries, list) and any(_field(entry, "owned_by") == owner for entry in entries)
 
 
 def _field(value: Any, name: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from remuda.core.node import NodeKind
 from remuda.fleet.replica import Told
-from remuda.fleet.sources.kinds import Answers, kind_of
+from remuda.fleet.sources.kinds import Answers, is_vllm, kind_of, speaks_messages
 from remuda.fleet.sources.offers import Offers, Props, listed, props_in, tagged, with_running, with_shown
 from remuda.outbound.http import NotJson, OutboundClient, OutboundError, WebPage
 
@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 MODELS: Final = "/models"
 """Where an OpenAI-compatible server lists its models, below its base address."""
+MESSAGES: Final = "/messages"
+"""Where one that speaks Anthropic's API, too, takes its requests."""
 UNWELL: Final = frozenset({None, 502, 503, 504})
 """Statuses (None: nothing was answered) that tell nothing of a server but that it is not well."""
 SHOWN_AT_ONCE: Final = 20
@@ -31,6 +33,8 @@ class Found:
     """Why not."""
     slots: int | None = None
     """How many asks it takes at once, where it tells."""
+    has_messages: bool = False
+    """It speaks Anthropic's API, too, and lets go of a request whose client has left."""
 
 
 class Questions:
@@ -41,6 +45,8 @@ class Questions:
         self._client = client
         self._root = root
         self._offers: Offers = {}
+        self._has_messages: bool | None = None
+        """None: it has not been asked since it came up."""
         self._shown: dict[str, Told] = {}
         """What was told of single models, by their digest."""
 
@@ -61,12 +67,16 @@ class Questions:
 
     async def found(self, kind: NodeKind) -> Found:
         """What a server of that kind offers; raises OutboundError where it does not answer as such a server does."""
-        match kind:
-            case NodeKind.OLLAMA:
-                return await self._ollama()
-            case NodeKind.LLAMA_CPP:
-                return await self._llamacpp()
-        return await self._openai()
+        try:
+            match kind:
+                case NodeKind.OLLAMA:
+                    return await self._ollama()
+                case NodeKind.LLAMA_CPP:
+                    return await self._llamacpp()
+            return await self._openai()
+        except OutboundError:
+            self._has_messages = None  # it may be of another version when it is back
+            raise
 
     async def more(self, kind: NodeKind, offers: Offers) -> Mapping[str, Told]:
         """What is told of models one by one, which is dear and therefore asked once for each, a few in one round: of
@@ -100,12 +110,22 @@ class Questions:
 
     async def _openai(self) -> Found:
         try:
-            offers = listed(await self._client.get_json(MODELS))
+            answer = await self._client.get_json(MODELS)
         except WebPage as error:
             raise OutboundError(f"{error} where its models should be: is this its base address?") from error
         except NotJson as error:
             return Found(None, f" ({error})")
-        return Found(offers)
+        if self._has_messages is None and is_vllm(answer):
+            self._has_messages = await self._takes_posts(MESSAGES)
+        return Found(listed(answer), has_messages=bool(self._has_messages))
+
+    async def _takes_posts(self, path: str) -> bool | None:
+        """Whether there is something at `path` that a GET is not the way to ask; None where that cannot be told now."""
+        try:
+            await self._client.get_json(path)
+        except OutboundError as error:
+            return None if error.status in UNWELL else error.status == 405
+        return False
 
     async def _ollama(self) -> Found:
         offers = tagged(await self._own("/api/tags"))
@@ -120,7 +140,12 @@ class Questions:
             name: replace(offer, told=self._completed(name, offer.told)) if offer.told is not None else offer
             for name, offer in with_running(offers, running, self._offers).items()
         }
-        return Found(self._offers)
+        if self._has_messages is None:
+            try:
+                self._has_messages = speaks_messages(await self._own("/api/version"))
+            except OutboundError as error:
+                log.debug("the version of an Ollama is not known: %s", error)
+        return Found(self._offers, has_messages=bool(self._has_messages))
 
     async def _llamacpp(self) -> Found:
         found = await self._openai()

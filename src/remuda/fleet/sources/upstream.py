@@ -5,6 +5,7 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from remuda.core.address import Address
@@ -32,6 +33,7 @@ class UpstreamSource:
         *,
         address: Address,
         engines: Mapping[NodeKind, Engine],
+        with_messages: Mapping[NodeKind, Engine] = MappingProxyType({}),
         kind: NodeKind | None = None,
         client: OutboundClient,
         slots: int,
@@ -50,8 +52,9 @@ class UpstreamSource:
         is_asking: Callable[[], bool] = lambda: True,
     ) -> None:
         """`address` is where the server's OpenAI API stands; its own stands there too, without the `/v1`. Without a
-        `kind` it is found out. `held`: the slots of whoever watched the server before, with what is in use. While
-        `is_asking` says no, somebody else asks, and what they see is taken over."""
+        `kind` it is found out. `with_messages`: in place of `engines`, where it speaks Anthropic's API. `held`: the
+        slots of whoever watched the server before, with what is in use. While `is_asking` says no, somebody else asks,
+        and what they see is taken over."""
         self.name = name
         self.kind = kind
         """What kind of server it is; None: that is not known yet."""
@@ -63,6 +66,7 @@ class UpstreamSource:
         self._address = address
         self._root = address.base_path.removesuffix("/v1")
         self._engines = engines
+        self._with_messages = with_messages
         self._questions = Questions(client, self._root)
         self._slots_bound = slots
         self._slots = held if held is not None else Slots(slots)
@@ -265,7 +269,10 @@ class UpstreamSource:
         state = ReplicaState.ACTIVE if self._health.is_up else ReplicaState.STANDBY
         if self._is_drained:
             state = ReplicaState.DRAINING  # whether it answers or not: what it finishes is its own business
-        engine = self._engines[self.kind or NodeKind.OPENAI]
+        kind = self.kind or NodeKind.OPENAI
+        engine = self._engines[kind]
+        if self._found is not None and self._found.has_messages:
+            engine = self._with_messages.get(kind, engine)
         is_news = self._is_changed or set(names) != set(self._replicas)
         replicas = {}
         for name in names:

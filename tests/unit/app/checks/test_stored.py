@@ -12,6 +12,7 @@ from remuda.store.keys import create_key, revoke_key
 from remuda.store.nodes import add_node
 from remuda.store.users import add_user
 from remuda.store.versions import migrate
+from tests.contract.store.samples import keep_older_key
 
 
 async def test_a_store_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
@@ -75,6 +76,6 @@ async def test_a_store_from_before_there_were_users(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     store = store_at(settings.store_url)
     await store.write(lambda connection: migrate(connection, "0005"))
-    await create_key(store, Key("key_1", "one", b"1" * 32, "rmd_abcdef", frozenset(), 100.0))
+    await keep_older_key(store, Key("key_1", "one", b"1" * 32, "rmd_abcdef", frozenset(), 100.0))
     await store.close()
     assert await credentials_at_hand(settings) == 1

@@ -56,6 +56,15 @@ def test_a_key_has_what_it_was_given(capsys: Capture) -> None:
     assert answer(capsys, "list") == [made]
 
 
+def test_a_key_may_have_more_turns_than_another(capsys: Capture) -> None:
+    assert answer(capsys, "create", "--name", "usual")["weight"] == 1
+    assert answer(capsys, "create", "--name", "heavy", "--weight", "5")["weight"] == 5
+    assert main(["keys", "list"]) == 0
+    assert re.search(r"heavy +rmd_\S+ +inference,read +5 ", capsys.readouterr().out)
+    for weight in ("0", "101", "1.5"):
+        assert refusal(capsys, "create", "--weight", weight)[0] == Exit.USAGE
+
+
 def test_a_revoked_key_is_listed_no_more(capsys: Capture) -> None:
     made = answer(capsys, "create", "--name", "old")
     assert answer(capsys, "revoke", "old")["state"] == "revoked"

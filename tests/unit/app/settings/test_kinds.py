@@ -1,5 +1,6 @@
 """Kinds of setting: what is taken, and what is refused with which words."""
 
+from datetime import time
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,17 @@ def test_taken(kind: Any, value: Any, result: Any) -> None:
 def test_refused(kind: Any, value: Any, words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         read(kind, value)
+
+
+@pytest.mark.parametrize(
+    ("said", "moment"),
+    [("22:00", time(22)), ("6:05", time(6, 5)), (1320, time(22)), (0, time()), ("23:59", time(23, 59))],
+)
+def test_times_of_day(said, moment):
+    assert read(kinds.TimeOfDay, said) == moment
+
+
+@pytest.mark.parametrize("said", ["24:00", "6", "6:5", "", 1440, -1, 6.5, None, True])
+def test_what_is_no_time_of_day(said):
+    with pytest.raises(ValidationError, match="needs a time of the day such as 22:00"):
+        read(kinds.TimeOfDay, said)

@@ -15,7 +15,12 @@ def test_its_routes_read_and_translate() -> None:
     assert (count.path, count.operation) == (COUNT, Operation.COUNT_TOKENS)
     face = messages.face
     assert (face.name, face.takes_comments) == ("anthropic", True)
-    words = face.translator(face.read(Operation.CHAT, BODY))
+    assert face.id_header == b"request-id"
+    ask = face.read(Operation.CHAT, BODY)
+    assert ask.native is not None
+    assert (ask.native.dialect, ask.native.path, ask.native.body) == ("anthropic", MESSAGES, BODY)
+    assert face.read(Operation.COUNT_TOKENS, BODY).native is None
+    words = face.translator(ask)
     assert words is not None
     assert b'"id":"msg_7"' in words.whole(b'{"choices":[{"message":{"content":"y"}}]}')
     counted = face.translator(face.read(Operation.COUNT_TOKENS, BODY))

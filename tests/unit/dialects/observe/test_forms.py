@@ -128,3 +128,16 @@ def test_bounds():
         with pytest.raises(InvalidRequest):
             read()
     assert fields.one_of("n", ("5",)) == "5"
+
+
+@pytest.mark.parametrize(("said", "found"), [(["a", 1], ["a", 1]), ('["a", 1]', ["a", 1]), ([], [])])
+def test_lists(said, found):
+    assert Fields({"x": said}).listed("x") == found
+
+
+@pytest.mark.parametrize("said", ["a", "[", {"a": 1}, 7, "[" * 5000])
+def test_no_lists(said):
+    with pytest.raises(InvalidRequest) as refused:
+        Fields({"x": said}).listed("x")
+    assert refused.value.parameter == "x"
+    assert Fields({}).listed("x", None) is None

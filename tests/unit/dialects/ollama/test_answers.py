@@ -13,6 +13,7 @@ from remuda.core.ask import Operation
 from remuda.core.faults import UpstreamFailed
 from remuda.dialects.ollama.answers import HELD_BYTES, GenerationAnswer, VectorAnswer, timestamp
 from remuda.dialects.ollama.asks import OllamaAsk, Shape
+from remuda.dialects.ollama.context import MAX_CHARS, Said, messages_in
 from remuda.testing.clock import FakeClock
 from remuda.wire.sse import DONE, event_of
 
@@ -226,3 +227,20 @@ def test_vectors_in_the_older_words(is_list, made):
 
 def test_times_are_those_of_rfc_3339():
     assert timestamp(1_700_000_000.25) == "2023-11-14T22:13:20.250000Z"
+
+
+def test_the_end_of_an_answer_to_a_prompt_has_the_context_for_the_next():
+    asked = [Said("user", "Hello")]
+    made = said(Shape.GENERATE, event({"content": "Good "}), event({"content": "day"}), event({}, "stop"), said=asked)
+    assert ["context" in line for line in made] == [False, False, True]
+    assert messages_in(made[-1]["context"]) == [*asked, ("assistant", "Good day")]
+    whole = json.dumps({"choices": [{"message": {"content": "Good day"}, "finish_reason": "stop"}]}).encode()
+    for wanted in (asked, None):
+        one = ask(Shape.GENERATE, said=wanted, has_lines=False)
+        answer = json.loads(GenerationAnswer(one, FakeClock()).whole(whole))
+        assert ("context" in answer) is (wanted is not None)
+
+
+def test_a_conversation_that_has_grown_too_long_has_no_context():
+    long = [Said("user", "x" * MAX_CHARS)]
+    assert "context" not in said(Shape.GENERATE, event({"content": "y"}), event({}, "stop"), said=long)[-1]

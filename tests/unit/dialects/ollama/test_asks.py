@@ -6,7 +6,8 @@ import pytest
 
 from remuda.core.ask import Operation
 from remuda.core.faults import InvalidJson, InvalidRequest, NotOffered
-from remuda.dialects.ollama.asks import READERS, OllamaAsk, Shape
+from remuda.dialects.ollama.asks import MAX_STOPS, READERS, OllamaAsk, Shape
+from remuda.dialects.ollama.context import Said, context_of
 
 USER = {"role": "user", "content": "Hello"}
 SAID = [USER]
@@ -212,7 +213,11 @@ def test_what_cannot_be_is_refused_and_named(shape, fields, parameter):
         (Shape.CHAT, {"messages": SAID, "format": "xml"}, "format"),
         (Shape.CHAT, {"messages": SAID, "think": "deeply"}, "think"),
         (Shape.CHAT, {"messages": [{"role": "user", "images": ["http://x/y.png"]}]}, "messages[0].images"),
-        (Shape.GENERATE, {"prompt": "x", "suffix": "y"}, "suffix"),
+        (Shape.CHAT, {"messages": SAID, "options": {"stop": ["x"] * (MAX_STOPS + 1)}}, "options.stop"),
+        (Shape.GENERATE, {"prompt": "x", "suffix": "y", "format": "json"}, "format"),
+        (Shape.GENERATE, {"prompt": "x", "suffix": "y", "images": [PNG]}, "images"),
+        (Shape.GENERATE, {"prompt": "x", "raw": True, "suffix": "y"}, "suffix"),
+        (Shape.GENERATE, {"prompt": "x", "raw": True, "context": [1]}, "context"),
         (Shape.GENERATE, {"prompt": "x", "template": "y"}, "template"),
         (Shape.GENERATE, {"prompt": "x", "context": [1]}, "context"),
         (Shape.GENERATE, {"prompt": "x", "raw": True, "system": "y"}, "system"),
@@ -226,6 +231,30 @@ def test_what_only_ollama_can_be_asked_is_read_with_what_others_say_to_it(shape,
     assert parameter in ask.untranslatable.message
     assert (ask.is_streamed, ask.has_lines, ask.model) == (True, True, "m")
     assert json.loads(ask.body)["prompt"] == fields.get("prompt", "")
+
+
+def test_the_middle_of_a_text_is_a_completion():
+    ask = read(Shape.GENERATE, prompt="a", suffix="z", system="s", think=False, options={"num_predict": 3})
+    assert ask.operation is Operation.COMPLETION
+    made = json.loads(ask.body)
+    assert (made["prompt"], made["suffix"], made["max_tokens"]) == ("a", "z", 3)
+    assert (ask.said, ask.is_ollamas) == (None, True)
+
+
+def test_a_context_of_ours_is_the_conversation_before_the_prompt():
+    context = context_of([Said("system", "s"), Said("user", "a"), Said("assistant", "b")])
+    ask = read(Shape.GENERATE, prompt="c", context=context)
+    assert [(each["role"], each["content"]) for each in json.loads(ask.body)["messages"]] == [
+        ("system", "s"),
+        ("user", "a"),
+        ("assistant", "b"),
+        ("user", "c"),
+    ]
+    assert ask.said == [("system", "s"), ("user", "a"), ("assistant", "b"), ("user", "c")]
+    assert not ask.is_ollamas, "it means nothing to Ollama itself"
+    anew = read(Shape.GENERATE, prompt="c", context=context, system="t")
+    assert [each.text for each in anew.said or ()] == ["t", "a", "b", "c"]
+    assert read(Shape.GENERATE, prompt="c", context=[]).is_ollamas
 
 
 def test_older_embeddings_in_our_own_extension_are_not_ollamas():

@@ -40,7 +40,7 @@ def test_every_answer_is_translated(path, body, kind):
 
 @pytest.mark.parametrize(("more", "is_streamed"), [(b"", True), (b',"stream":false', False)])
 def test_an_ask_is_kept_as_its_client_wrote_it(more, is_streamed):
-    body = b'{ "model" : "m", "prompt":"x", "suffix":"y"%b}' % more
+    body = b'{ "model" : "m", "prompt":"x", "template":"y"%b}' % more
     native = ROUTES["/api/generate"].face.read(Operation.COMPLETION, body).native
     assert native is not None
     assert (native.dialect, native.path, native.body) == ("ollama", "/api/generate", body)

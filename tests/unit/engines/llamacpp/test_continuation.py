@@ -322,6 +322,17 @@ def test_nonsense_and_errors_end_it(said: bytes):
     assert not stream.can_continue
 
 
+def test_the_second_tells_the_stop_word_that_it_met():
+    stream = kept()
+    stream.feed(b"".join(list(Engine("first").stream(CHAT))[:5]))
+    assert stream.asks([json.dumps({"prompt": PROMPT}).encode()]) is not None
+    last = {"text": "", "index": 0, "finish_reason": "stop"}
+    [end] = stream.feed(event({"choices": [last], "__verbose": {"stopping_word": "!"}})).split(b"\n\n")[:-1]
+    told = json.loads(end.removeprefix(b"data: "))
+    assert told["choices"] == [{"finish_reason": "stop", "index": 0, "delta": {}}]
+    assert told["__verbose"] == {"stopping_word": "!"}
+
+
 def test_an_error_of_the_second_is_passed_on():
     stream = kept()
     stream.feed(b"".join(list(Engine("first").stream(CHAT))[:5]))

@@ -7,7 +7,7 @@ import pytest
 
 from remuda.core.faults import InvalidJson, InvalidRequest
 from remuda.engines.body import fields_of
-from remuda.engines.llamacpp.reviewed import MAX_GRAMMAR_BYTES, check_fields
+from remuda.engines.llamacpp.reviewed import MAX_GRAMMAR_BYTES, MAX_STOP_CHARS, MAX_STOPS, check_fields
 
 
 def check(**fields: Any) -> None:
@@ -54,6 +54,9 @@ def called(arguments: Any) -> dict[str, Any]:
         ("text", {"format": nested(300)}),
         ("chat_template_kwargs", {"a": nested(300)}),
         ("dry_sequence_breakers", ["x"] * 1000),
+        ("stop", ["x"] * (MAX_STOPS + 1)),
+        ("stop", "x" * (MAX_STOP_CHARS + 1)),
+        ("stop", ["a", "x" * (MAX_STOP_CHARS + 1)]),
         ("messages", [{"role": "user", "content": "x"}, called('{"a":' + "[" * 50_000 + "]" * 50_000 + "}")]),
         ("input", [{"type": "function_call", "name": "f", "arguments": "[" * 50_000 + "]" * 50_000}]),
     ],
@@ -83,7 +86,8 @@ def test_refused_text_that_is_no_json() -> None:
         {"grammar": 'root ::= ("a" | "b") ' * 5000},
         {"response_format": {"type": "json_schema", "json_schema": {"schema": nested(90)}}},
         {"tools": [{"type": "function", "function": {"name": "f", "parameters": nested(5)}}] * 500},
-        {"text": "plain", "dry_sequence_breakers": ["x"] * 5},
+        {"stop": ["x" * 100] * MAX_STOPS},
+        {"stop": None, "text": "plain", "dry_sequence_breakers": ["x"] * 5},
         {"messages": [called("[[1]]"), called({"a": []}), called('[{"a":[]}]' * 10_000), 5, {"tool_calls": 5}]},
         {"messages": [{"role": "user", "content": "[{" * 50_000}, "{" * 50_000, ["["]]},
         {"messages": "[" * 50_000, "input": "{" * 50_000},

@@ -34,6 +34,13 @@ def test_its_own_dialects_asks_pass_as_they_were_written() -> None:
     assert out.body is WRITTEN
 
 
+def test_anthropics_are_passed_where_it_speaks_them() -> None:
+    native = Native("anthropic", "/v1/messages", WRITTEN, True)
+    out = Ollama(["anthropic"]).outgoing(ask(native=native), "a/b:latest")
+    assert (out.path, out.is_native, out.is_streamed) == ("/v1/messages", True, True)
+    assert out.body is WRITTEN
+
+
 def test_only_another_name_is_put_in() -> None:
     out = ENGINE.outgoing(ask(native=Native("ollama", "/api/chat", WRITTEN, True)), "c")
     assert out.body == b'{"model":"c","messages":[],"x":1.50}'

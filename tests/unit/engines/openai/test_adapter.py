@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from remuda.core.ask import Operation
+from remuda.core.ask import Native, Operation
 from remuda.core.faults import (
     ContextOverflow,
     Fault,
@@ -31,6 +31,15 @@ def test_a_body_that_needs_nothing_passes_untouched(operation: Operation, is_str
     assert (outgoing.is_streamed, outgoing.may_emit_progress) == (is_streamed, False)
     assert outgoing.path.startswith("/")
     assert not outgoing.path.startswith("/v1")
+
+
+@pytest.mark.parametrize(("name", "body"), [("m", b'{ "model": "m" }'), ("n", b'{"model":"n"}')])
+def test_other_dialects_pass_where_the_server_speaks_them(name: str, body: bytes) -> None:
+    native = Native("anthropic", "/v1/messages", b'{ "model": "m" }', True)
+    ask = ask_of(Operation.CHAT, {"model": "m"}, is_streamed=True, native=native)
+    out = OpenAILike(["anthropic"]).outgoing(ask, name)
+    assert (out.path, out.body, out.is_native, out.is_streamed) == ("/messages", body, True, True)
+    assert not ENGINE.outgoing(ask, name).is_native
 
 
 def test_usage_is_asked_for_in_every_stream_that_can_tell_it() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from remuda.core.node import NodeKind
-from remuda.fleet.sources.kinds import Answers, kind_of
+from remuda.fleet.sources.kinds import Answers, is_vllm, kind_of, speaks_messages
 
 MODELS: Any = {"object": "list", "data": [{"id": "a", "owned_by": "library"}]}
 TAGS: Any = {"models": []}
@@ -36,3 +36,29 @@ OLLAMA = Answers(models=MODELS, ollama_version={"version": "0.12.11"}, tags=TAGS
 )
 def test_who_answers_so_is(answers: Answers, kind: NodeKind | None) -> None:
     assert kind_of(answers) is kind
+
+
+@pytest.mark.parametrize(
+    ("version", "speaks"),
+    [
+        ("0.14.0", True),
+        ("0.14", True),
+        ("v1.0.2-rc1", True),
+        ("0.40.12", True),
+        ("0.13.9", False),
+        ("0.0.0", False),
+        ("", False),
+        ("0.14x", False),
+        (14, False),
+        (None, False),
+    ],
+)
+def test_which_ollama_speaks_anthropics_api(version: Any, speaks: bool) -> None:
+    assert speaks_messages({"version": version}) is speaks
+    assert not speaks_messages(None)
+
+
+def test_vllm_is_known_by_whose_its_models_are() -> None:
+    assert is_vllm({"data": [{"id": "a", "owned_by": "vllm"}]})
+    assert not is_vllm(MODELS)
+    assert not is_vllm(None)

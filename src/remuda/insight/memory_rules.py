@@ -1,0 +1,184 @@
+"""Rules about what is held in memory: loads, idle models, quantization, contexts."""
+
+from typing import Final
+
+from remuda.core.suggestion import Change, Draft, Gain, shown
+from remuda.core.traffic import Traffic
+from remuda.insight.facts import FEW_REQUESTS, Facts, Held
+
+MANY_LOADS: Final = 4
+LOADS_PER_HOUR: Final = 0.5
+IDLE_S: Final = 3600.0
+"""A gateway that has run for less does not know what is idle."""
+TRUNCATED_SHARE: Final = 0.01
+UNLOAD_S: Final = 900
+BITS: Final = {
+    "F32": 32.0,
+    "F16": 16.0,
+    "BF16": 16.0,
+    "Q8_0": 8.5,
+    "Q6_K": 6.56,
+    "Q5_K_M": 5.69,
+    "Q5_K_S": 5.54,
+    "Q5_1": 6.0,
+    "Q5_0": 5.5,
+}
+"""Bits of a weight, with its share of scales. Source: llama.cpp's `tools/quantize` README."""
+SMALLER: Final = (("Q8_0", 8.5), ("Q6_K", 6.56), ("Q5_K_M", 5.69), ("Q4_K_M", 4.89))
+MIB: Final = 1024 * 1024
+
+
+def reload_thrash(facts: Facts) -> list[Draft]:
+    """A local model is unloaded and loaded again and again."""
+    readings = facts.readings
+    hours = max(readings.watched_s / 3600, 1 / 3600)
+    in_use = sum(each.loads > 0 for each in readings.held)
+    found = []
+    for held in readings.held:
+        if held.loads < MANY_LOADS or held.loads / hours < LOADS_PER_HOUR:
+            continue
+        once_s = held.load_s / held.loads
+        max_loaded, idle_s = (readings.settings.get(f"models.{name}") for name in ("max_loaded", "idle_unload_s"))
+        changes: tuple[Change, ...] = ()
+        if max_loaded is not None and in_use > max_loaded:
+            changes = (Change("models.max_loaded", max_loaded, in_use),)
+        elif idle_s:
+            changes = (Change("models.idle_unload_s", idle_s, 0),)
+        gain = Gain("time spent loading", held.load_s, once_s, "s", "it is loaded once and stays")
+        found.append(
+            Draft(
+                rule="reload_thrash",
+                suggestion_type="performance",
+                model_name=held.model,
+                title="Model Reloaded Too Often",
+                description=f"{held.model} was loaded {held.loads} times in {shown(hours)} hours, which took "
+                f"{shown(held.load_s)} s. Keep it in memory.",
+                priority="high",
+                potential_improvement=str(gain),
+                expected_gain=gain,
+                evidence=facts.evidence(
+                    "loads of this model by this gateway since it was started; models in use: those it has loaded",
+                    loads=held.loads,
+                    load_seconds=held.load_s,
+                    watched_hours=hours,
+                    models_in_use=in_use,
+                    requests=facts.models.get(held.model, Traffic()).requests,
+                ),
+                changes=changes,
+            )
+        )
+    return found
+
+
+def heavy_quantization(facts: Facts) -> list[Draft]:
+    """A model answers slower than wanted, and its weights could be smaller."""
+    found = []
+    for held in facts.readings.held:
+        traffic = facts.models.get(held.model, Traffic())
+        rate, bits = traffic.tokens_per_second, BITS.get(held.quantization or "")
+        wanted = facts.target_tokens_per_second
+        if bits is None or rate is None or rate >= wanted or traffic.answered < FEW_REQUESTS:
+            continue
+        smaller = [(name, rate * bits / less) for name, less in SMALLER if less < bits]
+        if not smaller:
+            continue
+        name, then = next(((name, then) for name, then in smaller if then >= wanted), smaller[-1])
+        gain = Gain("tokens per second", rate, then, "tokens/s", "answering is bound by reading the weights")
+        found.append(
+            Draft(
+                rule="heavy_quantization",
+                suggestion_type="hardware",
+                model_name=held.model,
+                title="Quantization Too Heavy",
+                description=f"{held.model} is stored as {held.quantization} and answers {shown(rate)} tokens a second, "
+                f"of {shown(wanted)} wanted. As {name} it would read {1 - rate / then:.0%} less for each token.",
+                priority="medium",
+                potential_improvement=str(gain),
+                expected_gain=gain,
+                evidence=facts.evidence(
+                    "answered requests to this model; the quantization as its file or server says it; what is wanted "
+                    "as insight.score_tokens_per_second says it",
+                    requests=traffic.answered,
+                    tokens_per_second=rate,
+                    wanted_tokens_per_second=wanted,
+                    quantization=held.quantization,
+                    bits_per_weight=bits,
+                    proposed=name,
+                ),
+            )
+        )
+    return found
+
+
+def truncated_contexts(facts: Facts) -> list[Draft]:
+    """Prompts are read in part, because they are longer than the context."""
+    found = []
+    for model, traffic in facts.models.items():
+        if not traffic.truncated or traffic.truncated < TRUNCATED_SHARE * traffic.requests:
+            continue
+        placed = [each for each in facts.readings.placed if each.model == model]
+        contexts = [each.context for each in placed if each.context is not None]
+        changes: tuple[Change, ...] = ()
+        if contexts and any(each.is_local for each in placed):
+            changes = (Change("llamacpp.n_ctx", facts.readings.settings.get("llamacpp.n_ctx"), 2 * min(contexts)),)
+        gain = Gain("prompts read in part", traffic.truncated, 0, "requests", "the context is as long as the prompts")
+        found.append(
+            Draft(
+                rule="truncated_contexts",
+                suggestion_type="parameter",
+                model_name=model,
+                title="Prompts Truncated",
+                description=f"{traffic.truncated} of {traffic.requests} requests to {model} were longer than its "
+                "context, and their engine saw a part of them only. Give it a longer context, or send less.",
+                priority="high",
+                potential_improvement=str(gain),
+                expected_gain=gain,
+                evidence=facts.evidence(
+                    "requests to this model; marked as truncated",
+                    requests=traffic.requests,
+                    truncated=traffic.truncated,
+                    contexts=sorted(set(contexts)),
+                ),
+                changes=changes,
+            )
+        )
+    return found
+
+
+def idle_model(facts: Facts) -> list[Draft]:
+    """A model is held in memory, and nobody has asked for it."""
+    readings = facts.readings
+    if readings.watched_s < IDLE_S:
+        return []
+    return [
+        _idle(facts, held, held.size_bytes)
+        for held in readings.held
+        if held.is_loaded and held.size_bytes and not facts.models.get(held.model, Traffic()).requests
+    ]
+
+
+def _idle(facts: Facts, held: Held, size_bytes: int) -> Draft:
+    idle_s = facts.readings.settings.get("models.idle_unload_s")
+    changes = (Change("models.idle_unload_s", 0, UNLOAD_S),) if held.is_local and idle_s == 0 else ()
+    gain = Gain("memory held", size_bytes / MIB, 0, "MiB", "it is unloaded")
+    return Draft(
+        rule="idle_model",
+        suggestion_type="hardware",
+        model_name=held.model,
+        title="Idle Model Holds Memory",
+        description=f"{held.model} is loaded and was not asked for once. Its weights take up "
+        f"{shown(size_bytes / MIB)} MiB. Unload it, or let it be unloaded when it is idle.",
+        priority="low",
+        potential_improvement=str(gain),
+        expected_gain=gain,
+        evidence=facts.evidence(
+            "requests to this model: none; loaded now",
+            requests=0,
+            size_bytes=size_bytes,
+            watched_hours=facts.readings.watched_s / 3600,
+        ),
+        changes=changes,
+    )
+
+
+MEMORY_RULES: Final = (reload_thrash, heavy_quantization, truncated_contexts, idle_model)

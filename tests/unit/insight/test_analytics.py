@@ -1,0 +1,39 @@
+"""What becomes of a question when the store is away, or is not what it should be."""
+
+import pytest
+
+from remuda.core.faults import Fault, Unavailable
+from remuda.insight.analytics import Analytics
+from remuda.store import open_store
+from remuda.store.rollup_reading import Question
+from tests.contract.store.rollup_cases import add
+from tests.contract.store.samples import NOON, a_record, run_sql
+
+QUESTION = Question(NOON, NOON + 600, "model", exact_up_to=0)
+
+
+@pytest.fixture
+async def store(tmp_path):
+    opened = await open_store(f"sqlite:///{tmp_path}/remuda.db")
+    await add(opened, [a_record(100), a_record(101)], 1)
+    yield opened
+    await opened.close()
+
+
+async def test_answers(store):
+    analytics = Analytics(store)
+    assert (await analytics.answer(QUESTION)).total[0].tally.told.requests == 2
+    assert await analytics.values("model", NOON, NOON + 600, 5) == [("remuda-tiny", 2)]
+
+
+async def test_a_store_that_does_not_answer(store):
+    await run_sql(store, "ALTER TABLE rollup_marks RENAME TO elsewhere")
+    with pytest.raises(Unavailable):
+        await Analytics(store).answer(QUESTION)
+
+
+async def test_what_cannot_be_read(store):
+    await run_sql(store, "UPDATE rollups SET sketch_latency_us = x'0102'")
+    with pytest.raises(Fault, match=r"^Analytics calculation failed: ") as failed:
+        await Analytics(store).answer(QUESTION)
+    assert type(failed.value) is Fault
