@@ -102,8 +102,8 @@ class _Rows:
 
 
 class TooManySingly(StoreError):
-    """More requests than one answer may cost would have to be read singly: they are not rolled up yet, or the rollups of
-    their time are not kept finely enough."""
+    """More requests than one answer may cost would have to be read singly: they are not rolled up yet, or the rollups
+    of their time are not kept finely enough."""
 
 
 async def answer(store: Store, question: Question) -> Answer:
