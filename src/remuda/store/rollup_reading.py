@@ -5,9 +5,10 @@ the event loop goes on.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Select, and_, func, literal, select, union_all
 
@@ -30,6 +31,7 @@ MAX_NAMED: Final = 50
 ROWS_AT_ONCE: Final = 2000
 """Taken from the driver at once: where the store is on Postgres the event loop waits meanwhile, a few milliseconds."""
 
+T = TypeVar("T")
 Quantiles = dict[str, list[float]]
 """For each of `SKETCHED`, in its unit: what stands at each of `SHARES`."""
 
@@ -252,12 +254,12 @@ def _put_together(question: Question, rows: _Rows) -> Answer:
     wanted = set(rows.values)
     total: dict[int, list[Sequence[Any]]] = {}
     groups: dict[str, dict[int, list[Sequence[Any]]]] = {value: {} for value in rows.values}
-    for bucket, _, *told in rows.total:
+    for bucket, _, *told in _gently(rows.total):
         total.setdefault(_point(bucket, width_s), []).append(told)
-    for bucket, value, *told in rows.groups:
+    for bucket, value, *told in _gently(rows.groups):
         groups[value].setdefault(_point(bucket, width_s), []).append(told)
     names = ("all",) if dimension == "all" else ("all", dimension)
-    past = ((each, each.score) for each in rows.past)
+    past = ((each, each.score) for each in _gently(rows.past))
     singly: dict[str, dict[int, Tally]] = {value: {} for value in rows.values}
     of_all: dict[int, Tally] = {}
     for (bucket, name, value), tally in tallied(past, width_s or ALWAYS, names).items():
@@ -275,10 +277,19 @@ def _put_together(question: Question, rows: _Rows) -> Answer:
         _set_exact(answer, rows.exact, width_s)
     elif question.wants_quantiles:
         for points in (answer.total, *answer.groups.values()):
-            for each in points.values():
+            for each in _gently(points.values()):
                 sketched = zip(SKETCHED, each.tally.sketches, strict=True)
                 each.quantiles = {name: quantiles(sketch, SHARES) for name, sketch in sketched}
     return answer
+
+
+def _gently(items: Iterable[T]) -> Iterator[T]:
+    """The items. Now and then the interpreter's lock is given up on the way: the event loop, which answers requests
+    meanwhile, else waits 5 ms for it each time that it has waited for the network."""
+    for number, item in enumerate(items):
+        if number % 16 == 0:
+            time.sleep(0)
+        yield item
 
 
 def _point(moment: float, width_s: int | None) -> int:
@@ -288,7 +299,7 @@ def _point(moment: float, width_s: int | None) -> int:
 def _summed(points: dict[int, list[Sequence[Any]]], singly: dict[int, Tally]) -> dict[int, Sum]:
     """Rollups and single requests together."""
     found = {}
-    for point in sorted({*points, *singly}):
+    for point in _gently(sorted({*points, *singly})):
         parts = [tally_of(points[point])] if point in points else []
         parts += [singly[point]] if point in singly else []
         found[point] = Sum(parts[0] if len(parts) == 1 else Tally.sum(parts))
@@ -310,7 +321,7 @@ def _set_exact(answer: Answer, exact: Iterable[Sequence[Any]], width_s: int | No
     """Tell the quantiles of the requests themselves."""
     numbers: dict[tuple[str | None, int], tuple[list[float], list[float], list[float]]] = {}
     all_: dict[int, tuple[list[float], list[float], list[float]]] = {}
-    for started_at, value, duration_s, ttft_s, tokens in exact:
+    for started_at, value, duration_s, ttft_s, tokens in _gently(exact):
         point = _point(started_at, width_s)
         group = value if value in answer.groups else None
         for each in (
