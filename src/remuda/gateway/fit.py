@@ -45,11 +45,10 @@ class Fit(NamedTuple):
         return self.is_single and self.least_tokens > self.context
 
 
-def fit_of(ask: Ask, context: int | None) -> Fit | None:
-    """How the prompt of `ask` goes into `context` (tokens; None: not known); None where there is no doubt that it does,
-    or no way to tell."""
+def fit_of(ask: Ask, context: int) -> Fit | None:
+    """How the prompt of `ask`, a long one, goes into `context` (tokens); None where there is no way to tell."""
     body = ask.body
-    if context is None or len(body) <= BYTES_PER_TOKEN * context or PICTURES in body:
+    if PICTURES in body:
         return None
     if ask.operation is Operation.COMPLETION:
         is_single = ask.is_streamed and ask.prompts == 1

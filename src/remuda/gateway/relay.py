@@ -19,7 +19,7 @@ from remuda.core.usage import NO_USAGE
 from remuda.fleet.replica import Replica
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.face import AnswerTranslator
-from remuda.gateway.fit import fit_of
+from remuda.gateway.fit import BYTES_PER_TOKEN, fit_of
 from remuda.gateway.passing import (
     FOLDED_BYTES,
     ODD_SHAPES,
@@ -64,8 +64,10 @@ class Relay:
         is_native = outgoing is not None and outgoing.is_native
         is_stream = answer.is_event_stream or (is_native and LINES in answer.header_lines)
         words = None if is_native else exchange.route.face.translator(ask)
-        context = replica.context_length
-        exchange.fit = fit_of(ask, ask.context_length or context if is_native else context)
+        context = (ask.context_length if is_native else None) or replica.context_length
+        exchange.fit = None
+        if context is not None and len(ask.body) > BYTES_PER_TOKEN * context:
+            exchange.fit = fit_of(ask, context)
         if exchange.is_kept_alive and not is_stream:
             raise UpstreamFailed("the model's server does not stream, and the client was promised a stream")
         if answer.is_complete and not is_stream:

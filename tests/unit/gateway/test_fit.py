@@ -31,8 +31,6 @@ def test_no_prompt_has_fewer_tokens(text: str, least: int) -> None:
 
 
 def test_what_is_not_looked_at() -> None:
-    assert fit_of(chat(1000), None) is None
-    assert fit_of(chat(100), 4096) is None
     assert fit_of(chat(1000, picture="data:image/png;base64,AAAA"), 100) is None
 
 

@@ -103,9 +103,15 @@ class ExportRoutes:
     """What answers them."""
 
     def __init__(
-        self, export: Export | None = None, wall: Callable[[], float] = lambda: 0.0, canonical: Canonical = str
+        self,
+        export: Export | None = None,
+        wall: Callable[[], float] = lambda: 0.0,
+        canonical: Canonical = str,
+        *,
+        has_parquet: Callable[[], bool] = is_there,
     ) -> None:
         """Without an export, to be listed and described only."""
+        self._has_parquet = has_parquet
         self._given = export
         self._wall = wall
         self._canonical = canonical
@@ -129,7 +135,7 @@ class ExportRoutes:
         return await self._sent(json_pieces(self._entries(request)), "json", "application/json")
 
     async def _parquet(self, request: Request) -> Response:
-        if not is_there():
+        if not self._has_parquet():
             raise NotOffered("Parquet needs a library that is not installed here: pip install 'remuda[parquet]'")
         pieces = parquet_pieces(self._entries(request))
         return await self._sent(pieces, "parquet", "application/vnd.apache.parquet")

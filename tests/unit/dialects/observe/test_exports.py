@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,6 +12,7 @@ from remuda.dialects.observe.exports import (
     CSV_COLUMNS,
     JSON_FIELDS,
     PARQUET_COLUMNS,
+    ExportRoutes,
     csv_pieces,
     json_pieces,
     parquet_pieces,
@@ -21,6 +22,7 @@ from remuda.dialects.observe.exports import (
 from remuda.insight.parquet import is_there
 from remuda.store.journal_reading import JournalEntry
 from tests.contract.store.samples import a_record
+from tests.fixtures.asgi import client, parts
 from tests.fixtures.parts import missing
 
 PLAIN = a_record(1, model="m", temperature=0.5, max_tokens=9, prompt_text="p" * 101, answer_text='a "b", c\nd')
@@ -86,3 +88,15 @@ async def test_parquet() -> None:
 def test_previews() -> None:
     assert [preview(text) for text in (None, "", "x" * 100, "x" * 101)] == [None, "", "x" * 100, "x" * 100 + "..."]
     assert row_shown(JournalEntry(1, PLAIN))["timestamp"].endswith("Z")
+
+
+async def test_without_the_library_parquet_is_not_offered() -> None:
+    class Nothing:
+        def entries(self, wanted: Any, *, chars: int | None = None) -> AsyncIterator[list[JournalEntry]]:
+            return given()
+
+    routes = ExportRoutes(cast(Any, Nothing()), has_parquet=lambda: False)
+    async with client(parts(observe=[routes])) as caller:
+        answer = await caller.get("/api/export/parquet")
+        assert (answer.status_code, (await caller.get("/api/export/json")).json()) == (501, [])
+    assert "pip install 'remuda[parquet]'" in answer.json()["detail"]
