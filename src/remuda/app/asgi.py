@@ -27,7 +27,10 @@ from remuda.dialects.control.routes import Broker, Exposition, Readiness
 from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front, OnAnswered
-from remuda.dialects.kit.owners import Guest, Owners
+from remuda.dialects.kit.owners import Guest, Owners, Renderer
+from remuda.dialects.manage import errors as manage_errors
+from remuda.dialects.manage import monitoring
+from remuda.dialects.manage.monitoring import MonitoringRoutes
 from remuda.dialects.nodes import account
 from remuda.dialects.nodes import errors as nodes_errors
 from remuda.dialects.nodes import routes as nodes
@@ -78,6 +81,7 @@ class Parts:
     work: WorkRoutes
     batches: BatchRoutes
     observe: Sequence[Part]
+    monitoring: MonitoringRoutes
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
     cors: Cors
@@ -87,6 +91,7 @@ class Parts:
     vitals: ReadVitals
     version: str
     monotonic: Callable[[], float] = lambda: 0.0
+    wall: Callable[[], float] = lambda: 0.0
     max_body_bytes: int = 32 * 1024 * 1024
     """Longest body of an ordinary request; the lane has its own bound."""
     on_key_used: Callable[[str], None] = lambda key_id: None
@@ -110,7 +115,7 @@ def build_app(parts: Parts) -> Front:
         app,
         gatekeeper=parts.gatekeeper,
         policy=policy(),
-        owners=owners(),
+        owners=owners(parts.wall),
         cors=parts.cors,
         ids=parts.ids,
         max_body_bytes=parts.max_body_bytes,
@@ -153,6 +158,7 @@ def inner_app(parts: Parts) -> FastAPI:
         parts.tasks.router(),
         parts.work.router(),
         observe.router(parts.observe),
+        parts.monitoring.router(),
         account.router(parts.log_in, parts.gatekeeper.client_of),
     )
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
@@ -160,7 +166,7 @@ def inner_app(parts: Parts) -> FastAPI:
         app.router.routes.extend(router.routes)
     app.router.routes.extend(docs_routes(lambda: not parts.gatekeeper.is_open))
     _add_document(app)
-    errors.install(app, owners())
+    errors.install(app, owners(parts.wall))
     return app
 
 
@@ -182,16 +188,17 @@ def policy() -> Policy:
     return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
 
-def owners() -> Owners:
+def owners(wall: Callable[[], float]) -> Owners:
     """Who says what went wrong: each path's own dialect; OpenAI's words elsewhere.
 
     What nobody has below /api is Ollama's to refuse: most clients that look for something there are its own (C12).
     """
-    by_prefix = dict.fromkeys(openai_face.VERSIONS, openai_errors.refusal)
+    by_prefix: dict[str, Renderer] = dict.fromkeys(openai_face.VERSIONS, openai_errors.refusal)
     by_prefix |= dict.fromkeys(anthropic.PATHS, anthropic_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
     by_prefix |= dict.fromkeys((*tasks.PATHS, *working.PATHS), tasks_errors.refusal)
+    by_prefix |= dict.fromkeys(monitoring.PATHS, manage_errors.refusals(wall))
     by_prefix |= dict.fromkeys(observe.PATHS, observe_errors.refusal)
     anthropics = Guest(HEADER.encode(), openai_face.VERSIONS[0], anthropic_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix, guests=[anthropics])
@@ -211,6 +218,7 @@ def bare_parts(version: str) -> Parts:
         work=WorkRoutes(),
         batches=BatchRoutes(),
         observe=insights.bare_parts(),
+        monitoring=MonitoringRoutes(),
         lane_routes=lane_routes(OpenAIFace(), SystemClock(), request_ids()),
         cors=Cors(),
         ids=request_ids(),

@@ -36,8 +36,9 @@ from remuda.jobs.live import Live
 from remuda.jobs.live_together import LiveTogether
 from remuda.jobs.pace import Paces
 from remuda.jobs.queue import TaskBounds, TaskQueue
-from remuda.jobs.webhooks import WebhookRules, Webhooks
+from remuda.jobs.webhooks import Webhooks
 from remuda.jobs.worker import Worker, WorkerRules
+from remuda.outbound.courier import CourierRules
 from remuda.outbound.webhooks import Reach, Sender, key_in
 from remuda.store.database import Store
 from remuda.telemetry.fanout import Fanout
@@ -84,7 +85,7 @@ class Durable:
             lambda: webhook_key(settings, sealer),
             clock,
             system_chance,
-            WebhookRules(
+            CourierRules(
                 max_attempts=tasks.webhook_max_attempts,
                 timeout_s=tasks.webhook_timeout_s,
                 backoff_s=tasks.webhook_backoff_s,

@@ -24,6 +24,7 @@ from remuda.app.known_models import KnownModels
 from remuda.app.lane_routes import lane_routes
 from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
+from remuda.app.monitoring import Monitored
 from remuda.app.nodes import Nodes
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
@@ -153,7 +154,10 @@ class Remuda:
         self.local = self._local_models(on_load)
         self.standing = Standing(settings, store, self.fleet, self.local, fanout, clock)
         self.alerting = Alerting(
-            settings.alerts, store, clock, self.fleet, worker_name(), lambda: self.costs.budgets.used()
+            settings, store, clock, self.fleet, worker_name(), sealer, fanout, lambda: self.costs.budgets.used()
+        )
+        self.monitored = Monitored(
+            settings, store, clock, self.fleet, self.standing, live=lambda: len(self.gateway.live)
         )
         way = self._way()
         self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
@@ -195,6 +199,7 @@ class Remuda:
             self.local,
         )
         self._loads.attach_to(self.metrics)
+        self.alerting.attach_to(self.metrics)
         self.app = build_app(self._parts())
 
     @classmethod
@@ -248,6 +253,7 @@ class Remuda:
             self.tasks.start(together.run(), "watch together")
         self.costs.start(self.tasks, has_engines=bool(self.local.states()))
         self.durable.start()
+        self.monitored.start(self.tasks)
         if self.settings.insight.daily_suggestions:
             self.tasks.start(self.suggestions.generate_daily(), "suggestions")
         self.alerting.start()
@@ -316,7 +322,7 @@ class Remuda:
             continuations=self._continuations,
             metrics=self.metrics,
             journal=self.journal,
-            sinks=[*sinks, self.choosing.learn, self.alerting.watch.take],
+            sinks=[*sinks, self.choosing.learn, self.alerting.watch.take, self.monitored.totals.take],
         )
 
     def _lane(self) -> Lane:
@@ -348,6 +354,8 @@ class Remuda:
             work=self.durable.work_routes,
             batches=self.durable.batch_routes,
             observe=self.insights.parts,
+            monitoring=self.monitored.routes,
+            wall=self.clock.wall,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.standing.unready,

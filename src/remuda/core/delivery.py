@@ -1,7 +1,7 @@
-"""A delivery: somebody elsewhere is told that a task is over, until they have heard it."""
+"""A delivery: somebody elsewhere is told that a task is over, or something amiss, until they have heard it."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from remuda.core.task import Task
 
@@ -18,8 +18,52 @@ class DeliveryState(StrEnum):
     """It was tried as often as it may be."""
 
 
+class Claimed(Protocol):
+    """A delivery of any kind that a sender has for as long as its lease lasts."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in its table."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """With the sender it tells this claim from any other of the delivery."""
+        ...
+
+    @property
+    def sender(self) -> str:
+        """Who has it."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """From 1 on."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Where it goes."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """The URL's scheme, host and port."""
+        ...
+
+    @property
+    def message_id(self) -> str:
+        """What it is called to the receiver: the same in each attempt, and no other message's."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What it is about, for the log."""
+        ...
+
+
 class ClaimedDelivery(NamedTuple):
-    """A delivery that a sender has for as long as its lease lasts."""
+    """That a task is over, claimed."""
 
     seq: int
     number: int
@@ -39,6 +83,32 @@ class ClaimedDelivery(NamedTuple):
     def message_id(self) -> str:
         """What it is called to the receiver: the same in each attempt, and no other message's."""
         return message_id(self.task.id, self.seq)
+
+    @property
+    def about(self) -> str:
+        """What it is about, for the log."""
+        return f"task {self.task.id}"
+
+
+class ClaimedAlert(NamedTuple):
+    """What came of a rule, claimed."""
+
+    seq: int
+    number: int
+    sender: str
+    attempt: int
+    url: str
+    """A webhook's, or `mailto:` and an address."""
+    origin: str
+    message_id: str
+    rule_id: int
+    text: str
+    """What is told: JSON."""
+
+    @property
+    def about(self) -> str:
+        """What it is about, for the log."""
+        return f"alert rule {self.rule_id}"
 
 
 class Sent(NamedTuple):
@@ -79,3 +149,36 @@ class DeliveryEntry(NamedTuple):
 def message_id(task_id: str, seq: int) -> str:
     """Unique also across stores, since a task's id is; without a full stop, which parts what is signed."""
     return f"msg_{task_id.replace('-', '').replace('.', '')}_{seq}"
+
+
+class AlertDelivery(NamedTuple):
+    """Who is to be told of what came of a rule."""
+
+    message_id: str
+    channel: str
+    """Its name in the settings."""
+    type: str
+    """`alert.fired`, `alert.resolved` or `alert.test`."""
+    url: str
+    text: str
+    """JSON."""
+
+
+class AlertDeliveryEntry(NamedTuple):
+    """What the log says of one. Times are wall clock, seconds since 1970."""
+
+    seq: int
+    message_id: str
+    event_id: int | None
+    rule_id: int
+    type: str
+    channel: str
+    url: str
+    state: DeliveryState
+    attempts: int
+    created_at: float
+    sent_at: float | None
+    delivered_at: float | None
+    due_at: float
+    status: int | None
+    error: str

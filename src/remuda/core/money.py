@@ -70,27 +70,30 @@ def cost_of(price: Price, prompt_tokens: int, cached_tokens: int, completion_tok
         rounded((prompt_tokens - cached) * price.input_nano, PER_TOKENS),
         rounded(cached * (price.cached_nano or 0), PER_TOKENS),
         rounded(max(completion_tokens, 0) * price.output_nano, PER_TOKENS),
-        rounded(max(int(engine_s * 1e6), 0) * price.electricity_nano, _HOUR_US),
+        electricity_cost(price.electricity_nano, engine_s),
     )
 
 
-def total_of(price: Price, prompt_tokens: int, cached_tokens: int, completion_tokens: int, engine_s: float) -> int:
-    """`cost_of(...).total_nano` in a fifth of the time, for each request is charged.
+def tokens_cost(price: Price, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
+    """What the tokens cost together, as `cost_of` has it, in a fifth of the time: each request is charged.
 
     It may be less where a count is below 0, which only an engine's error can be.
     """
-    input_nano, output_nano, cached_nano, electricity_nano = price
+    input_nano, output_nano, cached_nano, _ = price
     nano = (completion_tokens * output_nano + 500) // 1000
     if cached_nano is not None:
         cached = min(prompt_tokens, cached_tokens)
         prompt_tokens -= cached
         nano += (cached * cached_nano + 500) // 1000
     nano += (prompt_tokens * input_nano + 500) // 1000
-    if electricity_nano:
-        nano += (2 * int(engine_s * 1e6) * electricity_nano + _HOUR_US) // (2 * _HOUR_US)
     if 0 <= nano <= MAX_COST_NANO:
         return nano
     return 0 if nano < 0 else MAX_COST_NANO
+
+
+def electricity_cost(nano_per_hour: int, seconds: float) -> int:
+    """What so many seconds cost at a price for an hour; they count in whole microseconds."""
+    return min(rounded(max(int(seconds * 1e6), 0) * nano_per_hour, _HOUR_US), MAX_COST_NANO)
 
 
 def rounded(amount: int, parts: int) -> int:

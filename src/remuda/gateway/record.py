@@ -14,10 +14,10 @@ Sink = Callable[[Sequence[RequestRecord]], None]
 """Takes finished records, of which only the last may carry text: the journal, the metrics. Synchronous, quick, never
 raises, keeps its hands off the list."""
 
-Reckon = Callable[[Exchange, float], tuple[int, float | None]]
-"""Takes a request that is over and how long it took (seconds); what it cost, in 10^-9 of the currency's unit, and its
-energy in joules, None where nothing measures it."""
-UNRECKONED: Final = (0, None)
+Reckon = Callable[[Exchange, float], tuple[int, int, float | None]]
+"""Takes a request that is over and how long it took (seconds); what it cost, and how much of that is for electricity,
+in 10^-9 of the currency's unit, and its energy in joules, None where nothing measures it."""
+UNRECKONED: Final = (0, 0, None)
 
 BATCH: Final = 64
 """Records that are handed on together; fewer, when the gateway's sweep comes by: four times a second."""
@@ -86,7 +86,7 @@ class Recorder:
         user_id, temperature, max_tokens = exchange.told
         decisions = exchange.decisions
         duration_s = self._monotonic() - started
-        cost_nano, energy_j = UNRECKONED if self.reckon is None else self.reckon(exchange, duration_s)
+        cost_nano, electricity_nano, energy_j = UNRECKONED if self.reckon is None else self.reckon(exchange, duration_s)
         # The named tuple's own constructor takes as long as all of this.
         return _new_record(
             RequestRecord,
@@ -117,6 +117,7 @@ class Recorder:
                 max_tokens,
                 exchange.fit is not None and exchange.fit.is_truncated(usage),
                 cost_nano,
+                electricity_nano,
                 energy_j,
                 rendered(decisions) if decisions else None,
                 None if transcript is None else transcript.prompt_text,

@@ -14,7 +14,7 @@ from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.insight.alert_judges import Judge, Verdict, judge_of
 from remuda.insight.alert_values import is_meant, values_of
-from remuda.store.alert_events import OnEvent, hold_events, open_event, open_events, prune_events, resolve_event
+from remuda.store.alert_events import Tells, hold_events, open_event, open_events, prune_events, resolve_event
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
 
@@ -36,8 +36,8 @@ Key = tuple[int, str]
 """A rule's id, and the subject of an event."""
 
 
-def _tells_nobody(rule: AlertRule, now: float) -> OnEvent:
-    return lambda connection, event: None
+def _tells_nobody(rule: AlertRule, now: float) -> Tells:
+    return lambda event: ()
 
 
 class AlertWatch:
@@ -51,13 +51,13 @@ class AlertWatch:
         *,
         down_s: Callable[[], Mapping[str, float]] = dict,
         budgets: Callable[[], Mapping[str, float]] = dict,
-        tell: Callable[[AlertRule, float], OnEvent] = _tells_nobody,
+        tell: Callable[[AlertRule, float], Tells] = _tells_nobody,
         on_event: Callable[[AlertEvent], None] = lambda event: None,
         retention_s: float = 0.0,
     ) -> None:
         """`holder` is never used again by another. `down_s`: for how long each replica has been down (0: it is up).
-        `budgets`: per cent that is used of each. `tell`: what keeps, in the transaction of an event at some moment,
-        that somebody is to be told. `on_event` takes events when they are kept. `retention_s`: how long they are after
+        `budgets`: per cent that is used of each. `tell`: who is to be told of an event at some moment.
+        `on_event` takes events when they are kept. `retention_s`: how long they are after
         their end; 0: for ever."""
         self._store = store
         self._clock = clock
@@ -198,7 +198,7 @@ class AlertWatch:
             holder=self._holder,
             held_s=HELD_S,
             cooldown_s=rule.cooldown_s,
-            on_event=self._tell(rule, wall),
+            tells=self._tell(rule, wall),
         )
         if event is None:
             return
@@ -211,7 +211,7 @@ class AlertWatch:
     async def _resolve(self, rule: AlertRule, event: AlertEvent) -> None:
         wall = self._clock.wall()
         resolved = await resolve_event(
-            self._store, event.id, holder=self._holder, now=wall, on_event=self._tell(rule, wall)
+            self._store, event.id, holder=self._holder, now=wall, tells=self._tell(rule, wall)
         )
         if resolved is None:
             self._others.add(event.id)

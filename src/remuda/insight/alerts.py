@@ -1,12 +1,14 @@
 """Rules of alerts, changed and listed; what came of them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from remuda.core.alert import OF_SUBJECTS, SHARES, AlertEvent, AlertMetric, AlertRule
 from remuda.core.clock import Clock
+from remuda.core.delivery import AlertDelivery, AlertDeliveryEntry
 from remuda.core.faults import InvalidRequest
+from remuda.insight.alert_telling import AlertTelling
 from remuda.insight.alert_watch import AlertWatch
 from remuda.store.alert_events import events_page
 from remuda.store.alert_rules import add_rule, list_rules, remove_rule, update_rule
@@ -24,12 +26,11 @@ MAX_THRESHOLD: Final = 1e15
 class Alerts:
     """What people do with alerts."""
 
-    def __init__(self, store: Store, watch: AlertWatch, clock: Clock, channels: Collection[str] = ()) -> None:
-        """`channels`: names of those by which somebody can be told."""
+    def __init__(self, store: Store, watch: AlertWatch, telling: AlertTelling, clock: Clock) -> None:
         self._store = store
         self._watch = watch
         self._clock = clock
-        self._channels = channels
+        self._telling = telling
 
     async def renew(self) -> int:
         """Have the rules judged that the store holds; returns the revision it was read at. Raises StoreError."""
@@ -67,6 +68,16 @@ class Alerts:
         muted = replace(rule, muted_until=None if for_s is None else self._clock.wall() + for_s)
         return muted if await self.change(muted) else None
 
+    async def test(self, rule: AlertRule) -> Sequence[AlertDelivery]:
+        """Tell everybody whom the rule tells that this is a test; whom."""
+        return await self._telling.test(rule)
+
+    async def deliveries(
+        self, limit: int, *, before: int | None = None, event_id: int | None = None
+    ) -> Sequence[AlertDeliveryEntry]:
+        """The newest of who was told: see `store.alert_deliveries.alert_deliveries_page`."""
+        return await self._telling.log(limit, before=before, event_id=event_id)
+
     async def events(
         self,
         limit: int,
@@ -99,8 +110,8 @@ class Alerts:
         elif rule.metric in SHARES and not 0 <= rule.threshold <= 100:
             raise InvalidRequest(f"threshold is per cent for {rule.metric}: from 0 to 100", parameter="threshold")
         for name in rule.channels or ():
-            if name not in self._channels:
-                known = ", ".join(sorted(self._channels)) or "none"
+            if name not in self._telling.channels:
+                known = ", ".join(sorted(self._telling.channels)) or "none"
                 raise InvalidRequest(
                     f"there is no channel {name[:100]!r}; the settings have {known}", parameter="channels"
                 )

@@ -1,58 +1,20 @@
-"""Tells those whom tasks name that they are over.
+"""Tells those whom tasks name that they are over."""
 
-What is due stands in the store since the transaction that ended the task; here it is claimed with a lease, sent, and
-what came of it kept. Sent at least once: whoever is told twice knows it by the message's id.
-"""
-
-import asyncio
-import logging
-from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
 
 from remuda.core.chance import Chance
 from remuda.core.clock import Clock
 from remuda.core.delivery import ClaimedDelivery, Sent
-from remuda.core.tasks import Tasks
-from remuda.outbound.http import OutboundError
-from remuda.outbound.webhooks import Sender, shown_url, signed_headers
+from remuda.outbound.courier import Courier, CourierRules
+from remuda.outbound.webhooks import Sender, send_signed
 from remuda.store.database import Store
-from remuda.store.deliveries import claim_deliveries, forget_deliveries, has_due_deliveries, settle_delivery
-from remuda.store.errors import StoreError
-
-log = logging.getLogger(__name__)
-
-CONCURRENCY: Final = 32
-"""Deliveries under way at once."""
-PER_ORIGIN: Final = 4
-"""From so many to one origin on no more are begun there, and at most so many are begun in one turn: a receiver that is
-slow or gone shall not keep others from being told."""
-POLL_S: Final = 0.5
-FORGET_S: Final = 60.0
-LEASE_BEYOND_S: Final = 10.0
-"""How much longer than an attempt a claim lasts."""
-STORE_RETRY_S: Final = 1.0
+from remuda.store.deliveries import TASK_OUTBOX
 
 Render = Callable[[ClaimedDelivery, float], bytes]
 """The body of a message, from the delivery and the time now."""
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookRules:
-    """How webhooks are sent."""
-
-    max_attempts: int = 8
-    timeout_s: float = 10.0
-    backoff_s: float = 5.0
-    """Before the second attempt; twice as long before each further one."""
-    max_backoff_s: float = 3600.0
-    retention_s: float = 3600.0
-    """How long the log keeps a delivery after its end."""
-
-
-class Webhooks:
+class Webhooks(Courier[ClaimedDelivery]):
     """One of any number on the same store."""
 
     def __init__(
@@ -64,132 +26,18 @@ class Webhooks:
         key: Callable[[], bytes],
         clock: Clock,
         chance: Chance,
-        rules: WebhookRules | None = None,
+        rules: CourierRules | None = None,
     ) -> None:
         """`name` is never used again by another sender; `key` gives what messages are signed with, or raises
         ValueError."""
-        self._name = name
-        self._store = store
+
+        async def send(claim: ClaimedDelivery, now: float) -> Sent:
+            return await send_signed(sender, key, claim.url, claim.message_id, render(claim, now), now)
+
+        super().__init__(name, store, TASK_OUTBOX, send, clock, chance, rules)
         self._sender = sender
-        self._render = render
-        self._key = key
-        self._clock = clock
-        self._chance = chance
-        self._rules = rules or WebhookRules()
-        self._tasks = Tasks("webhooks")
-        self._under_way: dict[int, ClaimedDelivery] = {}
-        self._woken = asyncio.Event()
-        self.counts = {"delivered": 0, "failed": 0, "given_up": 0}
-        """Attempts by what came of them: those that failed are tried again, or were the last."""
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._tasks.start(self._run(), "send")
-        self._tasks.start(self._forget(), "forget")
-
-    def wake(self) -> None:
-        """Something may be due."""
-        self._woken.set()
 
     async def close(self) -> None:
-        """Stop. What is under way is due again: another sender, or this one when it is started again, sees to it."""
-        left = list(self._under_way.values())
-        await self._tasks.close()
+        """Stop; see `Courier.close`."""
+        await super().close()
         await self._sender.close()
-        for claim in left:
-            sent = Sent(is_delivered=False, error="the gateway ended while it was sent")
-            with suppress(StoreError):  # then its lease runs out
-                await settle_delivery(
-                    self._store, claim, sent, self._clock.wall(), again_s=0.0, retention_s=self._rules.retention_s
-                )
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self._begin()
-            except StoreError as error:
-                log.warning("webhooks: %s", error)
-                await self._clock.sleep(STORE_RETRY_S)
-            except Exception:
-                # Whatever one turn met, what is due must go on being sent.
-                log.exception("webhooks: a turn failed; it goes on")
-                await self._clock.sleep(STORE_RETRY_S)
-            try:
-                async with asyncio.timeout(POLL_S):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
-            self._woken.clear()
-
-    async def _begin(self) -> None:
-        lease_s = self._rules.timeout_s + LEASE_BEYOND_S
-        while (room := min(PER_ORIGIN, CONCURRENCY - len(self._under_way))) > 0:
-            counts = Counter(claim.origin for claim in self._under_way.values())
-            busy = [origin for origin, count in counts.items() if count >= PER_ORIGIN]
-            now = self._clock.wall()
-            if not await has_due_deliveries(self._store, now, busy):
-                return
-            for claim in await claim_deliveries(self._store, self._name, room, now, lease_s, busy):
-                self._under_way[claim.seq] = claim
-                self._tasks.start(self._see_through(claim), claim.message_id)
-
-    async def _see_through(self, claim: ClaimedDelivery) -> None:
-        try:
-            sent = await self._attempt(claim)
-            await self._settle(claim, sent)
-        except StoreError as error:
-            log.warning("webhooks: %s; %s is sent again when its lease is over", error, claim.message_id)
-        finally:
-            self._under_way.pop(claim.seq, None)
-            self.wake()
-
-    async def _attempt(self, claim: ClaimedDelivery) -> Sent:
-        if claim.attempt > self._rules.max_attempts:
-            return Sent(is_delivered=False, error="the process that was to send it ended each time")
-        now = self._clock.wall()
-        try:
-            body = self._render(claim, now)
-            headers = signed_headers(self._key(), claim.message_id, int(now), body)
-            status = await self._sender.send(claim.url, headers, body)
-        except OutboundError as error:
-            return Sent(is_delivered=False, status=error.status, error=str(error))
-        except ValueError as error:  # of the key, in words that hold nothing of it
-            return Sent(is_delivered=False, error=f"it cannot be signed: {error}")
-        if 200 <= status <= 299:
-            return Sent(is_delivered=True, status=status)
-        said = "it answers with a redirect, which is not followed" if 300 <= status <= 399 else f"it answers {status}"
-        return Sent(is_delivered=False, status=status, error=said)
-
-    async def _settle(self, claim: ClaimedDelivery, sent: Sent) -> None:
-        rules = self._rules
-        is_last = claim.attempt >= rules.max_attempts
-        again_s = None if sent.is_delivered or is_last else backoff_s(rules, claim.attempt, self._chance())
-        is_kept = await settle_delivery(
-            self._store, claim, sent, self._clock.wall(), again_s=again_s, retention_s=rules.retention_s
-        )
-        if not is_kept:
-            return
-        self.counts["delivered" if sent.is_delivered else "failed" if again_s is not None else "given_up"] += 1
-        if not sent.is_delivered:
-            log.warning(
-                "the webhook %s of task %s failed (attempt %d of %d): %s",
-                shown_url(claim.url),
-                claim.task.id,
-                min(claim.attempt, rules.max_attempts),
-                rules.max_attempts,
-                sent.error,
-            )
-
-    async def _forget(self) -> None:
-        while True:
-            await self._clock.sleep(FORGET_S)
-            try:
-                await forget_deliveries(self._store, self._clock.wall())
-            except StoreError as error:
-                log.warning("webhooks: %s", error)
-
-
-def backoff_s(rules: WebhookRules, attempt: int, chance: float) -> float:
-    """How long to wait after so many attempts: exponential, between half and all of it (`chance` from 0 to 1)."""
-    longest = min(rules.max_backoff_s, rules.backoff_s * 2.0 ** min(attempt - 1, 60))
-    return longest * (0.5 + chance / 2)

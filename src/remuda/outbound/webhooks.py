@@ -9,7 +9,7 @@ import base64
 import binascii
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from remuda.core.delivery import Sent
 from remuda.outbound.addresses import AddressRefused, Resolve, check_host, meant, refusal, resolved
 from remuda.outbound.http import CheckedResolver, OutboundError
 
@@ -115,6 +116,23 @@ class Sender:
             trust_env=False,
         )
         return self._session
+
+
+async def send_signed(
+    sender: Sender, key: Callable[[], bytes], url: str, message_id: str, body: bytes, now: float
+) -> Sent:
+    """What came of sending a message, signed at the wall time `now` with what `key` gives, which may raise
+    ValueError."""
+    try:
+        status = await sender.send(url, signed_headers(key(), message_id, int(now), body), body)
+    except OutboundError as error:
+        return Sent(is_delivered=False, status=error.status, error=str(error))
+    except ValueError as error:  # of the key, in words that hold nothing of it
+        return Sent(is_delivered=False, error=f"it cannot be signed: {error}")
+    if 200 <= status <= 299:
+        return Sent(is_delivered=True, status=status)
+    said = "it answers with a redirect, which is not followed" if 300 <= status <= 399 else f"it answers {status}"
+    return Sent(is_delivered=False, status=status, error=said)
 
 
 def signed_headers(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:

@@ -10,6 +10,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
 
 from remuda.core.alert import AlertEvent, AlertMetric, AlertOperator
+from remuda.core.delivery import AlertDelivery
+from remuda.store.alert_deliveries import add_alert_deliveries
 from remuda.store.database import Store
 from remuda.store.errors import StoreRefused
 from remuda.store.leases import store_now
@@ -18,8 +20,8 @@ from remuda.store.schema_alerts import alert_events
 MAX_PRUNED: Final = 1000
 """Events forgotten in one transaction."""
 
-OnEvent = Callable[[Connection, AlertEvent], None]
-"""What else is kept in the transaction of an event."""
+Tells = Callable[[AlertEvent], Sequence[AlertDelivery]]
+"""Takes an event as it is kept; who is to be told of it, which is kept in the same transaction."""
 
 _EVENT: Final = tuple(alert_events.c[name] for name in AlertEvent._fields)
 
@@ -31,7 +33,7 @@ async def open_event(
     holder: str,
     held_s: float,
     cooldown_s: float,
-    on_event: OnEvent = lambda connection, event: None,
+    tells: Tells = lambda event: (),
 ) -> AlertEvent | None:
     """Keep `event` under an id of its own, which it comes back with, held by `holder` for `held_s`. None where one of
     its rule and subject is open, or was triggered within `cooldown_s`."""
@@ -50,7 +52,7 @@ async def open_event(
         values = event._asdict() | {"holder": holder, "held_until": held_until}
         del values["id"]
         kept = event._replace(id=connection.execute(insert(alert_events).values(values).returning(e.id)).scalar_one())
-        on_event(connection, kept)
+        add_alert_deliveries(connection, tells(kept), kept.rule_id, kept.id, event.triggered_at)
         return kept
 
     try:
@@ -65,7 +67,7 @@ async def resolve_event(
     *,
     holder: str,
     now: float,
-    on_event: OnEvent = lambda connection, event: None,
+    tells: Tells = lambda event: (),
 ) -> AlertEvent | None:
     """The event, resolved at `now`; None where it is not open any more, or another holds it."""
     e = alert_events.c
@@ -82,7 +84,7 @@ async def resolve_event(
         if row is None:
             return None
         resolved = _event_from(row)
-        on_event(connection, resolved)
+        add_alert_deliveries(connection, tells(resolved), resolved.rule_id, resolved.id, now)
         return resolved
 
     return await store.write(work)

@@ -4,22 +4,18 @@ A delivery is written in the transaction that ends its task, with all of the tas
 task later (tried again, forgotten) changes nothing of what is told. Senders claim deliveries as workers claim tasks.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, insert, literal, select
 
-from remuda.core.delivery import ClaimedDelivery, DeliveryEntry, DeliveryState, Sent
+from remuda.core.delivery import ClaimedDelivery, DeliveryEntry, DeliveryState
 from remuda.core.priority import Priority
 from remuda.core.task import Task, TaskState
 from remuda.store.database import Store
-from remuda.store.leases import store_now
+from remuda.store.outbox import Outbox, origin_of
 from remuda.store.schema import deliveries, tasks
 
-MAX_AHEAD_S: Final = 7 * 24 * 3600.0
-"""A time further ahead than any delay lasts was written by a clock that has been put back since."""
-MAX_EXPIRED: Final = 1000
-"""Deliveries forgotten in one transaction."""
 MAX_LISTED: Final = 100
 
 # What is kept of the task, under the same names.
@@ -49,7 +45,6 @@ _ENTRY: Final = (
     deliveries.c.status,
     deliveries.c.error,
 )
-_OPEN: Final = (DeliveryState.DUE.value, DeliveryState.SENDING.value)
 
 
 def add_delivery(connection: Connection, task_id: str, url: str | None, moment: float) -> None:
@@ -79,82 +74,6 @@ def add_delivery(connection: Connection, task_id: str, url: str | None, moment: 
     connection.execute(insert(deliveries).from_select(list(copied), source))
 
 
-async def has_due_deliveries(store: Store, now: float, but_to: Collection[str] = ()) -> bool:
-    """Whether any may be claimed: asked often, and cheaper than to claim."""
-
-    def work(connection: Connection) -> bool:
-        first = select(deliveries.c.seq).where(_is_due(store_now(connection, now), but_to)).limit(1)
-        return connection.execute(first).first() is not None
-
-    return await store.read(work)
-
-
-async def claim_deliveries(
-    store: Store, sender: str, limit: int, now: float, lease_s: float, but_to: Collection[str] = ()
-) -> list[ClaimedDelivery]:
-    """Up to `limit` deliveries for `sender`, those that have been due for longest; it must say within `lease_s` what
-    came of each, or another sender gets it. `but_to`: origins for which it has enough already."""
-
-    def work(connection: Connection) -> list[ClaimedDelivery]:
-        moment = store_now(connection, now)
-        turn = (
-            select(deliveries.c.seq)
-            .where(_is_due(moment, but_to))
-            .order_by(deliveries.c.due_at, deliveries.c.seq)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        claiming = (
-            update(deliveries)
-            .where(deliveries.c.seq.in_(turn.scalar_subquery()))
-            .values(
-                state=DeliveryState.SENDING.value,
-                sender=sender,
-                claims=deliveries.c.claims + 1,
-                attempts=deliveries.c.attempts + 1,
-                sent_at=moment,
-                due_at=moment + lease_s,
-            )
-            .returning(deliveries)
-        )
-        return [_claim_from(row) for row in sorted(connection.execute(claiming), key=lambda row: row.seq)]
-
-    return await store.write(work)
-
-
-async def settle_delivery(
-    store: Store, claim: ClaimedDelivery, sent: Sent, now: float, *, again_s: float | None, retention_s: float
-) -> bool:
-    """Keep what came of an attempt; `again_s`: after how long the next is made, None where there is to be none. False
-    where the claim holds no longer, and nothing was kept."""
-    is_over = sent.is_delivered or again_s is None
-
-    def work(connection: Connection) -> bool:
-        moment = store_now(connection, now)
-        state = DeliveryState.DELIVERED if sent.is_delivered else DeliveryState.GIVEN_UP
-        settling = (
-            update(deliveries)
-            .where(
-                deliveries.c.seq == claim.seq,
-                deliveries.c.sender == claim.sender,
-                deliveries.c.claims == claim.number,
-                deliveries.c.state == DeliveryState.SENDING.value,
-            )
-            .values(
-                state=state.value if is_over else DeliveryState.DUE.value,
-                sender=None,
-                due_at=moment + (retention_s if is_over else again_s or 0.0),
-                delivered_at=moment if sent.is_delivered else None,
-                status=sent.status,
-                error=sent.error,
-                **({"text": None} if is_over else {}),
-            )
-        )
-        return connection.execute(settling).rowcount == 1
-
-    return await store.write(work)
-
-
 async def deliveries_of(store: Store, task_id: str) -> list[DeliveryEntry]:
     """The log of a task's deliveries, newest first: one for each time it was over."""
     query = select(*_ENTRY).where(deliveries.c.task_id == task_id).order_by(deliveries.c.seq.desc()).limit(MAX_LISTED)
@@ -163,32 +82,6 @@ async def deliveries_of(store: Store, task_id: str) -> list[DeliveryEntry]:
         return [_entry_from(row) for row in connection.execute(query)]
 
     return await store.read(work)
-
-
-async def forget_deliveries(store: Store, now: float) -> int:
-    """Forget those that have been over for long enough; how many."""
-
-    def work(connection: Connection) -> int:
-        moment = store_now(connection, now)
-        old = (
-            select(deliveries.c.seq)
-            .where(deliveries.c.state.not_in(_OPEN), deliveries.c.due_at <= moment)
-            .limit(MAX_EXPIRED)
-        )
-        return connection.execute(delete(deliveries).where(deliveries.c.seq.in_(old.scalar_subquery()))).rowcount
-
-    return await store.write(work)
-
-
-def origin_of(url: str) -> str:
-    """Scheme, host and port of a webhook's URL, in small letters."""
-    return "/".join(url.lower().split("?")[0].split("/", 3)[:3])
-
-
-def _is_due(moment: float, but_to: Collection[str]) -> ColumnElement[bool]:
-    is_time = or_(deliveries.c.due_at <= moment, deliveries.c.due_at > moment + MAX_AHEAD_S)
-    is_due = and_(deliveries.c.state.in_(_OPEN), is_time)
-    return and_(is_due, deliveries.c.origin.not_in(but_to)) if but_to else is_due
 
 
 def _entry_from(row: Sequence[Any]) -> DeliveryEntry:
@@ -223,3 +116,7 @@ def _claim_from(row: Row[Any]) -> ClaimedDelivery:
         error_message=row.error_message,
     )
     return ClaimedDelivery(row.seq, row.claims, row.sender, row.attempts, row.url, row.origin, task, row.text)
+
+
+TASK_OUTBOX: Final = Outbox(deliveries, _claim_from)
+"""Those that are due."""

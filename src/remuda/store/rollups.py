@@ -84,6 +84,7 @@ class Past(NamedTuple):
     completion_tokens: int
     cached_tokens: int
     cost_nano: int
+    electricity_nano: int
     energy_j: float | None
 
 

@@ -92,6 +92,7 @@ journal = Table(
     Column("max_tokens", BigInteger),
     Column("is_truncated", Boolean, nullable=False, server_default=false()),
     Column("cost_nano", BigInteger, nullable=False, server_default="0"),
+    Column("electricity_nano", BigInteger, nullable=False, server_default="0"),
     Column("energy_j", Double),
     Column("decisions", Text),
     # After the record's fields: what is reckoned from them when they are written.

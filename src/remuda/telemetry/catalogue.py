@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from remuda.telemetry.catalogue_alerts import ALERT_METRICS
 from remuda.telemetry.catalogue_tasks import TASK_METRICS
 from remuda.telemetry.metric import Kind, Metric, Source
 
@@ -176,6 +177,7 @@ CATALOGUE: Final = (
         Source.READING,
     ),
     *TASK_METRICS,
+    *ALERT_METRICS,
     Metric(BUILD_INFO, Kind.GAUGE, ("version",), "Always 1; the label says which Remuda this is.", Source.HOOK),
     Metric("process_cpu_seconds_total", Kind.COUNTER, (), "User and system time of the process.", Source.LIBRARY),
     Metric("process_resident_memory_bytes", Kind.GAUGE, (), "Resident memory of the process.", Source.LIBRARY),

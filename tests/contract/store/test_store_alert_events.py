@@ -7,7 +7,9 @@ from tests.contract.store.samples import NOON
 from tests.unit.core.test_alert import a_rule
 
 from remuda.core.alert import AlertEvent, event_of
+from remuda.core.delivery import AlertDelivery
 from remuda.store import Store
+from remuda.store.alert_deliveries import alert_deliveries_page
 from remuda.store.alert_events import events_page, hold_events, open_event, open_events, prune_events, resolve_event
 
 
@@ -66,21 +68,22 @@ async def test_one_that_nobody_holds_any_more(store: Store):
     assert await resolve_event(store, left.id, holder="h", now=NOON) is not None
 
 
-async def test_what_is_kept_with_it_is_kept_or_neither(store: Store):
-    seen = []
+async def test_who_is_told_is_kept_with_it_or_neither(store: Store):
+    def tells(event):
+        return [AlertDelivery(f"msg_{event.id}_{event.resolved_at}", "ops", "t", "http://h/", "{}")]
 
-    def fails(connection, event):
-        seen.append(event.id)
-        raise RuntimeError("no")
+    def fails(event):
+        raise RuntimeError(event.id)
 
     with pytest.raises(RuntimeError):
-        await opened(store, new(), on_event=fails)
+        await opened(store, new(), tells=fails)
     assert await events_page(store, 10) == []
-    event = await opened(store, new(), on_event=lambda connection, kept: seen.append(kept.id))
-    assert seen[-1] == event.id
+    event = await opened(store, new(), tells=tells)
     with pytest.raises(RuntimeError):
-        await resolve_event(store, event.id, holder="g", now=NOON, on_event=fails)
+        await resolve_event(store, event.id, holder="g", now=NOON, tells=fails)
     assert await open_events(store) == [event]
+    await resolve_event(store, event.id, holder="g", now=NOON, tells=tells)
+    assert [(each.event_id, each.rule_id) for each in await alert_deliveries_page(store, 9)] == [(event.id, 1)] * 2
 
 
 async def test_pages(store: Store):

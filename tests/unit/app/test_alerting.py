@@ -1,6 +1,7 @@
 """For how long replicas have been down."""
 
-from remuda.app.alerting import DownTimes
+from remuda.app.alerting import DownTimes, channels_of, mailer_of
+from remuda.app.settings import AlertSettings, MailSettings
 from remuda.fleet.replica import ReplicaState
 from remuda.testing.clock import FakeClock
 from tests.fixtures.asgi import replica
@@ -19,3 +20,14 @@ async def test_from_the_moment_on_in_which_somebody_looked():
     down.state = ReplicaState.ACTIVE
     assert times.read([up, down]) == {"up-1": 1.0, "down-1": 0.0}
     assert times.read([]) == {}
+
+
+def test_channels():
+    alerts = AlertSettings(webhooks=[{"name": "ops", "url": "https://h/x"}], mail=["a@h", "b@h"])
+    assert channels_of(alerts) == {"ops": ("https://h/x",), "mail": ("mailto:a@h", "mailto:b@h")}
+    assert channels_of(AlertSettings()) == {}
+
+
+def test_who_takes_our_mail():
+    assert mailer_of(MailSettings()) is None
+    assert mailer_of(MailSettings(host="h", password="s")) is not None

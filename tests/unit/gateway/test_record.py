@@ -181,7 +181,7 @@ def test_what_it_cost_is_asked_of_whoever_reckons() -> None:
     exchange, _ = begun()
     exchange.started = 10.0
     recorder = Recorder([records.extend], lambda: 12.0)
-    recorder.reckon = lambda over, duration_s: (7, duration_s * 100 if over is exchange else None)
+    recorder.reckon = lambda over, duration_s: (7, 3, duration_s * 100 if over is exchange else None)
     recorder.close(exchange)
     recorder.flush()
-    assert (records[0].cost_nano, records[0].energy_j) == (7, 200.0)
+    assert (records[0].cost_nano, records[0].electricity_nano, records[0].energy_j) == (7, 3, 200.0)

@@ -8,11 +8,13 @@ import pytest
 
 from remuda.core.alert import AlertMetric
 from remuda.core.faults import InvalidRequest
+from remuda.insight.alert_telling import AlertTelling
 from remuda.insight.alert_watch import AlertWatch
 from remuda.insight.alerts import Alerts
 from remuda.store import Store, open_store, store_url_in
 from remuda.testing.clock import FakeClock
 from tests.contract.store.samples import a_record
+from tests.fixtures.asgi import count_up
 from tests.unit.core.test_alert import a_rule
 
 
@@ -30,7 +32,8 @@ def watch(store: Store) -> AlertWatch:
 
 @pytest.fixture
 def alerts(store: Store, watch: AlertWatch) -> Alerts:
-    return Alerts(store, watch, FakeClock(wall=1000.0), channels=("ops",))
+    clock = FakeClock(wall=1000.0)
+    return Alerts(store, watch, AlertTelling(store, clock, count_up(), {"ops": ("http://h/",)}), clock)
 
 
 async def test_a_rule_is_judged_by_from_the_moment_it_is_kept(alerts: Alerts, watch: AlertWatch):

@@ -5,7 +5,7 @@ problem has its place (file and line, variable, option). Called by the command a
 but core.
 """
 
-from remuda.app.settings.alerts import AlertSettings
+from remuda.app.settings.alerts import AlertSettings, MailSettings
 from remuda.app.settings.environment import Leaf, leaves
 from remuda.app.settings.insight import InsightSettings, JournalSettings
 from remuda.app.settings.layers import Override, load
@@ -33,6 +33,7 @@ __all__ = [
     "Leaf",
     "LlamaCppSettings",
     "LogSettings",
+    "MailSettings",
     "ModelSettings",
     "Origin",
     "Override",

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
-from remuda.app.settings.alerts import AlertSettings
+from remuda.app.settings.alerts import AlertSettings, MailSettings
 from remuda.app.settings.insight import InsightSettings, JournalSettings
 from remuda.app.settings.kinds import (
     DatabaseUrl,
@@ -408,6 +408,7 @@ class Settings(Section):
     journal: JournalSettings = Field(default_factory=JournalSettings)
     insight: InsightSettings = Field(default_factory=InsightSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
+    mail: MailSettings = Field(default_factory=MailSettings)
     tasks: TaskSettings = Field(default_factory=TaskSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
@@ -423,6 +424,14 @@ class Settings(Section):
             if upstream.display_name in seen:
                 raise ValueError(f"two upstreams are called {upstream.display_name!r}: give one a name of its own")
             seen.add(upstream.display_name)
+        return value
+
+    @field_validator("mail")
+    @classmethod
+    def _is_sent(cls, value: MailSettings, info: ValidationInfo) -> MailSettings:
+        alerts: AlertSettings | None = info.data.get("alerts")
+        if alerts is not None and alerts.mail and value.host is None:
+            raise ValueError("alerts.mail names addresses, so mail.host has to say who takes mail for them")
         return value
 
     @field_validator("routing")

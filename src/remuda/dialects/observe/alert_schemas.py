@@ -8,9 +8,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from remuda.core.alert import AlertEvent, AlertMetric, AlertOperator, AlertRule
+from remuda.core.delivery import AlertDeliveryEntry, DeliveryState
 from remuda.core.faults import InvalidRequest
 from remuda.core.moments import iso_time
 from remuda.dialects.observe.parts import MAX_SHOWN
+from remuda.outbound.webhooks import shown_url
 
 
 class AlertRuleShown(msgspec.Struct, kw_only=True):
@@ -65,6 +67,41 @@ class AlertMute(msgspec.Struct):
     """A moment, RFC 3339, in place of the minutes."""
 
 
+class AlertDeliveryShown(msgspec.Struct, kw_only=True):
+    """That somebody is told of an event, and how that went."""
+
+    id: str
+    """The header `webhook-id` of a webhook, the same in each attempt."""
+    number: int
+    """What `before` takes."""
+    event_id: int | None
+    """Null: a test."""
+    rule_id: int
+    type: str
+    """`alert.fired`, `alert.resolved` or `alert.test`."""
+    channel: str
+    url: str
+    """A webhook's without its query, or `mailto:` and the address."""
+    state: str
+    """`due`, `sending`, `delivered` or `given_up`."""
+    attempts: int
+    created_at: str
+    last_attempt_at: str | None
+    delivered_at: str | None
+    next_attempt_at: str | None
+    status: int | None
+    """What was answered."""
+    error: str | None
+
+
+class AlertTested(msgspec.Struct):
+    """Who is told of a test."""
+
+    message: str
+    deliveries: list[str]
+    """Their ids in the log."""
+
+
 class AlertMessage(msgspec.Struct):
     """The answer where there is nothing to show."""
 
@@ -117,6 +154,31 @@ def event_shown(event: AlertEvent) -> AlertEventShown:
         resolved_at=None if event.resolved_at is None else iso_time(event.resolved_at),
         subject=event.subject or UNSET,
     )
+
+
+def delivery_shown(entry: AlertDeliveryEntry) -> AlertDeliveryShown:
+    """`entry`, as the log shows it."""
+    return AlertDeliveryShown(
+        id=entry.message_id,
+        number=entry.seq,
+        event_id=entry.event_id,
+        rule_id=entry.rule_id,
+        type=entry.type,
+        channel=entry.channel,
+        url=shown_url(entry.url),
+        state=entry.state.value,
+        attempts=entry.attempts,
+        created_at=iso_time(entry.created_at),
+        last_attempt_at=_iso(entry.sent_at),
+        delivered_at=_iso(entry.delivered_at),
+        next_attempt_at=iso_time(entry.due_at) if entry.state is DeliveryState.DUE else None,
+        status=entry.status,
+        error=entry.error or None,
+    )
+
+
+def _iso(moment: float | None) -> str | None:
+    return None if moment is None else iso_time(moment)
 
 
 def new_rule(sent: AlertRuleWrite, cooldown_s: float) -> AlertRule:

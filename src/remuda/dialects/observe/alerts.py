@@ -11,15 +11,19 @@ from fastapi import Request, Response
 from remuda.core.alert import AlertRule
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import InvalidRequest, Taken, Unavailable, UnknownEntry
+from remuda.dialects.kit.access import MANAGING, Rule
 from remuda.dialects.kit.bodies import decoded
 from remuda.dialects.observe.alert_schemas import (
+    AlertDeliveryShown,
     AlertEventShown,
     AlertMessage,
     AlertMute,
     AlertRuleCreated,
     AlertRuleShown,
     AlertRuleWrite,
+    AlertTested,
     changed_rule,
+    delivery_shown,
     event_shown,
     new_rule,
     rule_shown,
@@ -29,9 +33,21 @@ from remuda.insight.alerts import Alerts
 from remuda.store.alert_rules import TooManyRules
 
 PATH: Final = "/api/alerts"
-SCHEMAS: Final = (AlertEventShown, AlertMessage, AlertMute, AlertRuleCreated, AlertRuleShown, AlertRuleWrite)
-EVENTS: Final = 50
-MAX_EVENTS: Final = 1000
+RULES: Final = (Rule(f"{PATH}/deliveries", MANAGING),)
+"""URLs may tell who is told, and how."""
+SCHEMAS: Final = (
+    AlertDeliveryShown,
+    AlertEventShown,
+    AlertMessage,
+    AlertMute,
+    AlertRuleCreated,
+    AlertRuleShown,
+    AlertRuleWrite,
+    AlertTested,
+)
+SHOWN: Final = 50
+"""Events and deliveries, where nobody says how many."""
+MAX_SHOWN: Final = 1000
 MAX_MUTED_S: Final = 366 * 86_400.0
 ALL: Final = f"{PATH}/rules"
 ONE: Final = f"{ALL}/{{rule_id}}"
@@ -58,6 +74,8 @@ class AlertRoutes:
         add("PATCH", ONE, self._change, "Change some of a rule", AlertRuleShown, body=AlertRuleWrite)
         add("DELETE", ONE, self._remove, "Remove a rule; what is open of it is resolved", AlertMessage)
         add("POST", f"{ONE}/mute", self._mute, "Tell nobody of it for a while", AlertRuleShown, body=AlertMute)
+        add("POST", f"{ONE}/test", self._test, "Tell whom the rule tells that this is a test", AlertTested, status=202)
+        add("GET", f"{PATH}/deliveries", self._deliveries, "Who was told, newest first", list[AlertDeliveryShown])
         add("GET", f"{PATH}/events", self._events, "What came of the rules, newest first", list[AlertEventShown])
 
     @property
@@ -110,12 +128,22 @@ class AlertRoutes:
             raise _unknown()
         return answered(self._shown(muted))
 
+    async def _test(self, request: Request) -> Response:
+        told = await self._alerts.test(await self._found(request))
+        message = "Test alert queued" if told else "This rule tells nobody: the settings name no channel for it"
+        return answered(AlertTested(message, [each.message_id for each in told]), 202)
+
+    async def _deliveries(self, request: Request) -> Response:
+        found = await self._alerts.deliveries(
+            _limit_in(request),
+            before=number_in(request, "before", 0) or None,
+            event_id=number_in(request, "event_id", 0) or None,
+        )
+        return answered([delivery_shown(entry) for entry in found])
+
     async def _events(self, request: Request) -> Response:
-        limit = number_in(request, "limit", EVENTS)
-        if not 1 <= limit <= MAX_EVENTS:
-            raise InvalidRequest(f"limit is a whole number from 1 to {MAX_EVENTS}", parameter="limit")
         found = await self._alerts.events(
-            limit,
+            _limit_in(request),
             before=number_in(request, "before", 0) or None,
             rule_id=number_in(request, "rule_id", 0) or None,
             only_open=_flag_in(request, "open"),
@@ -149,6 +177,13 @@ def _key_of(request: Request) -> str | None:
     """Whose alone the caller may see; None: everybody's."""
     caller = request.state.caller
     return None if sees_all(caller) else caller.key_id
+
+
+def _limit_in(request: Request) -> int:
+    limit = number_in(request, "limit", SHOWN)
+    if not 1 <= limit <= MAX_SHOWN:
+        raise InvalidRequest(f"limit is a whole number from 1 to {MAX_SHOWN}", parameter="limit")
+    return limit
 
 
 def _flag_in(request: Request, name: str) -> bool:

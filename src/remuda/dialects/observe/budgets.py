@@ -18,7 +18,7 @@ from remuda.store.budgets import TooManyBudgets
 PATH: Final = "/api/budgets"
 SCOPES: Final = {"model_name": Scope.MODEL, "key_id": Scope.KEY, "user_id": Scope.USER}
 FIELDS: Final = ("name", "budget_type", "amount", "hard_stop", "is_active", *SCOPES)
-ZERO: Final = Decimal(0)
+PERIODS: Final = tuple(period.value for period in Period)
 MAX_AMOUNT: Final = Decimal(MAX_NANO // 10**9)
 MAX_SUBJECT_CHARS: Final = 256
 
@@ -174,31 +174,34 @@ def event_shown(event: BudgetEvent) -> BudgetEventView:
 
 def terms_in(fields: Fields, before: BudgetTerms | None = None) -> BudgetTerms:
     """What was sent about a budget; what was not is as `before`, and without that as usual. Raises InvalidRequest."""
-    otherwise = () if before is None else (before,)
-    periods = [period.value for period in Period]
-    period = fields.one_of("budget_type", periods, *[each.period.value for each in otherwise])
-    amount = fields.decimal("amount", *[None for _ in otherwise], most=MAX_AMOUNT)
-    amount_nano = before.amount_nano if amount is None and before is not None else nano_of(amount or ZERO)
-    if amount_nano <= 0:
-        raise InvalidRequest("'amount' must be more than 0", parameter="amount", received=str(amount))
+    if before is None:
+        before = BudgetTerms(fields.text("name"), Period(fields.one_of("budget_type", PERIODS)), _amount_in(fields))
     scope, subject = _scope_in(fields, before)
     return BudgetTerms(
-        name=fields.text("name", *[each.name for each in otherwise]),
-        period=Period(period),
-        amount_nano=amount_nano,
+        name=fields.text("name", before.name),
+        period=Period(fields.one_of("budget_type", PERIODS, before.period.value)),
+        amount_nano=_amount_in(fields) if "amount" in fields else before.amount_nano,
         scope=scope,
         subject=subject,
-        is_hard=fields.flag("hard_stop", before is not None and before.is_hard),
-        is_active=fields.flag("is_active", before is None or before.is_active),
+        is_hard=fields.flag("hard_stop", before.is_hard),
+        is_active=fields.flag("is_active", before.is_active),
     )
 
 
-def _scope_in(fields: Fields, before: BudgetTerms | None) -> tuple[Scope, str]:
+def _amount_in(fields: Fields) -> int:
+    amount = fields.decimal("amount", most=MAX_AMOUNT)
+    amount_nano = nano_of(amount)
+    if amount_nano <= 0:
+        raise InvalidRequest("'amount' must be more than 0", parameter="amount", received=str(amount))
+    return amount_nano
+
+
+def _scope_in(fields: Fields, before: BudgetTerms) -> tuple[Scope, str]:
     said = [name for name in SCOPES if name in fields]
     if len(said) > 1:
         raise InvalidRequest(f"a budget is for one of {' and '.join(said)}", parameter=said[1])
     if not said:
-        return (Scope.ALL, "") if before is None else (before.scope, before.subject)
+        return before.scope, before.subject
     return SCOPES[said[0]], fields.text(said[0], max_chars=MAX_SUBJECT_CHARS)
 
 

@@ -36,6 +36,7 @@ PATHS: Final = (
 )
 """Whose words errors below them are said in; longer than `/api`, which is Ollama's."""
 RULES: Final = (
+    *alerts.RULES,
     *analytics.RULES,
     *comparisons.RULES,
     *exports.RULES,

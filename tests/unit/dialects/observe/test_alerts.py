@@ -11,12 +11,13 @@ import pytest
 from remuda.core.alert import event_of
 from remuda.core.keys import Scope
 from remuda.dialects.observe.alerts import AlertRoutes
+from remuda.insight.alert_telling import AlertTelling
 from remuda.insight.alert_watch import AlertWatch
 from remuda.insight.alerts import Alerts
 from remuda.store import Store, open_store, store_url_in
 from remuda.store.alert_events import open_event
 from remuda.testing.clock import FakeClock
-from tests.fixtures.asgi import client, parts
+from tests.fixtures.asgi import client, count_up, parts
 from tests.unit.core.test_alert import a_rule
 
 RULES = "/api/alerts/rules"
@@ -33,7 +34,8 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 @pytest.fixture
 def routes(store: Store) -> AlertRoutes:
     clock = FakeClock(wall=1737108000.0)
-    return AlertRoutes(Alerts(store, AlertWatch(store, clock, "g"), clock, channels=("ops",)), clock)
+    telling = AlertTelling(store, clock, count_up(), {"ops": ("https://h/hook?token=s", "mailto:ops@h")})
+    return AlertRoutes(Alerts(store, AlertWatch(store, clock, "g"), telling, clock), clock)
 
 
 @pytest.fixture
@@ -140,6 +142,24 @@ async def test_events(caller: httpx.AsyncClient, store: Store):
         answer = await caller.get(f"/api/alerts/events?{query}")
         assert answer.status_code == 400
         assert answer.json()["detail"].startswith(query.partition("=")[0])
+
+
+async def test_a_test_tells_whom_the_rule_tells(caller: httpx.AsyncClient):
+    told = await caller.post(f"{RULES}/1/test")
+    assert (told.status_code, told.json()) == (
+        202,
+        {"message": "Test alert queued", "deliveries": ["msg_1", "msg_2"]},
+    )
+    mail, hook = (await caller.get("/api/alerts/deliveries")).json()
+    assert (hook["id"], hook["url"], mail["url"]) == ("msg_1", "https://h/hook", "mailto:ops@h")
+    assert hook | {"id": "", "number": 0, "url": ""} == mail | {"id": "", "number": 0, "url": ""}
+    assert (hook["state"], hook["type"], hook["event_id"], hook["channel"]) == ("due", "alert.test", None, "ops")
+    assert [each["id"] for each in (await caller.get("/api/alerts/deliveries?limit=1&before=2")).json()] == ["msg_1"]
+    assert (await caller.get("/api/alerts/deliveries?event_id=9")).json() == []
+    await caller.patch(f"{RULES}/1", json={"channels": []})
+    assert (await caller.post(f"{RULES}/1/test")).json()["deliveries"] == []
+    assert (await caller.post(f"{RULES}/9/test")).status_code == 404
+    assert (await caller.get("/api/alerts/events")).json() == []
 
 
 async def test_who_may(routes: AlertRoutes):
