@@ -60,13 +60,13 @@ ENDPOINTS = (
     "/api/analytics/timeseries?{span}&group_by=replica",
     "/api/analytics/timeseries?{span}&group_by=key",
     "/api/analytics/timeseries?{span}&group_by=user",
-    "/api/analytics/timeseries?{span}&group_by=user&bucket={fine}&top=20",
+    "/api/analytics/timeseries?{span}&group_by=user&bucket={fine}",
     "/api/analytics/values?{span}",
     "/api/cost-analysis?{span}",
     "/api/logs?{span}",
     "/api/logs?{span}&model=model-3&status=error",
 )
-FINE = {24: "5m", 720: "2h"}
+FINE = {24: "5m", 720: "3h"}
 POSTGRES = {**SETTINGS, "shared_buffers": "128MB", "autovacuum": "on"}
 
 

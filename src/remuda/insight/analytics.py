@@ -7,7 +7,7 @@ from typing import TypeVar
 from remuda.core.faults import Fault, Unavailable
 from remuda.store.database import Store
 from remuda.store.errors import StoreError, StoreUnavailable
-from remuda.store.rollup_reading import Answer, Question, answer, values_in
+from remuda.store.rollup_reading import Answer, Question, TooManySingly, answer, values_in
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ async def _translated(asking: Awaitable[T]) -> T:
         return await asking
     except StoreUnavailable as error:
         raise Unavailable("the journal does not answer at the moment", retry_after_s=1) from error
+    except TooManySingly as error:
+        raise Unavailable(f"{error} yet: ask for a shorter span, or later", retry_after_s=60) from error
     except (StoreError, ValueError) as error:
         # Its words may tell where the store lies, which is nobody's business who only reads.
         log.exception("analytics: what is kept could not be added up")

@@ -53,6 +53,7 @@ class PostgresDatabase:
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,
                 "command_timeout": command_timeout_s,
-                "server_settings": {"application_name": "remuda"},
+                # No query here runs for so long that compiling it pays: it takes longer than most of them.
+                "server_settings": {"application_name": "remuda", "jit": "off"},
             },
         )

@@ -15,13 +15,18 @@ from remuda.core.sketch import quantiles
 from remuda.core.spans import ALWAYS, Mark, Piece, cut
 from remuda.core.tally import EXTREMES, SKETCHED, Counts, Tally, tallied
 from remuda.store.database import Store
+from remuda.store.errors import StoreError
 from remuda.store.rollups import PAST_COLUMNS, Past, marks_of, tally_of, untold_id
 from remuda.store.schema import journal
 from remuda.store.schema_insight_rollups import rollups
 
 EXACT_UP_TO: Final = 100_000
 """So many requests are looked at one by one for quantiles; of more, sketches tell them."""
+SINGLY_UP_TO: Final = 200_000
+"""So many requests that no rollup tells are read for one answer: about 100 MB of memory."""
 SHARES: Final = (0.5, 0.95, 0.99)
+MAX_NAMED: Final = 50
+"""Values that a query names, at most: where more are wanted, it finds all there are."""
 ROWS_AT_ONCE: Final = 2000
 """Taken from the driver at once: where the store is on Postgres the event loop waits meanwhile, a few milliseconds."""
 
@@ -53,7 +58,11 @@ class Question:
     width_s: int | None = None
     """Seconds of each point of a series, whole minutes; None for one of the whole span."""
     wants_quantiles: bool = True
+    wants_only_counts: bool = False
+    """Of the groups of a whole span, which the database then adds up: no extremes and no quantiles. So it is where no
+    quantiles are wanted at all, too."""
     exact_up_to: int = EXACT_UP_TO
+    singly_up_to: int = SINGLY_UP_TO
 
 
 @dataclass(slots=True)
@@ -92,8 +101,13 @@ class _Rows:
     """Of each request its start, its value, and what quantiles are told of; None where there are too many."""
 
 
+class TooManySingly(StoreError):
+    """More requests than one answer may cost would have to be read singly: they are not rolled up yet, or the rollups
+    of their time are not kept finely enough."""
+
+
 async def answer(store: Store, question: Question) -> Answer:
-    """The answer. Raises StoreError."""
+    """The answer. Raises TooManySingly or another StoreError."""
     rows = await store.snapshot(lambda connection: _read(connection, question))
     return await asyncio.to_thread(_put_together, question, rows)
 
@@ -116,7 +130,10 @@ def _read(connection: Connection, question: Question) -> _Rows:
     values, groups = [], []
     if dimension != "all":
         values = [value for value, _ in _ranked(connection, dimension, start, end, question.top)]
-        groups = _rollup_rows(connection, pieces, dimension, values, columns)
+        if not width_s and (question.wants_only_counts or not question.wants_quantiles):
+            groups = _summed_rows(connection, pieces, dimension, values)
+        else:
+            groups = _rollup_rows(connection, pieces, dimension, values, columns)
     exact = None
     if is_exact:
         told = _COLUMN_OF.get(dimension, journal.c.dialect)
@@ -125,7 +142,7 @@ def _read(connection: Connection, question: Question) -> _Rows:
         ).where(_within(start, end))
         exact = _fetched(connection, query)
     total = _rollup_rows(connection, pieces, "all", [""], columns)
-    return _Rows(width_s, total, groups, values, _past(connection, pieces), exact)
+    return _Rows(width_s, total, groups, values, _past(connection, pieces, question.singly_up_to), exact)
 
 
 def _kept_width(width_s: int, start: float, marks: Sequence[Mark]) -> int:
@@ -160,7 +177,24 @@ def _rollup_rows(
     return found
 
 
-def _past(connection: Connection, pieces: Sequence[Piece]) -> list[Past]:
+def _summed_rows(
+    connection: Connection, pieces: Iterable[Piece], dimension: str, values: Sequence[str]
+) -> list[Sequence[Any]]:
+    """For each piece and value one row of counts."""
+    found: list[Sequence[Any]] = []
+    wanted = set(values)
+    for piece in pieces:
+        if piece.grain_s and values:
+            query = select(rollups.c.value, *map(func.sum, _COUNTS)).where(_among(piece, dimension))
+            if len(values) <= MAX_NAMED:
+                query = query.where(rollups.c.value.in_(values))
+            for value, *counts in connection.execute(query.group_by(rollups.c.value)):
+                if value in wanted:
+                    found.append((0, value, *map(int, counts)))
+    return found
+
+
+def _past(connection: Connection, pieces: Sequence[Piece], limit: int) -> list[Past]:
     found: list[Past] = []
     until = untold_id(connection)
     for piece in pieces:
@@ -169,7 +203,9 @@ def _past(connection: Connection, pieces: Sequence[Piece]) -> list[Past]:
             if not until:
                 continue
             query = query.where(journal.c.id <= until)
-        found += map(Past._make, _fetched(connection, query))
+        found += map(Past._make, _fetched(connection, query.limit(limit + 1 - len(found))))
+        if len(found) > limit:
+            raise TooManySingly(f"more than {limit} requests of that time are not added up")
     return found
 
 

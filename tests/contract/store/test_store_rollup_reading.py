@@ -43,3 +43,15 @@ async def test_points_are_as_long_as_the_grain_that_is_kept(store: Store):
     assert all(point % HOUR == 0 for point in old.total)
     assert sum(each.tally.counts[0] for each in old.total.values()) == 40
     assert (await answer(store, Question(NOON + 10 * DAY, NOON + 11 * DAY, width_s=7 * MINUTE))).width_s == 7 * MINUTE
+
+
+async def test_only_counts_of_groups(store: Store):
+    records = some_records(10, 200, NOON, DAY)
+    await add(store, records, 1)
+    await roll_up(store, NOON + 2 * DAY)
+    whole = await answer(store, Question(NOON + 5.5, NOON + DAY, "model", top=2))
+    counts = await answer(store, Question(NOON + 5.5, NOON + DAY, "model", top=2, wants_only_counts=True))
+    assert list(whole.groups) == list(counts.groups)
+    for value, points in whole.groups.items():
+        assert list(counts.groups[value][0].tally.counts) == list(points[0].tally.counts)
+    assert counts.total == whole.total

@@ -1,5 +1,7 @@
 """What becomes of a question when the store is away, or is not what it should be."""
 
+from dataclasses import replace
+
 import pytest
 
 from remuda.core.faults import Fault, Unavailable
@@ -37,3 +39,10 @@ async def test_what_cannot_be_read(store):
     with pytest.raises(Fault, match=r"^Analytics calculation failed: ") as failed:
         await Analytics(store).answer(QUESTION)
     assert type(failed.value) is Fault
+
+
+async def test_what_is_not_rolled_up_yet_is_not_read_without_bound(store):
+    await run_sql(store, "UPDATE counters SET value = 2 WHERE name = 'rollups'")
+    assert (await Analytics(store).answer(QUESTION)).total[0].tally.told.requests == 4
+    with pytest.raises(Unavailable, match="more than 1 requests of that time are not added up yet"):
+        await Analytics(store).answer(replace(QUESTION, singly_up_to=1))

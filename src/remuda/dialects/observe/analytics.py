@@ -23,6 +23,9 @@ MAX_MODELS: Final = 100
 MAX_VALUES: Final = 1000
 MAX_POINTS: Final = 500
 MAX_GROUPS: Final = 20
+GROUPS: Final = 10
+MAX_CELLS: Final = 3000
+"""Points of all groups of a series together."""
 POINTS: Final = 200
 """How many a series has at most where its width is not asked for: it is a grain's then, so that each point of the past
 is one row."""
@@ -72,7 +75,7 @@ class AnalyticsRoutes:
 
     async def _performance(self, request: Request) -> Response:
         start, end = self._span(request)
-        answer = await self._analytics.answer(Question(start, end, "model", top=MAX_MODELS))
+        answer = await self._analytics.answer(Question(start, end, "model", top=MAX_MODELS, wants_only_counts=True))
         return answered(performance_shown(answer, start, end))
 
     async def _models(self, request: Request) -> Response:
@@ -84,9 +87,7 @@ class AnalyticsRoutes:
         start, end = self._span(request)
         dimension = _dimension_in(request)
         width_s = width_in(request, end - start)
-        top = number_in(request, "top", 10)
-        if not 1 <= top <= MAX_GROUPS:
-            raise InvalidRequest(f"top is a whole number from 1 to {MAX_GROUPS}", parameter="top")
+        top = top_in(request, int((end - start) / width_s) + 1)
         answer = await self._analytics.answer(Question(start, end, dimension, top=top, width_s=width_s))
         # Thousands of points take longer than a request should wait.
         return await asyncio.to_thread(lambda: answered(series_shown(answer, dimension, start, end)))
@@ -107,6 +108,16 @@ class AnalyticsRoutes:
                 users=await told("user") if is_told_all else None,
             )
         )
+
+
+def top_in(request: Request, points: int) -> int:
+    """How many values a series of so many points tells by themselves. Raises InvalidRequest."""
+    most = min(MAX_GROUPS, max(1, MAX_CELLS // points))
+    top = number_in(request, "top", min(GROUPS, most))
+    if not 1 <= top <= most:
+        said = f"top is a whole number from 1 to {most} where there are {points} points"
+        raise InvalidRequest(said, parameter="top")
+    return top
 
 
 def _dimension_in(request: Request) -> str:

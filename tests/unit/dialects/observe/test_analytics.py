@@ -7,7 +7,7 @@ import pytest
 
 from remuda.core.faults import InvalidRequest, Unavailable
 from remuda.core.spans import DAY, HOUR, MINUTE
-from remuda.dialects.observe.analytics import AnalyticsRoutes, width_in
+from remuda.dialects.observe.analytics import AnalyticsRoutes, top_in, width_in
 
 
 def asked(**query: str) -> Any:
@@ -41,6 +41,20 @@ def test_widths_that_are_none(said):
     with pytest.raises(InvalidRequest) as refused:
         width_in(asked(bucket=said), DAY)
     assert refused.value.parameter == "bucket"
+
+
+@pytest.mark.parametrize(
+    ("said", "points", "top"), [({}, 25, 10), ({"top": "20"}, 150, 20), ({}, 500, 6), ({"top": "1"}, 5000, 1)]
+)
+def test_how_many_values_are_told(said, points, top):
+    assert top_in(asked(**said), points) == top
+
+
+@pytest.mark.parametrize(("said", "points"), [("0", 5), ("21", 5), ("11", 289), ("many", 5)])
+def test_how_many_are_not(said, points):
+    with pytest.raises(InvalidRequest) as refused:
+        top_in(asked(top=said), points)
+    assert refused.value.parameter == "top"
 
 
 async def test_without_analytics_nothing_is_answered():
