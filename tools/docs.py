@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.code_pages import MADE, faults_page, journal_page, tour_page
+from tools.postman import collection_text
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -175,6 +176,11 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2) + "\n"
 
 
+def postman_text() -> str:
+    """docs/postman/remuda.postman_collection.json."""
+    return collection_text(__version__)
+
+
 MADE_BY: dict[Callable[[], str], Path] = {
     settings_page: REFERENCE / "settings.md",
     schema_text: REFERENCE / "remuda.schema.json",
@@ -183,6 +189,7 @@ MADE_BY: dict[Callable[[], str], Path] = {
     journal_page: REFERENCE / "journal.md",
     tour_page: DOCS / "explanation" / "tour.md",
     routes_page: REFERENCE / "routes.md",
+    postman_text: DOCS / "postman" / "remuda.postman_collection.json",
 }
 """Every page that is made."""
 

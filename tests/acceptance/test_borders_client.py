@@ -291,7 +291,9 @@ async def test_an_unread_answer_also_holds_back_the_one_behind_it(
         upstream.behave(tokens=1, body_bytes=20_000_000)
         client.say(post(STREAM))
         await upstream.saw(answers + 1)
-        await gateway.until(lambda: any(each.head_sent for each in gateway.remuda.gateway.live), "answering")
+        await gateway.until(
+            lambda: any(each.flow for each in gateway.remuda.gateway.live), "the answer has begun to come"
+        )
         [exchange] = gateway.remuda.gateway.live
         assert exchange.is_write_paused
         assert exchange.transport.get_write_buffer_size() < 3_000_000

@@ -18,6 +18,7 @@ from remuda.engines import tiny
 from remuda.store.keys import create_key
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
+from tests.fixtures.postgres import private_postgres
 from tests.fixtures.process import RemudaProcess, fake_upstream, remuda_serve, until
 
 PATH = "/api/model-comparisons"
@@ -100,6 +101,7 @@ async def client(gateway: RunningGateway) -> AsyncIterator[Client]:
 
 
 async def test_the_quicker_one_wins(client: Client, slow: FakeUpstream, quick: FakeUpstream) -> None:
+    slow.behave(ttft_s=0.6)
     status, made = await client.send("POST", data=ASKED)
     assert (status, made["state"], made["winner"]) == (202, "queued", None)
     assert made["progress"] == {"done": 0, "total": 2, "position": None}
@@ -107,9 +109,9 @@ async def test_the_quicker_one_wins(client: Client, slow: FakeUpstream, quick: F
     found = await client.reached(made["id"], "done", "failed")
     assert (found["state"], found["winner"], found["error"]) == ("done", "model_a", None), found
     assert found["progress"]["done"] == 2
-    assert found["result_a_latency"] < 200 < found["result_b_latency"]
+    assert found["result_a_latency"] < found["result_b_latency"]
     assert found["result_a_tokens"] == found["result_b_tokens"] == 8
-    assert found["side_b"]["time_to_first_token"] >= 200
+    assert found["side_b"]["time_to_first_token"] >= 600
     assert found["answer_a"]
     assert found["answer_b"]
     assert [reason.partition(":")[0] for reason in found["reasons"]] == ["latency", "tokens per second", "cost"]
@@ -173,7 +175,7 @@ async def test_servers_that_are_gone(quick: FakeUpstream, slow: FakeUpstream, tm
         assert [run["state"] for run in found["runs"]] == ["failed", "failed"]
 
 
-async def test_the_cheaper_one_of_two_alike(client: Client, slow: FakeUpstream) -> None:
+async def test_the_cheaper_one_of_two_alike(client: Client, gateway: RunningGateway, slow: FakeUpstream) -> None:
     slow.behave(ttft_s=0.0, token_delay_s=0.0)
     for model, price in (("quick", 0.5), ("slow", 0.25)):
         setting = {"model_name": model, "cost_per_1k_output_tokens": price}
@@ -181,10 +183,7 @@ async def test_the_cheaper_one_of_two_alike(client: Client, slow: FakeUpstream) 
     found = await client.compare()
     assert (found["result_a_cost"], found["result_b_cost"]) == (0.004, 0.002)
     assert found["reasons"][-1] == "cost: model_b is better (0.004 against 0.002)"
-    # Each run's entry in the journal cost the same.
-    _, analysis = await client.send("GET", "/api/cost-analysis")
-    if "cost_breakdown" in analysis:
-        assert analysis["total_cost"] == pytest.approx(0.006)
+    assert sorted(record.cost_nano for record in await gateway.records()) == [2_000_000, 4_000_000]
 
 
 async def test_a_real_model(tmp_path: Path) -> None:
@@ -343,3 +342,24 @@ def test_a_gateway_that_is_killed_goes_on_and_counts_nothing_twice(
     assert found["side_a"]["total_tokens"] == sum(
         run["prompt_tokens"] + run["completion_tokens"] for run in found["runs"][:4]
     )
+
+
+@pytest.mark.postgres
+async def test_two_gateways_on_one_store(quick: FakeUpstream, slow: FakeUpstream, tmp_path: Path) -> None:
+    """What one of them takes in both drive, and each of several comparisons counts each run once."""
+    slow.behave(ttft_s=0.0, token_delay_s=0.0)
+    with private_postgres() as server:
+        url = server.url(server.new_database())
+        async with AsyncExitStack() as stack:
+            clients = []
+            for name in ("one", "two"):
+                asked = gateway_before(quick, slow, tmp_path / name, database_url=url)
+                gateway = await stack.enter_async_context(asked)
+                http = await stack.enter_async_context(aiohttp.ClientSession(gateway.url))
+                clients.append(Client(http))
+            found = await asyncio.gather(*(each.compare(repeats=3) for each in clients * 2))
+            assert [each["state"] for each in found] == ["done"] * 4
+            assert [each["side_a"]["answered"] + each["side_b"]["answered"] for each in found] == [6] * 4
+            assert len({run["task_id"] for each in found for run in each["runs"]}) == 24
+            assert len({run["log_id"] for each in found for run in each["runs"]}) == 24
+    assert len(quick.seen) == len(slow.seen) == 12

@@ -30,9 +30,13 @@ async def test_a_request_costs_what_it_used_at_the_price_of_its_time(gateway: Ru
         made = await client.post("/api/cost-settings", content=PRICE, headers=FORM)
         assert made.status_code == 200
         usage = (await ask(gateway)).json()["usage"]
-        [record, *_] = await gateway.records()
+        [record, *earlier] = await gateway.records()
         paid = usage["prompt_tokens"] * 1000 + usage["completion_tokens"] * 2000
         assert record.cost_nano == paid > 0
+        analysis = (await client.get("/api/cost-analysis?hours=24")).json()
+        assert analysis["time_period_hours"] == 24
+        total = paid + sum(each.cost_nano for each in earlier)
+        assert analysis["cost_breakdown"]["fake"]["estimated_cost"] == analysis["total_cost"] == total / 10**9
         await client.delete(f"/api/cost-settings/{made.json()['id']}")
         await ask(gateway)
         [free, before, *_] = await gateway.records()

@@ -36,16 +36,15 @@ async def two(
     """A gateway that asks `first` before `second`."""
     upstreams = [{"url": first.url, "name": "one", **more}, {"url": second.url, "name": "two", **more}]
     async with running_gateway(folder, upstreams=upstreams, routing={"policy": "round_robin"}) as gateway:
-        model = gateway.remuda.fleet.look_up
 
-        def are_known() -> bool:
-            found = model("fake")
-            return found is not None and [each.id for each in found.replicas] == ["one/fake", "two/fake"]
+        def known() -> list[str]:
+            model = gateway.remuda.fleet.look_up("fake")
+            return [] if model is None else [each.id for each in model.replicas]
 
-        await gateway.until(are_known, "both are known")
-        found = model("fake")
-        assert found is not None
-        found.turn = 1
+        await gateway.until(lambda: len(known()) == 2, "both are known")
+        model = gateway.remuda.fleet.look_up("fake")
+        assert model is not None
+        model.turn = known().index("one/fake") + 1  # so that the next turn is that of `first`
         yield gateway
 
 

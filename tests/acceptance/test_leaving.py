@@ -59,6 +59,7 @@ OPENAI = {
 ROUTES = {
     **{f"/v1/{path}": asked for path, asked in OPENAI.items()},
     **{f"/v2/{path}": replace(asked, kinds=("openai",)) for path, asked in OPENAI.items()},
+    "/proxy/v1/chat/completions": Asked(HELLO),
     "/api/chat": Asked(HELLO),
     "/api/generate": Asked({"prompt": "Hello"}),
     "/api/embed": INPUT,

@@ -133,7 +133,7 @@ async def test_models_that_push_each_other_out(tmp_path: Path) -> None:
 
 
 async def test_a_replica_that_is_slower_than_its_twin(tmp_path: Path) -> None:
-    async with FakeUpstream() as quick, FakeUpstream(token_delay_s=0.01) as slow:
+    async with FakeUpstream() as quick, FakeUpstream(token_delay_s=0.02) as slow:
         upstreams = [{"url": fake.url, "name": name, "slots": 4} for name, fake in (("quick", quick), ("slow", slow))]
         async with running_gateway(tmp_path, upstreams=upstreams, routing={"policy": "round_robin"}) as gateway:
             fleet = gateway.remuda.fleet

@@ -93,7 +93,7 @@ async def test_a_task_that_runs_at_another_gateway_is_cancelled_at_once(
     upstream: FakeUpstream, redis: RedisServer, tmp_path: Path
 ) -> None:
     async with pair(upstream, tmp_path, redis_url=redis.url()) as (works, other), client_of(other) as client:
-        upstream.gate.hold()
+        upstream.gate.hold(after_chunks=1)
         task_id = await client.submit()
         await upstream.gate.reached()
         assert (await client.send("DELETE", f"/tasks/{task_id}"))[0] == 200

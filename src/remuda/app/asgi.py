@@ -12,10 +12,10 @@ from starlette.routing import Match
 from starlette.types import Scope as AsgiScope
 
 from remuda.app import insights, openapi
+from remuda.app.lane_routes import lane_routes
 from remuda.core.clock import SystemClock
 from remuda.core.ids import Ids, request_ids
 from remuda.dialects.anthropic import errors as anthropic_errors
-from remuda.dialects.anthropic import face as anthropic_face
 from remuda.dialects.anthropic import routes as anthropic
 from remuda.dialects.anthropic.models import HEADER, models_answer
 from remuda.dialects.console import docs
@@ -27,7 +27,10 @@ from remuda.dialects.control.routes import Broker, Exposition, Readiness
 from remuda.dialects.kit import errors
 from remuda.dialects.kit.access import Policy, Rule
 from remuda.dialects.kit.front import Front, OnAnswered
-from remuda.dialects.kit.owners import Guest, Owners
+from remuda.dialects.kit.owners import Guest, Owners, Renderer
+from remuda.dialects.manage import errors as manage_errors
+from remuda.dialects.manage import monitoring
+from remuda.dialects.manage.monitoring import MonitoringRoutes
 from remuda.dialects.nodes import account
 from remuda.dialects.nodes import errors as nodes_errors
 from remuda.dialects.nodes import routes as nodes
@@ -36,14 +39,13 @@ from remuda.dialects.observe import errors as observe_errors
 from remuda.dialects.observe import routes as observe
 from remuda.dialects.observe.parts import Part
 from remuda.dialects.ollama import errors as ollama_errors
-from remuda.dialects.ollama import face as ollama_face
 from remuda.dialects.ollama import routes as ollama
 from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.openai import errors as openai_errors
 from remuda.dialects.openai import face as openai_face
 from remuda.dialects.openai import routes as openai
 from remuda.dialects.openai.batches import BatchRoutes
-from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.dialects.openai.face import OpenAIFace
 from remuda.dialects.tasks import errors as tasks_errors
 from remuda.dialects.tasks import routes as tasks
 from remuda.dialects.tasks import working
@@ -79,6 +81,7 @@ class Parts:
     work: WorkRoutes
     batches: BatchRoutes
     observe: Sequence[Part]
+    monitoring: MonitoringRoutes
     lane_routes: Sequence[LaneRoute]
     """What the lane answers."""
     cors: Cors
@@ -88,6 +91,7 @@ class Parts:
     vitals: ReadVitals
     version: str
     monotonic: Callable[[], float] = lambda: 0.0
+    wall: Callable[[], float] = lambda: 0.0
     max_body_bytes: int = 32 * 1024 * 1024
     """Longest body of an ordinary request; the lane has its own bound."""
     on_key_used: Callable[[str], None] = lambda key_id: None
@@ -111,7 +115,7 @@ def build_app(parts: Parts) -> Front:
         app,
         gatekeeper=parts.gatekeeper,
         policy=policy(),
-        owners=owners(),
+        owners=owners(parts.wall),
         cors=parts.cors,
         ids=parts.ids,
         max_body_bytes=parts.max_body_bytes,
@@ -154,6 +158,7 @@ def inner_app(parts: Parts) -> FastAPI:
         parts.tasks.router(),
         parts.work.router(),
         observe.router(parts.observe),
+        parts.monitoring.router(),
         account.router(parts.log_in, parts.gatekeeper.client_of),
     )
     # Side by side in one list, not nested: what looks routes up (405's Allow, the route table) sees all of them.
@@ -161,7 +166,7 @@ def inner_app(parts: Parts) -> FastAPI:
         app.router.routes.extend(router.routes)
     app.router.routes.extend(docs_routes(lambda: not parts.gatekeeper.is_open))
     _add_document(app)
-    errors.install(app, owners())
+    errors.install(app, owners(parts.wall))
     return app
 
 
@@ -183,16 +188,17 @@ def policy() -> Policy:
     return Policy((*chain.from_iterable(dialects), *OWN_RULES))
 
 
-def owners() -> Owners:
+def owners(wall: Callable[[], float]) -> Owners:
     """Who says what went wrong: each path's own dialect; OpenAI's words elsewhere.
 
     What nobody has below /api is Ollama's to refuse: most clients that look for something there are its own (C12).
     """
-    by_prefix = dict.fromkeys(openai_face.VERSIONS, openai_errors.refusal)
+    by_prefix: dict[str, Renderer] = dict.fromkeys(openai_face.VERSIONS, openai_errors.refusal)
     by_prefix |= dict.fromkeys(anthropic.PATHS, anthropic_errors.refusal)
     by_prefix |= dict.fromkeys(("/api", *ollama.PATHS), ollama_errors.refusal)
     by_prefix |= dict.fromkeys(("/api/account", "/api/proxy/nodes", "/api/proxy/config"), nodes_errors.refusal)
     by_prefix |= dict.fromkeys((*tasks.PATHS, *working.PATHS), tasks_errors.refusal)
+    by_prefix |= dict.fromkeys(monitoring.PATHS, manage_errors.refusals(wall))
     by_prefix |= dict.fromkeys(observe.PATHS, observe_errors.refusal)
     anthropics = Guest(HEADER.encode(), openai_face.VERSIONS[0], anthropic_errors.refusal)
     return Owners(default=openai_errors.refusal, by_prefix=by_prefix, guests=[anthropics])
@@ -212,11 +218,8 @@ def bare_parts(version: str) -> Parts:
         work=WorkRoutes(),
         batches=BatchRoutes(),
         observe=insights.bare_parts(),
-        lane_routes=[
-            *lane_routes(OpenAIFace()),
-            *ollama_face.lane_routes(SystemClock()),
-            *anthropic_face.lane_routes(request_ids()),
-        ],
+        monitoring=MonitoringRoutes(),
+        lane_routes=lane_routes(OpenAIFace(), SystemClock(), request_ids()),
         cors=Cors(),
         ids=request_ids(),
         metrics=lambda: (b"", "text/plain"),

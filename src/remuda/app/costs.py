@@ -84,18 +84,18 @@ class Costs:
         """Take in what the store holds; returns the revision it was read at. Raises StoreError."""
         return min(await self.prices.renew(), await self.budgets.renew())
 
-    def _reckon(self, exchange: Exchange, duration_s: float, *, is_task: bool) -> tuple[int, float | None]:
+    def _reckon(self, exchange: Exchange, duration_s: float, *, is_task: bool) -> tuple[int, int, float | None]:
         energy_j = energy_nano = None
         if self._energy is not None and exchange.energy_mark is not None:
             energy_j = self._energy.end(exchange.energy_mark, duration_s)
             if energy_j is not None and self._tariff is not None:
                 energy_nano = self._tariff.cost_nano(energy_j, self._clock.wall())
-        nano = self.prices.cost_nano(exchange, duration_s, energy_nano)
+        nano, electricity_nano = self.prices.cost_nano(exchange, duration_s, energy_nano)
         stops = self.budgets.stops
         if stops and nano:
             user_id, _, _ = exchange.told
             stops.charge(exchange.model, exchange.caller_id, user_id, nano, exchange.started_wall, is_task=is_task)
-        return nano, energy_j
+        return nano, electricity_nano, energy_j
 
     def _begin(self, exchange: Exchange, replica: Replica) -> None:
         if self._energy is not None and exchange.energy_mark is None and replica.id.startswith(HERE):

@@ -34,6 +34,7 @@ from remuda.jobs.files import FileBounds, Files
 from remuda.jobs.inside import InsideRunner
 from remuda.jobs.live import Live
 from remuda.jobs.live_together import LiveTogether
+from remuda.jobs.pace import Paces
 from remuda.jobs.queue import TaskBounds, TaskQueue
 from remuda.jobs.webhooks import Webhooks
 from remuda.jobs.worker import Worker, WorkerRules
@@ -71,7 +72,7 @@ class Durable:
         self._free_slots = tasks.free_slots
         self._is_working = tasks.workers > 0
         self.inside = inside
-        live = Live()
+        live, self.paces = Live(), Paces(clock.monotonic)
         routes = {route.path: route for route in lane_routes}
         runner = InsideRunner(inside, routes)
         name = worker_name()
@@ -101,6 +102,7 @@ class Durable:
             system_chance,
             worker_rules(tasks),
             completed_in(metrics, clock),
+            self.paces.began,
         )
         self.queue = TaskQueue(
             store,
@@ -110,7 +112,7 @@ class Durable:
             wake=self.worker.wake,
             cancelled=self._cancelled,
         )
-        self._together = LiveTogether(live, fanout, clock, name, self.worker.cancelled)
+        self._together = LiveTogether(live, self.paces, fanout, clock, name, self.worker.cancelled)
         self.routes = TaskRoutes(
             self.queue,
             limit=RateLimit(tasks.requests_per_minute, tasks.burst, clock) if tasks.requests_per_minute else None,
@@ -118,7 +120,7 @@ class Durable:
             defaults=Defaults(tasks.model, tasks.max_tokens, tasks.temperature, tasks.time_limit_s),
             first_model=lambda: model_to_try(fleet.models()),
             is_known=self._is_known,
-            eta_s=self.eta_s,
+            eta_s=self.paces.eta_s,
             check_webhook=reach.check,
         )
         self.files = Files(
@@ -151,7 +153,9 @@ class Durable:
         )
         if tasks.make_room:
             fleet.on_waiting(partial(self._make_room, runner))
-        self.work_routes = WorkRoutes(runner, live=live, room=self.room, takes=routes.__contains__)
+        self.work_routes = WorkRoutes(
+            runner, live=live, began=self.paces.began, room=self.room, takes=routes.__contains__
+        )
 
     def start(self) -> None:
         """Begin to work."""
@@ -224,10 +228,6 @@ class Durable:
         except Unavailable:
             return False
         return waiting.total < self._max_waiting and waiting.by_key.get(key_id, 0) <= self._max_waiting_per_key // 2
-
-    def eta_s(self, model: str, position: int) -> float | None:
-        """About how long until the task at this place of the model's queue begins, as it went lately."""
-        return self.worker.eta_s(model, position)
 
 
 def worker_name() -> str:

@@ -12,24 +12,34 @@ from remuda.core.clock import Clock
 from remuda.core.score import ScoreTargets, performance_score
 from remuda.dialects.observe.alerts import AlertRoutes
 from remuda.dialects.observe.comparisons import ComparisonRoutes
+from remuda.dialects.observe.exports import ExportRoutes
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
 from remuda.dialects.observe.suggestions import SuggestionRoutes
+from remuda.fleet.registry import WILDCARD, Fleet
+from remuda.insight.export import Export
 from remuda.insight.log import Log
 from remuda.insight.suggestions import Suggestions
 from remuda.jobs.comparisons import Comparisons
 from remuda.store.budget_usage import Accrual
 from remuda.store.comparison_runs import note_measures
 from remuda.store.database import Store
-from remuda.store.ledger import Ledger
+from remuda.store.ledger import Ledger, Redact
 
 
 def ledger_of(settings: Settings, clock: Clock) -> Ledger:
     """What whoever adds to the journal keeps together with it."""
     insight = settings.insight
     targets = ScoreTargets(insight.score_latency_ms, insight.score_tokens_per_second)
+    patterns = settings.journal.redact
+    redact: Redact | None = None
+    if patterns:
+        from remuda.insight.redaction import Redaction  # with the library it needs, which others do without
+
+        redact = Redaction(patterns, clock.monotonic)
     accrual = Accrual(zone_of(insight.time_zone), clock.wall)
-    return Ledger(score=partial(performance_score, targets=targets), hooks=(accrual, note_measures, rollups.HOOK))
+    hooks = (accrual, note_measures, rollups.HOOK)
+    return Ledger(score=partial(performance_score, targets=targets), hooks=hooks, redact=redact)
 
 
 class Insights:
@@ -38,18 +48,24 @@ class Insights:
     def __init__(
         self,
         store: Store,
+        clock: Clock,
+        fleet: Fleet,
         alerts: AlertRoutes,
         costs: Costs,
         rollups: Rollups,
-        *,
         comparisons: Comparisons,
         suggestions: Suggestions,
     ) -> None:
+        def canonical(name: str) -> str:
+            model = fleet.look_up(name)
+            return name if model is None or model.name == WILDCARD else model.name
+
         self.parts: Sequence[Part] = (
             alerts,
             *costs.parts,
             ComparisonRoutes(comparisons),
-            LogRoutes(Log(store)),
+            ExportRoutes(Export(store), clock.wall, canonical),
+            LogRoutes(Log(store), clock.wall, canonical),
             *rollups.parts,
             SuggestionRoutes(suggestions),
         )
@@ -57,11 +73,5 @@ class Insights:
 
 def bare_parts() -> Sequence[Part]:
     """The same with nothing behind it: to be listed and described."""
-    return (
-        AlertRoutes(),
-        *costs.bare_parts(),
-        ComparisonRoutes(),
-        LogRoutes(),
-        *rollups.bare_parts(),
-        SuggestionRoutes(),
-    )
+    parts = (AlertRoutes(), ComparisonRoutes(), ExportRoutes(), LogRoutes(), SuggestionRoutes())
+    return (*costs.bare_parts(), *rollups.bare_parts(), *parts)

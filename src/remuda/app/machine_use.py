@@ -7,6 +7,7 @@ from typing import Final
 import psutil
 
 from remuda.dialects.control.health import MachineUse
+from remuda.store.machine import Busy
 
 SPAN_S: Final = 1.0
 """Processor time is compared over at least this long; whoever asks more often gets the last answer once more."""
@@ -43,6 +44,11 @@ class MachineReader:
             disk_percent=psutil.disk_usage(str(self._folder)).percent,
         )
         return self._last
+
+    def busy(self) -> Busy:
+        """The same, as it is kept."""
+        use = self.read()
+        return Busy(use.cpu_percent, use.memory_percent)
 
 
 def system_times() -> tuple[float, float]:

@@ -12,6 +12,9 @@ from remuda.dialects.console import routes as console
 from remuda.dialects.control import routes as control
 from remuda.dialects.kit.access import Policy
 from remuda.dialects.kit.documents import json_of, schemas
+from remuda.dialects.manage import schemas as manage
+from remuda.dialects.manage.errors import RefusedByManage
+from remuda.dialects.manage.monitoring import NAME as MANAGE
 from remuda.dialects.nodes import account
 from remuda.dialects.nodes import schemas as nodes
 from remuda.dialects.nodes.routes import NAME as NODES
@@ -48,6 +51,7 @@ TAGS: Final = (
     {"name": "ollama", "description": "Inference and models, as Ollama's clients speak."},
     {"name": "nodes", "description": "The pool of nodes, how it stands, and who gets a request."},
     {"name": "tasks", "description": "Prompts that are accepted now and answered later."},
+    {"name": "manage", "description": "How the machine and the gateway do."},
     {"name": "observe", "description": "What the journal tells: who used what, how fast and at what cost."},
     {"name": "control", "description": "For those who watch over the gateway."},
     {"name": "console", "description": "For people."},
@@ -60,6 +64,7 @@ _REFUSED: Final = {
     NODES: "RefusedByNodes",
     TASKS: "RefusedByTasks",
     OBSERVE: "RefusedByObserve",
+    MANAGE: "RefusedByManage",
 }
 """Who says no in words of their own."""
 
@@ -87,6 +92,8 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
             *anthropic.SCHEMAS,
             *tasks.SCHEMAS,
             *observe.SCHEMAS,
+            *manage.SCHEMAS,
+            RefusedByManage,
         )
     )
     components["schemas"] = dict(sorted(ours.items()))
@@ -100,6 +107,7 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
             ("RefusedByNodes", nodes.Refused),
             ("RefusedByTasks", RefusedTask),
             ("RefusedByObserve", RefusedObservation),
+            ("RefusedByManage", RefusedByManage),
         )
     }
     for path, methods in made["paths"].items():

@@ -55,6 +55,7 @@ def attach_readings(
     metrics.attach(catalogue.JOURNAL_BUFFERED, lambda: [((), journal.buffered)])
     metrics.attach(catalogue.JOURNAL_SPILLED, lambda: [((), journal.spilled)])
     metrics.attach(catalogue.JOURNAL_DROPPED, lambda: [((), journal.dropped)])
+    metrics.attach(catalogue.JOURNAL_TEXTS_DROPPED, lambda: [((), journal.texts_dropped)])
 
 
 class LoadTimes:

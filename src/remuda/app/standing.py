@@ -34,7 +34,7 @@ class Standing:
         self._fanout = fanout
         self._clock = clock
         self._started = clock.monotonic()
-        self._machine = MachineReader(settings.data_dir, clock.monotonic)
+        self.machine = MachineReader(settings.data_dir, clock.monotonic)
         self._is_store_up = True
         self.is_draining = False
         """The gateway has been told to end."""
@@ -66,7 +66,7 @@ class Standing:
             is_draining=self.is_draining,
             is_store_up=self._is_store_up,
             has_working_engine=self._has_working_engine(),
-            machine=self._machine.read(),
+            machine=self.machine.read(),
         )
 
     def uptime_s(self) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from remuda.app.settings import Settings
+from remuda.app.settings import JournalSettings, Settings
 from remuda.core.clock import Clock
 from remuda.core.ids import Ids
 from remuda.fleet.breakers import Breakers
@@ -21,17 +21,16 @@ from remuda.gateway.headers import Cors
 from remuda.gateway.inside import Inside, InsideRecorder, Insiders
 from remuda.gateway.limit import Limiter
 from remuda.gateway.pipeline import Pipeline
-from remuda.gateway.record import Reckon, Recorder, Sink, each_to
+from remuda.gateway.record import Reckon, Recorder, Sink
 from remuda.gateway.relay import Relay
 from remuda.gateway.retry_budget import RetryBudget
 from remuda.gateway.route import QueueLimits, Router
 from remuda.gateway.settle import Settler
+from remuda.gateway.transcript import FULL_CHARS, Capture
 from remuda.gateway.waiting import KeepAlive
 from remuda.store.journal import Journal
 from remuda.telemetry.logs import AccessLog
 from remuda.telemetry.metrics import Metrics
-
-CUT_CHARS = {"off": 0, "full": None}
 
 
 class Way:
@@ -67,11 +66,7 @@ class Way:
         self.keep_alive = KeepAlive(routing.keep_alive_after_s, routing.keep_alive_every_s)
         self.limiter = Limiter()
         self._router = self._router_for(fleet, choosing, lambda key_id: gatekeeper.ring.weight_of(key_id))
-        is_textless = settings.journal.content == "off"
-        # Records with text in them are counted singly, against bounds of their own.
-        kept: Sink = journal.extend if is_textless else each_to(journal.append)
-        measured: Sink = metrics.observe_all if is_textless else each_to(metrics.observe)
-        self.recorder = self._recorder(Recorder, [kept, measured, *sinks])
+        self.recorder = self._recorder(Recorder, [journal.extend, metrics.observe_all, *sinks])
         pipeline = self._pipeline(gatekeeper, self.recorder)
         self.gateway = Gateway(
             pipeline,
@@ -86,7 +81,7 @@ class Way:
             Cors(settings.server.cors_origins),
         )
         # What is asked from inside is kept by whoever asks, together with what came of it.
-        self.inside_recorder = self._recorder(InsideRecorder, [measured, *sinks])
+        self.inside_recorder = self._recorder(InsideRecorder, [metrics.observe_all, *sinks])
         insiders = Insiders(lambda: gatekeeper.ring, clock.wall)
         self.inside = Inside(
             self._pipeline(insiders, self.inside_recorder, pipeline.live), clock, settings.server.max_body_bytes
@@ -119,14 +114,13 @@ class Way:
         return router
 
     def _recorder(self, kind: type[Recorder], sinks: Sequence[Sink]) -> Recorder:
-        journal = self._settings.journal
         access_log = AccessLog()
         return kind(
             sinks,
             self._monotonic,
             tell=access_log,
             tells_all=access_log.tells_all,
-            content_chars=CUT_CHARS.get(journal.content, journal.content_max_chars),
+            capture=_capture(self._settings.journal),
         )
 
     def _pipeline(self, gatekeeper: Admits, recorder: Recorder, live: set[Exchange] | None = None) -> Pipeline:
@@ -145,3 +139,9 @@ class Way:
             max_decompressed_bytes=self._settings.server.max_decompressed_bytes,
             live=live,
         )
+
+
+def _capture(journal: JournalSettings) -> Capture:
+    chars = {"off": 0, "cut": journal.content_max_chars, "full": FULL_CHARS}
+    by_key = {key_id: chars[kept] for key_id, kept in journal.content_by_key.items()}
+    return Capture(chars[journal.content], chars[journal.proxy_content], by_key)

@@ -21,13 +21,15 @@ from remuda.app.insights import Insights, ledger_of
 from remuda.app.keeping import Keeping
 from remuda.app.key_use import KeyUse
 from remuda.app.known_models import KnownModels
+from remuda.app.lane_routes import lane_routes
 from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
+from remuda.app.monitoring import Monitored
 from remuda.app.nodes import Nodes
 from remuda.app.otel import Otel
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
-from remuda.app.retention import keep_retention
+from remuda.app.retention import start_retention
 from remuda.app.rollups import Rollups
 from remuda.app.sealing import Sealer
 from remuda.app.settings import HealthSettings, Settings
@@ -44,9 +46,7 @@ from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
-from remuda.dialects.anthropic import face as anthropic
-from remuda.dialects.ollama import face as ollama
-from remuda.dialects.openai.face import OpenAIFace, lane_routes
+from remuda.dialects.openai.face import OpenAIFace
 from remuda.engines import tiny
 from remuda.engines.launch import EngineKind
 from remuda.engines.llamacpp.adapter import LlamaCpp
@@ -96,7 +96,7 @@ class Remuda:
         self.fanout = fanout
         self.tasks = Tasks("remuda")
         self._face = OpenAIFace()
-        self._lane_routes = [*lane_routes(self._face), *ollama.lane_routes(clock), *anthropic.lane_routes(ids)]
+        self._lane_routes = lane_routes(self._face, clock, ids)
         self.fleet = Fleet(settings.models.chains, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         sealer = Sealer(settings.data_dir, settings.auth.sealing_secret)
@@ -158,6 +158,9 @@ class Remuda:
         self.alerting = Alerting(
             settings, store, clock, self.fleet, worker_name(), sealer, fanout, lambda: self.costs.budgets.used()
         )
+        self.monitored = Monitored(
+            settings, store, clock, self.fleet, self.standing, live=lambda: len(self.gateway.live)
+        )
         way = self._way()
         self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
@@ -179,11 +182,13 @@ class Remuda:
         self.rollups = Rollups(store, settings.insight, clock)
         self.insights = Insights(
             store,
+            clock,
+            self.fleet,
             self.alerting.routes,
             self.costs,
             self.rollups,
-            comparisons=self.durable.comparing.comparisons,
-            suggestions=self.suggestions,
+            self.durable.comparing.comparisons,
+            self.suggestions,
         )
         attach_readings(
             self.metrics,
@@ -235,7 +240,7 @@ class Remuda:
         await self.journal.start()
         self.tasks.start(self._sweep(), "sweep")
         self.tasks.start(self.standing.watch_store(), "store check")
-        self.tasks.start(keep_retention(self.store, self.settings.journal, self.clock), "retention")
+        start_retention(self.tasks, self.store, self.settings.journal, self.clock)
         self.tasks.start(self.rollups.roller.run(), "rollups")
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
@@ -250,6 +255,7 @@ class Remuda:
             self.tasks.start(together.run(), "watch together")
         self.costs.start(self.tasks, has_engines=bool(self.local.states()))
         self.durable.start()
+        self.monitored.start(self.tasks)
         if self.settings.insight.daily_suggestions:
             self.tasks.start(self.suggestions.generate_daily(), "suggestions")
         self.alerting.start()
@@ -320,7 +326,13 @@ class Remuda:
             continuations=self._continuations,
             metrics=self.metrics,
             journal=self.journal,
-            sinks=[*sinks, self.choosing.learn, self.alerting.watch.take, *self.otel.sinks],
+            sinks=[
+                *sinks,
+                self.choosing.learn,
+                self.alerting.watch.take,
+                self.monitored.totals.take,
+                *self.otel.sinks,
+            ],
         )
 
     def _lane(self) -> Lane:
@@ -352,6 +364,8 @@ class Remuda:
             work=self.durable.work_routes,
             batches=self.durable.batch_routes,
             observe=self.insights.parts,
+            monitoring=self.monitored.routes,
+            wall=self.clock.wall,
             monotonic=self.clock.monotonic,
             metrics=self._metrics_page,
             readiness=self.standing.unready,

@@ -65,6 +65,8 @@ class Ask(msgspec.Struct, eq=False):
     told: Told = UNTOLD
     wants_stop_word: bool = False
     """The answer shall tell which of its `stop` sequences ended it, where the engine knows."""
+    context_length: int | None = None
+    """Tokens that an engine of the dialect's own is told to have room for; None: as many as it has."""
 
     @property
     def held_bytes(self) -> int:

@@ -251,6 +251,8 @@ class WaitedTooLong(Fault):
     """The request waited too long for a free slot."""
 
     code = "queue_timeout"
+    is_nobody_there = False
+    """Whether no server that could have answered was there in the end."""
 
 
 class UpstreamSilent(Fault):

@@ -59,6 +59,8 @@ class RequestRecord(NamedTuple):
     """Whether the engine saw less of the prompt than was sent."""
     cost_nano: int = 0
     """What it cost at the prices of its time, in 10^-9 of the currency's unit."""
+    electricity_nano: int = 0
+    """How much of that is for electricity: of what was measured, else by the hour."""
     energy_j: float | None = None
     """Joules it took by its share of the machine; None where no meter tells."""
     decisions: str | None = None

@@ -5,8 +5,12 @@ are settled in this project's notes on the documents.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from remuda.core.record import RequestRecord
+
+FAILED_FROM: Final = 400
+"""The lowest status of a request that has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class ScoreTargets:
 
 def has_failed(record: RequestRecord) -> bool:
     """Whether the request ended otherwise than well: refused, failed, cut off or called off."""
-    return bool(record.fault) or record.status >= 400
+    return bool(record.fault) or record.status >= FAILED_FROM
 
 
 def tokens_per_second(record: RequestRecord) -> float:

@@ -46,6 +46,7 @@ class Counts(NamedTuple):
     queue_wait_us: int = 0
     score_e4: int = 0
     cost_nano: int = 0
+    electricity_nano: int = 0
     metered: int = 0
     """Requests whose energy a meter told."""
     energy_mj: int = 0
@@ -82,6 +83,8 @@ class Measured(Protocol):
     def queue_wait_s(self) -> float: ...
     @property
     def cost_nano(self) -> int: ...
+    @property
+    def electricity_nano(self) -> int: ...
     @property
     def energy_j(self) -> float | None: ...
     @property
@@ -204,6 +207,7 @@ def one_of(record: Measured, score: float) -> One:
             queue_wait_us,
             score_e4,
             record.cost_nano,
+            record.electricity_nano,
             0 if energy_j is None else 1,
             0 if energy_j is None else round(energy_j * 1e3),
         ),

@@ -12,7 +12,9 @@ from remuda.core.faults import Fault, StreamCut, UpstreamSilent
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.engines.protocol import Outgoing
 from remuda.gateway.face import LaneRoute
+from remuda.gateway.fit import Fit
 from remuda.gateway.headers import block_of
+from remuda.gateway.transcript import Transcript
 
 STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
@@ -109,6 +111,7 @@ class Exchange:
         "fields",
         "finish_reason",
         "first_content_at",
+        "fit",
         "flow",
         "head_sent",
         "headers",
@@ -124,7 +127,6 @@ class Exchange:
         "model",
         "outgoing",
         "peer",
-        "prompt_text",
         "queue_wait_s",
         "replica",
         "replica_block",
@@ -136,8 +138,8 @@ class Exchange:
         "started",
         "started_wall",
         "status",
-        "text",
         "told",
+        "transcript",
         "transport",
         "upstream_s",
         "usage",
@@ -219,9 +221,10 @@ class Exchange:
         self.bytes_out = 0
         self.usage: Usage = NO_USAGE
         self.finish_reason = ""
-        self.prompt_text: str | None = None
-        self.text: list[str] | None = None
-        """Pieces of the answer's text, where it is captured."""
+        self.fit: Fit | None = None
+        """Where the prompt may have been too long for its engine."""
+        self.transcript: Transcript | None = None
+        """What is said, where that is kept."""
 
     @property
     def has_begun(self) -> bool:

@@ -83,3 +83,5 @@ class LaneRoute:
     operation: Operation | None
     """None only for the route that refuses what came to no route."""
     scope: Scope = Scope.INFERENCE
+    is_logged: bool = False
+    """It is there to have requests logged: what is kept of their text has a setting of its own."""

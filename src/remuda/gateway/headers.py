@@ -14,7 +14,7 @@ STANDING_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
 )
 """On every answer, whatever its route and status."""
 
-EXPOSED: Final = b"x-request-id, x-api-version, x-remuda-replica, x-remuda-overhead-ms, retry-after"
+EXPOSED: Final = b"x-request-id, x-api-version, x-remuda-replica, x-remuda-overhead-ms, x-remuda-truncated, retry-after"
 
 
 class Cors:

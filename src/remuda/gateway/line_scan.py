@@ -8,6 +8,7 @@ from typing import Final
 
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.gateway.scan import is_json
+from remuda.gateway.transcript import Transcript
 from remuda.wire.ollama_lines import LineFacts, facts_of_line
 
 CARRIED_BYTES: Final = 4 * 1024 * 1024
@@ -24,7 +25,7 @@ class LineScan:
         "_is_blind",
         "_is_blind_done",
         "_is_plain",
-        "_text",
+        "_transcript",
         "_usage",
         "_watch",
         "finish_reason",
@@ -36,8 +37,8 @@ class LineScan:
     separator: Final = b"\n"
     """Ends a line that broke off."""
 
-    def __init__(self, text: list[str] | None) -> None:
-        self._text = text
+    def __init__(self, transcript: Transcript | None) -> None:
+        self._transcript = transcript
         self._carry = b""
         self._usage: Usage | None = None
         self._counted = 0
@@ -48,7 +49,7 @@ class LineScan:
         self._is_plain = False
         """Whether the next read begins with a line and need not be looked at line by line."""
         self._watch = True
-        """Whether every line is looked at: before the first content, and for as long as text is captured."""
+        """Whether every line is looked at: before the first content, and for as long as text is kept."""
         self.saw_content = False
         self.saw_error = False
         self.is_complete = False
@@ -123,7 +124,6 @@ class LineScan:
         if facts.has_content:
             self._counted += 1
             self.saw_content = True
-            if self._text is None:
-                self._watch = False
-            else:
-                self._text.append(facts.text)
+            if self._transcript is not None:
+                self._transcript.append(facts.text)
+            self._watch = self._transcript is not None and not self._transcript.is_full

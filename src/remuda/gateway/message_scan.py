@@ -8,6 +8,7 @@ from typing import Final
 
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.gateway.scan import CARRIED_BYTES, is_json
+from remuda.gateway.transcript import Transcript
 from remuda.wire.message_events import EventFacts, MessageUsage, facts_of_event
 from remuda.wire.sse import EventSplitter, data_of
 
@@ -20,7 +21,7 @@ class MessageScan:
         "_is_blind",
         "_is_plain",
         "_splitter",
-        "_text",
+        "_transcript",
         "_usage",
         "_watch",
         "finish_reason",
@@ -32,8 +33,8 @@ class MessageScan:
     separator: Final = b"\n\n"
     """Ends an event that broke off."""
 
-    def __init__(self, text: list[str] | None) -> None:
-        self._text = text
+    def __init__(self, transcript: Transcript | None) -> None:
+        self._transcript = transcript
         self._splitter = EventSplitter()
         self._usage: MessageUsage | None = None
         self._counted = 0
@@ -42,7 +43,7 @@ class MessageScan:
         self._is_plain = False
         """Whether the next read begins with an event and need not be looked at event by event."""
         self._watch = True
-        """Whether every event is looked at: before the first content, and for as long as text is captured."""
+        """Whether every event is looked at: before the first content, and for as long as text is kept."""
         self.saw_content = False
         self.saw_error = False
         self.is_complete = False
@@ -111,7 +112,6 @@ class MessageScan:
         if facts.has_content:
             self._counted += 1
             self.saw_content = True
-            if self._text is None:
-                self._watch = False
-            else:
-                self._text.append(facts.text)
+            if self._transcript is not None:
+                self._transcript.append(facts.text)
+            self._watch = self._transcript is not None and not self._transcript.is_full

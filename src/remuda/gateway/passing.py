@@ -19,6 +19,8 @@ FOLDED_BYTES: Final = 64 * 1024 * 1024
 ODD_SHAPES: Final = (msgspec.MsgspecError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 """What reading JSON of an unexpected shape raises."""
 
+TRUNCATED: Final = b"x-remuda-truncated: true\r\n"
+
 
 class Case(ABC):
     """What the cases share: a signal that is set when the answer is over, well or with its fault."""
@@ -63,9 +65,12 @@ def own_id(exchange: Exchange) -> bytes:
     return b"%b: %b\r\n" % (name, exchange.id.encode()) if name else b""
 
 
-def overhead(exchange: Exchange, now: float) -> bytes:
-    """How long the gateway itself has taken, as a line of a head."""
-    return b"x-remuda-overhead-ms: %.2f\r\n" % ((now - exchange.started - exchange.upstream_s) * 1e3)
+def told(exchange: Exchange, now: float) -> bytes:
+    """What the gateway has to say of the answer, as lines of a head: how long it has taken itself, and whether the
+    engine has seen less of the prompt than was sent, as far as that is known by now."""
+    line = b"x-remuda-overhead-ms: %.2f\r\n" % ((now - exchange.started - exchange.upstream_s) * 1e3)
+    fit = exchange.fit
+    return line if fit is None or not fit.is_truncated(exchange.usage) else line + TRUNCATED
 
 
 def too_large() -> UpstreamFailed:

@@ -80,7 +80,7 @@ class Pipeline:
             ask = read_ask(exchange, self._max_decompressed_bytes)
             with self._limiter.grant(caller, ask, exchange.fields):
                 model = self._router.find(ask, exchange)
-                if self._recorder.keeps_content:
+                if self._recorder.keeps_content or exchange.route.is_logged:
                     self._recorder.capture_prompt(exchange, ask)
                 tried: tuple[Replica, ...] = ()
                 passing: Passing | None = None

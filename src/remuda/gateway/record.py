@@ -8,15 +8,16 @@ from remuda.core.decision import rendered
 from remuda.core.record import RequestRecord
 from remuda.core.usage import with_prompt
 from remuda.gateway.exchange import Exchange
-from remuda.wire.texts import prompt_text
+from remuda.gateway.transcript import NO_CAPTURE, Capture, Transcript
 
 Sink = Callable[[Sequence[RequestRecord]], None]
-"""Takes finished records: the journal, the metrics. Synchronous, quick, never raises, keeps its hands off the list."""
+"""Takes finished records, of which only the last may carry text: the journal, the metrics. Synchronous, quick, never
+raises, keeps its hands off the list."""
 
-Reckon = Callable[[Exchange, float], tuple[int, float | None]]
-"""Takes a request that is over and how long it took (seconds); what it cost, in 10^-9 of the currency's unit, and its
-energy in joules, None where nothing measures it."""
-UNRECKONED: Final = (0, None)
+Reckon = Callable[[Exchange, float], tuple[int, int, float | None]]
+"""Takes a request that is over and how long it took (seconds); what it cost, and how much of that is for electricity,
+in 10^-9 of the currency's unit, and its energy in joules, None where nothing measures it."""
+UNRECKONED: Final = (0, 0, None)
 
 BATCH: Final = 64
 """Records that are handed on together; fewer, when the gateway's sweep comes by: four times a second."""
@@ -47,7 +48,7 @@ class Recorder:
         *,
         tell: Callable[[RequestRecord], None] = lambda record: None,
         tells_all: bool = False,
-        content_chars: int | None = 0,
+        capture: Capture = NO_CAPTURE,
     ) -> None:
         self._sinks = tuple(sinks)
         self._batch: list[RequestRecord] = []
@@ -55,19 +56,19 @@ class Recorder:
         """Is told at once: of requests that failed by our side's doing (500 and above), or of all."""
         self._tells_from = 0 if tells_all else 500
         self._monotonic = monotonic
-        self._content_chars = content_chars
-        """How much of prompt and answer is kept: 0 nothing, None all."""
-        self.keeps_content = content_chars != 0
-        """Whether prompt and answer text go into records."""
+        self._capture = capture
+        self.keeps_content = capture.chars > 0 or capture.is_by_key
+        """Whether prompt and answer text go into records also of routes that are not there to be logged."""
         self.reckon: Reckon | None = None
         """None while nothing costs anything."""
 
     def capture_prompt(self, exchange: Exchange, ask: Ask) -> None:
-        """Keep what the request asks, within the bound: the end of it, where the newest message stands."""
-        if self.keeps_content:
-            chars = self._content_chars
-            exchange.prompt_text = prompt_text(ask.operation, ask.body)[-chars if chars else None :]
-            exchange.text = []
+        """Keep what the request asks, and have its answer kept, as far as that is wanted of such a one."""
+        capture = self._capture
+        otherwise = capture.logged_chars if exchange.route.is_logged else capture.chars
+        chars = capture.by_key.get(exchange.caller_id, otherwise)
+        if chars > 0:
+            exchange.transcript = Transcript(ask, chars)
 
     def close(self, exchange: Exchange) -> None:
         """The request is over: make its record and hand it on."""
@@ -81,11 +82,11 @@ class Recorder:
         usage = exchange.usage
         if usage.is_estimated:
             usage = exchange.usage = with_prompt(usage, exchange.bytes_in)
-        text = exchange.text
+        transcript = exchange.transcript
         user_id, temperature, max_tokens = exchange.told
         decisions = exchange.decisions
         duration_s = self._monotonic() - started
-        cost_nano, energy_j = UNRECKONED if self.reckon is None else self.reckon(exchange, duration_s)
+        cost_nano, electricity_nano, energy_j = UNRECKONED if self.reckon is None else self.reckon(exchange, duration_s)
         # The named tuple's own constructor takes as long as all of this.
         return _new_record(
             RequestRecord,
@@ -114,13 +115,14 @@ class Recorder:
                 user_id,
                 temperature,
                 max_tokens,
-                False,
+                exchange.fit is not None and exchange.fit.is_truncated(usage),
                 cost_nano,
+                electricity_nano,
                 energy_j,
                 rendered(decisions) if decisions else None,
-                exchange.prompt_text,
-                "".join(text)[: self._content_chars] if text is not None else None,
-                None,
+                None if transcript is None else transcript.prompt_text,
+                None if transcript is None else transcript.answer_text,
+                None if transcript is None else transcript.parameters,
             ),
         )
 

@@ -19,6 +19,7 @@ from remuda.core.usage import NO_USAGE
 from remuda.fleet.replica import Replica
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.face import AnswerTranslator
+from remuda.gateway.fit import BYTES_PER_TOKEN, fit_of
 from remuda.gateway.passing import (
     FOLDED_BYTES,
     ODD_SHAPES,
@@ -26,8 +27,8 @@ from remuda.gateway.passing import (
     head_of,
     malformed,
     no_answer,
-    overhead,
     own_id,
+    told,
     too_large,
     translator_of,
 )
@@ -63,6 +64,10 @@ class Relay:
         is_native = outgoing is not None and outgoing.is_native
         is_stream = answer.is_event_stream or (is_native and LINES in answer.header_lines)
         words = None if is_native else exchange.route.face.translator(ask)
+        context = (ask.context_length if is_native else None) or replica.context_length
+        exchange.fit = None
+        if context is not None and len(ask.body) > BYTES_PER_TOKEN * context:
+            exchange.fit = fit_of(ask, context)
         if exchange.is_kept_alive and not is_stream:
             raise UpstreamFailed("the model's server does not stream, and the client was promised a stream")
         if answer.is_complete and not is_stream:
@@ -97,11 +102,11 @@ def send_whole(
         if not facts.is_json:
             raise no_answer()
         exchange.usage, exchange.finish_reason = facts.usage, facts.finish_reason
-        if exchange.text is not None:
-            exchange.text.append(answer_text(body))
+        if exchange.transcript is not None:
+            exchange.transcript.append(answer_text(body))
     exchange.status = answer.status
     exchange.first_content_at = now
-    exchange.answer(answer.status, headers + overhead(exchange, now), said)
+    exchange.answer(answer.status, headers + told(exchange, now), said)
 
 
 def _note_native(body: bytes, exchange: Exchange) -> None:
@@ -109,8 +114,8 @@ def _note_native(body: bytes, exchange: Exchange) -> None:
         raise no_answer()
     facts = NATIVE_FACTS[exchange.route.face.name](body)
     exchange.usage, exchange.finish_reason = facts.usage or NO_USAGE, facts.finish_reason
-    if exchange.text is not None:
-        exchange.text.append(facts.text)
+    if exchange.transcript is not None:
+        exchange.transcript.append(facts.text)
 
 
 class _Waiting(Case):
@@ -240,9 +245,9 @@ class Folding(_Waiting):
         said, head = (body, JSON) if words is None else (words.whole(body), head_of(words, exchange))
         exchange.status = 200
         exchange.usage, exchange.finish_reason = usage, finish_reason
-        if exchange.text is not None:
-            exchange.text.append(answer_text(body))
-        exchange.answer(200, head + overhead(exchange, self._monotonic()), said)
+        if exchange.transcript is not None:
+            exchange.transcript.append(answer_text(body))
+        exchange.answer(200, head + told(exchange, self._monotonic()), said)
 
 
 Passing = Gathered | Folding | Splice

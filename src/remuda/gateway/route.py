@@ -9,7 +9,7 @@ from typing import Final
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.decision import COUNTING
-from remuda.core.faults import Fault, QueueFull, UnknownModel, WaitedTooLong
+from remuda.core.faults import Fault, QueueFull, UnknownModel, UpstreamFailed, WaitedTooLong
 from remuda.core.priority import Priority
 from remuda.fleet.policies.least_active import least_active
 from remuda.fleet.registry import WILDCARD, Fleet, Model
@@ -242,12 +242,15 @@ class Router:
         position = position_of(model, ticket)
         setback = ticket.exchange.setback
         why = "" if setback is None else f"; the last server asked: {setback.fault.message}"
-        return WaitedTooLong(
+        fault = WaitedTooLong(
             f"no slot for {model.name!r} came free within {self._limits.wait_s:g} s{why}",
             retry_after_s=retry_after(model),
             position=position,
             eta_s=None if position is None else eta_s(model, position),
         )
+        is_unsent = setback is not None and isinstance(setback.fault, UpstreamFailed) and setback.fault.is_unsent
+        fault.is_nobody_there = is_unsent or not any(replica.is_routable for replica in model.replicas)
+        return fault
 
 
 def _idle(replicas: Sequence[Replica], turn: int, tried: Collection[Replica]) -> Replica | None:

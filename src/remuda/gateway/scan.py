@@ -11,6 +11,7 @@ import msgspec
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.usage import NO_USAGE, Usage
+from remuda.gateway.transcript import Transcript
 from remuda.wire.answers import ChunkFacts, facts_of_chunk
 from remuda.wire.fold import UsageSum, usage_json
 from remuda.wire.sse import EventSplitter, data_of, event_of
@@ -42,7 +43,7 @@ class StreamScan:
         "_runs",
         "_splitter",
         "_sum",
-        "_text",
+        "_transcript",
         "_unfinished",
         "_usage",
         "_was_in_progress",
@@ -57,10 +58,10 @@ class StreamScan:
     separator: Final = b"\n\n"
     """Ends an event that broke off."""
 
-    def __init__(self, ask: Ask, *, drops_progress: bool, text: list[str] | None) -> None:
+    def __init__(self, ask: Ask, *, drops_progress: bool, transcript: Transcript | None) -> None:
         self._drops_progress = drops_progress
         self._drops_usage = not ask.wants_usage
-        self._text = text
+        self._transcript = transcript
         self._splitter = EventSplitter()
         self._usage: Usage | None = None
         self._sum: UsageSum | None = None
@@ -81,7 +82,7 @@ class StreamScan:
         self._is_plain = False
         """Whether the next read begins with an event and need not be looked at event by event."""
         self._watch = True
-        """Whether every event is looked at: before the first content, and for as long as text is captured."""
+        """Whether every event is looked at: before the first content, and for as long as text is kept."""
         self.saw_content = False
         self.saw_error = False
         self.is_complete = False
@@ -232,10 +233,9 @@ class StreamScan:
         if facts.has_content:
             self._counted += 1
             self.saw_content = True
-            if self._text is None:
-                self._watch = False
-            else:
-                self._text.append(facts.text)
+            if self._transcript is not None:
+                self._transcript.append(facts.text)
+            self._watch = self._transcript is not None and not self._transcript.is_full
 
 
 def is_json(data: bytes) -> bool:

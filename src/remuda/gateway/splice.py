@@ -11,7 +11,7 @@ from remuda.gateway.exchange import EVENT_STREAM, LAST_CHUNK, UNBUFFERED, Exchan
 from remuda.gateway.face import AnswerTranslator
 from remuda.gateway.line_scan import LineScan
 from remuda.gateway.message_scan import MessageScan
-from remuda.gateway.passing import ODD_SHAPES, Case, head_of, malformed, overhead, own_id, translator_of
+from remuda.gateway.passing import ODD_SHAPES, Case, head_of, malformed, own_id, told, translator_of
 from remuda.gateway.scan import StreamScan
 from remuda.gateway.upstream import UpstreamConnection
 
@@ -56,9 +56,9 @@ class Splice(Case):
         self._scan: StreamScan | LineScan | MessageScan
         self._is_native = outgoing is not None and outgoing.is_native
         if self._is_native:
-            self._scan = (MessageScan if answer.is_event_stream else LineScan)(exchange.text)
+            self._scan = (MessageScan if answer.is_event_stream else LineScan)(exchange.transcript)
         else:
-            self._scan = StreamScan(ask, drops_progress=drops_progress, text=exchange.text)
+            self._scan = StreamScan(ask, drops_progress=drops_progress, transcript=exchange.transcript)
         self._is_chunked = False
         self._awaits_content = True
         self._bytes_out = 0
@@ -89,7 +89,7 @@ class Splice(Case):
             kind = EVENT_STREAM if self._words is None else head_of(self._words, exchange) + UNBUFFERED
         now = self._monotonic()
         exchange.upstream_s += now - self._began
-        self._is_chunked = exchange.start(answer.status, kind + overhead(exchange, now), None)
+        self._is_chunked = exchange.start(answer.status, kind + told(exchange, now), None)
         self._ask.body = answer.header_lines = b""
         self._ask.native = None
         exchange.forget_request()

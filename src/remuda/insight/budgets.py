@@ -11,7 +11,14 @@ from remuda.core.budget import Budget, BudgetEvent, BudgetTerms, Scope, plain_mo
 from remuda.core.clock import Clock
 from remuda.core.money import amount_of
 from remuda.insight.hard_stops import HardStops
-from remuda.store.budgets import add_budget, budgets_now, change_budget, remove_budget, take_events
+from remuda.store.budgets import (
+    add_budget,
+    budget_events_of,
+    budgets_now,
+    change_budget,
+    remove_budget,
+    take_events,
+)
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
 
@@ -81,6 +88,10 @@ class Budgets:
     async def one(self, id_: int) -> Budget | None:
         """The budget of this id."""
         return next((budget for budget in await self.all() if budget.id == id_), None)
+
+    async def events(self, id_: int) -> Sequence[BudgetEvent]:
+        """When so much of the budget was used, newest first, at most a hundred."""
+        return await budget_events_of(self._store, id_)
 
     async def add(self, terms: BudgetTerms) -> Budget:
         """Keep a budget. Raises TooManyBudgets, StoreError."""

@@ -62,7 +62,8 @@ def high_temperature(facts: Facts) -> list[Draft]:
             potential_improvement="10-20% consistency improvement",
             expected_gain=None,  # how alike answers are is not measured
             evidence=facts.evidence(
-                "requests that say a temperature, by model",
+                "requests to this model that say a temperature",
+                model=model,
                 requests=traffic.temperatures,
                 mean_temperature=mean,
                 threshold=HIGH_TEMPERATURE,
@@ -101,7 +102,8 @@ def low_score(facts: Facts) -> list[Draft]:
                 potential_improvement="30-50% performance boost",
                 expected_gain=gain,
                 evidence=facts.evidence(
-                    "all requests, failed ones with a score of 0, by model",
+                    "requests to this model, failed ones with a score of 0",
+                    model=model,
                     requests=facts.models[model].requests,
                     failed=facts.models[model].failed,
                     mean_score=score,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+from remuda.core.moments import iso_time
 from remuda.core.traffic import Beginning, Load, ReplicaTraffic, Traffic, Window, merged
 
 FEW_REQUESTS: Final = 20
@@ -95,14 +96,17 @@ class Facts:
             found[each.model].append(each.traffic)
         return {model: merged(found[model]) for model in sorted(found)}
 
-    def evidence(self, query: str, **figures: Any) -> dict[str, Any]:
-        """Figures with the question that they answer."""
+    def evidence(
+        self, query: str, *, model: str | None = None, replica: str | None = None, **figures: Any
+    ) -> dict[str, Any]:
+        """Figures with the question that they answer, in words, and the filter that finds the requests in the log."""
         rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
+        bounds = {"from": iso_time(self.window.since), "to": iso_time(self.window.until)}
+        named = {name: value for name, value in (("model", model), ("replica", replica)) if value is not None}
         return {
             "query": query,
+            "filter": bounds | named,
             "window_hours": round(self.window.seconds / 3600, 2),
-            "since": round(self.window.since, 3),
-            "until": round(self.window.until, 3),
             "is_cut": self.total.requests >= self.window.most,
             **rounded,
         }

@@ -12,19 +12,16 @@ IDLE_S: Final = 3600.0
 """A gateway that has run for less does not know what is idle."""
 TRUNCATED_SHARE: Final = 0.01
 UNLOAD_S: Final = 900
-BITS: Final = {
-    "F32": 32.0,
-    "F16": 16.0,
-    "BF16": 16.0,
-    "Q8_0": 8.5,
-    "Q6_K": 6.56,
-    "Q5_K_M": 5.69,
-    "Q5_K_S": 5.54,
-    "Q5_1": 6.0,
-    "Q5_0": 5.5,
+SPEEDS: Final = {
+    "F16": 29.17,
+    "BF16": 29.17,
+    "Q8_0": 50.93,
+    "Q6_K": 58.67,
+    "Q5_K_M": 67.23,
+    "Q4_K_M": 71.93,
 }
-"""Bits of a weight, with its share of scales. Source: llama.cpp's `tools/quantize` README."""
-SMALLER: Final = (("Q8_0", 8.5), ("Q6_K", 6.56), ("Q5_K_M", 5.69), ("Q4_K_M", 4.89))
+"""Tokens per second of one model of 8 B on one machine, by quantization: only how they are to each other counts here.
+Source: llama.cpp, tools/quantize/README.md (Llama 3.1 8B, text generation; BF16 as F16)."""
 MIB: Final = 1024 * 1024
 
 
@@ -58,6 +55,7 @@ def reload_thrash(facts: Facts) -> list[Draft]:
                 expected_gain=gain,
                 evidence=facts.evidence(
                     "loads of this model by this gateway since it was started; models in use: those it has loaded",
+                    model=held.model,
                     loads=held.loads,
                     load_seconds=held.load_s,
                     watched_hours=hours,
@@ -71,19 +69,22 @@ def reload_thrash(facts: Facts) -> list[Draft]:
 
 
 def heavy_quantization(facts: Facts) -> list[Draft]:
-    """A model answers slower than wanted, and its weights could be smaller."""
+    """A model answers slower than wanted, and would be quicker with smaller weights."""
     found = []
     for held in facts.readings.held:
         traffic = facts.models.get(held.model, Traffic())
-        rate, bits = traffic.tokens_per_second, BITS.get(held.quantization or "")
+        rate, speed = traffic.tokens_per_second, SPEEDS.get(held.quantization or "")
         wanted = facts.target_tokens_per_second
-        if bits is None or rate is None or rate >= wanted or traffic.answered < FEW_REQUESTS:
+        if speed is None or rate is None or rate >= wanted or traffic.answered < FEW_REQUESTS:
             continue
-        smaller = [(name, rate * bits / less) for name, less in SMALLER if less < bits]
+        smaller = [(name, rate * other / speed) for name, other in SPEEDS.items() if other > speed]
         if not smaller:
             continue
+        # As little smaller as will do.
         name, then = next(((name, then) for name, then in smaller if then >= wanted), smaller[-1])
-        gain = Gain("tokens per second", rate, then, "tokens/s", "answering is bound by reading the weights")
+        gain = Gain(
+            "tokens per second", rate, then, "tokens/s", "quantizations are to each other as llama.cpp measured on 8 B"
+        )
         found.append(
             Draft(
                 rule="heavy_quantization",
@@ -91,18 +92,18 @@ def heavy_quantization(facts: Facts) -> list[Draft]:
                 model_name=held.model,
                 title="Quantization Too Heavy",
                 description=f"{held.model} is stored as {held.quantization} and answers {shown(rate)} tokens a second, "
-                f"of {shown(wanted)} wanted. As {name} it would read {1 - rate / then:.0%} less for each token.",
+                f"of {shown(wanted)} wanted. As {name} it would answer about {shown(then)}.",
                 priority="medium",
                 potential_improvement=str(gain),
                 expected_gain=gain,
                 evidence=facts.evidence(
                     "answered requests to this model; the quantization as its file or server says it; what is wanted "
                     "as insight.score_tokens_per_second says it",
+                    model=held.model,
                     requests=traffic.answered,
                     tokens_per_second=rate,
                     wanted_tokens_per_second=wanted,
                     quantization=held.quantization,
-                    bits_per_weight=bits,
                     proposed=name,
                 ),
             )
@@ -135,6 +136,7 @@ def truncated_contexts(facts: Facts) -> list[Draft]:
                 expected_gain=gain,
                 evidence=facts.evidence(
                     "requests to this model; marked as truncated",
+                    model=model,
                     requests=traffic.requests,
                     truncated=traffic.truncated,
                     contexts=sorted(set(contexts)),
@@ -173,6 +175,7 @@ def _idle(facts: Facts, held: Held, size_bytes: int) -> Draft:
         expected_gain=gain,
         evidence=facts.evidence(
             "requests to this model: none; loaded now",
+            model=held.model,
             requests=0,
             size_bytes=size_bytes,
             watched_hours=facts.readings.watched_s / 3600,

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from remuda.core.budget import LATEST
 from remuda.core.clock import Clock
-from remuda.core.money import Price, cost_of
+from remuda.core.money import Price, electricity_cost, tokens_cost
 from remuda.core.usage import Usage, prompt_estimate
 from remuda.store.database import Store
 from remuda.store.prices import ModelPrice, change_price, end_price, list_prices, price_history, set_price
@@ -46,23 +46,27 @@ class Prices:
         book = self._book
         return book.get(model) or book.get(ANY)
 
-    def cost_nano(self, used: Used, duration_s: float, energy_nano: int | None = None) -> int:
-        """What a request cost that took so long. It is charged what it used, however it ended: its tokens, and its
-        energy; where nothing measures that, electricity for the time that it did not wait in the queue."""
+    def cost_nano(self, used: Used, duration_s: float, energy_nano: int | None = None) -> tuple[int, int]:
+        """What a request cost that took so long, and how much of that is for electricity.
+
+        It is charged what it used, however it ended: its tokens, and its energy; where nothing measures that, the
+        engine's time by the hour. Time in the queue is none of it.
+        """
         price = self.of(used.model)
         if price is None:
-            return energy_nano or 0
+            return energy_nano or 0, energy_nano or 0
         usage = used.usage
-        engine_s = duration_s - used.queue_wait_s if used.replica else 0.0
-        cost = cost_of(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, engine_s)
-        return (cost if energy_nano is None else cost._replace(electricity_nano=energy_nano)).total_nano
+        tokens_nano = tokens_cost(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
+        if energy_nano is None:
+            if not price.electricity_nano or not used.replica:
+                return tokens_nano, 0
+            energy_nano = electricity_cost(price.electricity_nano, duration_s - used.queue_wait_s)
+        return tokens_nano + energy_nano, energy_nano
 
     def estimate_nano(self, model: str, prompt_bytes: int, completion_tokens: int) -> int:
-        """What a request may cost that is yet to be sent."""
+        """What the tokens of a request may cost that is yet to be sent."""
         price = self.of(model)
-        if price is None:
-            return 0
-        return cost_of(price, prompt_estimate(prompt_bytes), 0, completion_tokens, 0.0).total_nano
+        return 0 if price is None else tokens_cost(price, prompt_estimate(prompt_bytes), 0, completion_tokens)
 
     async def renew(self) -> int:
         """Take in what the store holds; returns the revision it was read at. Raises StoreError."""

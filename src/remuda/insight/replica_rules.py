@@ -45,6 +45,7 @@ def wasted_prefixes(facts: Facts) -> list[Draft]:
                 evidence=facts.evidence(
                     "stored prompts to this model (the newest of the window) with the same first 200 characters, whose "
                     "predecessor went to another replica",
+                    model=model,
                     requests=reread.requests,
                     prompt_tokens=reread.prompt_tokens,
                     shared_tokens=reread.shared_tokens,
@@ -91,6 +92,7 @@ def _slow_twin(facts: Facts, model: str, replica: str, traffic: Traffic, others:
         expected_gain=gain,
         evidence=facts.evidence(
             "answered requests by replica, of those with at least 20; the median of the others",
+            model=model,
             replica=replica,
             requests=traffic.answered,
             tokens_per_second=rate,
@@ -130,6 +132,7 @@ def few_slots(facts: Facts) -> list[Draft]:
                 expected_gain=gain,
                 evidence=facts.evidence(
                     "requests to this model; wait for a slot above 1 s; load: its busiest five minutes",
+                    model=model,
                     requests=traffic.requests,
                     waited=traffic.waited,
                     mean_wait_s=mean_s,
@@ -171,6 +174,8 @@ def many_slots(facts: Facts) -> list[Draft]:
                 expected_gain=gain,
                 evidence=facts.evidence(
                     "requests to this replica; how many were answered at once, at most; of all local models the most",
+                    model=each.model,
+                    replica=each.replica,
                     requests=traffic.requests,
                     slots=each.slots,
                     peak=needed,

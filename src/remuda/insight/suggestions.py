@@ -1,5 +1,6 @@
 """What could be better: every rule asked, on demand and once a day."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
@@ -72,11 +73,13 @@ class Suggestions:
         self._cut_chars = cut_chars
         self._max_requests = max_requests
         self._rules = rules
+        self._generating = asyncio.Lock()
 
     async def generate(self) -> list[Generated] | None:
         """Ask every rule about the last day; what is open then of what they say, the most urgent first. None: nobody
         asked anything, so that there is nothing to say. Raises StoreError."""
-        facts = await self.facts()
+        async with self._generating:  # it takes seconds where there is much to look at
+            facts = await self.facts()
         if not facts.replicas:
             return None
         drafts = [draft for rule in self._rules for draft in rule(facts)]

@@ -13,6 +13,7 @@ import msgspec
 from remuda.core.clock import Clock
 from remuda.core.tasks import Tasks
 from remuda.jobs.live import Live
+from remuda.jobs.pace import Paces
 from remuda.telemetry.fanout import Fanout
 
 CHANNEL: Final = "tasks"
@@ -59,6 +60,13 @@ class Changed(msgspec.Struct, tag="changed"):
     id: str
 
 
+class Begun(msgspec.Struct, tag="begun"):
+    """A task of this model begins there."""
+
+    by: str
+    model: str
+
+
 class Cancelled(msgspec.Struct, tag="cancelled"):
     """The store has it that a task was cancelled."""
 
@@ -67,17 +75,24 @@ class Cancelled(msgspec.Struct, tag="cancelled"):
 
 
 encode: Final = msgspec.json.Encoder().encode
-decode: Final = msgspec.json.Decoder(Watched | Said | Changed | Cancelled).decode
+decode: Final = msgspec.json.Decoder(Watched | Said | Changed | Begun | Cancelled).decode
 
 
 class LiveTogether:
     """What goes on with tasks here, told to other gateways, and the other way round. All calls on the event loop."""
 
     def __init__(
-        self, live: Live, fanout: Fanout, clock: Clock, name: str, cancelled: Callable[[str], None] = lambda id_: None
+        self,
+        live: Live,
+        paces: Paces,
+        fanout: Fanout,
+        clock: Clock,
+        name: str,
+        cancelled: Callable[[str], None] = lambda id_: None,
     ) -> None:
         """`name` tells this process from all others; `cancelled` is told of what was cancelled elsewhere."""
         self._live = live
+        self._paces = paces
         self._fanout = fanout
         self._clock = clock
         self._name = name
@@ -88,6 +103,7 @@ class LiveTogether:
         """Tasks of which a piece is missing here that has been asked for."""
         self._tasks = Tasks("live")
         live.listener = self
+        paces.listener = self._begun
 
     def start(self) -> None:
         """Begin to listen, and to say what is watched here."""
@@ -101,6 +117,9 @@ class LiveTogether:
     def cancel(self, id_: str) -> None:
         """The store has it that this task was cancelled: it may run with others."""
         self._fanout.publish(CHANNEL, encode(Cancelled(self._name, id_)))
+
+    def _begun(self, model: str) -> None:
+        self._fanout.publish(CHANNEL, encode(Begun(self._name, model)))
 
     # As the listener of what goes on here
 
@@ -139,7 +158,7 @@ class LiveTogether:
                 if message.by != self._name:
                     self._hear(message)
 
-    def _hear(self, message: Watched | Said | Changed | Cancelled) -> None:
+    def _hear(self, message: Watched | Said | Changed | Begun | Cancelled) -> None:
         if isinstance(message, Watched):
             for task in message.tasks:
                 self._want(task)
@@ -151,6 +170,8 @@ class LiveTogether:
                 self._say_watched([message.id])
         elif isinstance(message, Changed):
             self._live.not_heard(message.id)
+        elif isinstance(message, Begun):
+            self._paces.note(message.model)
         else:
             self._cancelled(message.id)
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
 
 from remuda.core.chance import Chance
 from remuda.core.clock import Clock
@@ -35,10 +35,6 @@ NO_MONEY: Final = BudgetExceeded.code
 RETRIED: Final = frozenset({408, 425, 429})
 """Statuses below 500 that another try may not bring."""
 OURS: Final = 500
-PACE_TASKS: Final = 8.0
-"""Over how many beginnings the pace is averaged, about."""
-PACE_FORGOTTEN_S: Final = 600.0
-MAX_PACES: Final = 1000
 JUMP_S: Final = 1.0
 """What the wall clock may gain or lose between two looks without having been put forward or back."""
 NEVER_RETRIED: Final = frozenset({"task_time_limit"})
@@ -66,13 +62,6 @@ class WorkerRules:
     """How long a task is kept after its end."""
 
 
-class _Pace(NamedTuple):
-    last: float
-    """When the last task began."""
-    between_s: float | None
-    """Between two, a moving average."""
-
-
 @dataclass(slots=True)
 class _Run:
     claim: Claim
@@ -96,9 +85,11 @@ class Worker:
         chance: Chance,
         rules: WorkerRules | None = None,
         on_completed: Callable[[Claim, Ending], None] = lambda claim, ending: None,
+        began: Callable[[str], None] = lambda model: None,
     ) -> None:
         """`name` is never used again by another worker; `room` says how many asks of a model may begin now;
-        `on_completed` is told of each task that completed, when the store has its end."""
+        `on_completed` is told of each task that completed, when the store has its end, `began` of the model of each
+        that begins."""
         self.name = name
         self.rules = rules or WorkerRules()
         self._store = store
@@ -114,13 +105,13 @@ class Worker:
         self._woken = asyncio.Event()
         self._tasks = Tasks("worker")
         self._claims = 0
-        self._pace: dict[str, _Pace] = {}
         self._ahead_s: float | None = None
         """Of the monotonic clock, the wall clock when it was looked at last."""
         self._settled_at = -inf
         self._is_draining = False
         self._is_stopping = False
         self._on_completed = on_completed
+        self._began = began
         self.claimed = 0
         self.retried = 0
         self.ended = {state: 0 for state in TaskState if state.is_over}
@@ -138,12 +129,6 @@ class Worker:
     def unsaved(self) -> int:
         """Tasks that run, or whose end the store does not know yet."""
         return len(self._runs) + len(self._ends) + self._committing
-
-    def eta_s(self, model: str, position: int) -> float | None:
-        """About how long until the task at this place of the model's queue begins, at the pace at which this worker
-        begins tasks; None where it has begun none lately."""
-        pace = self._pace.get(model)
-        return None if pace is None or pace.between_s is None else pace.between_s * position
 
     def start(self) -> None:
         """Begin to work."""
@@ -230,23 +215,11 @@ class Worker:
                 self._begin(claim)
 
     def _begin(self, claim: Claim) -> None:
-        self._note_pace(claim.model)
+        self._began(claim.model)
         self._live.began(claim.id, claim.number)
         running = self._runner.start(claim, partial(self._live.said, claim.id))
         run = self._runs[claim.id] = _Run(claim, running)
         run.task = self._tasks.start(self._see_through(run), claim.id)
-
-    def _note_pace(self, model: str) -> None:
-        now = self._clock.monotonic()
-        pace = self._pace.pop(model, None)
-        if pace is None or now - pace.last > PACE_FORGOTTEN_S:
-            self._pace[model] = _Pace(now, None)
-        else:
-            gap = now - pace.last
-            between_s = gap if pace.between_s is None else pace.between_s + (gap - pace.between_s) / PACE_TASKS
-            self._pace[model] = _Pace(now, between_s)
-        if len(self._pace) > MAX_PACES:
-            del self._pace[next(iter(self._pace))]
 
     async def _see_through(self, run: _Run) -> None:
         claim = run.claim

@@ -237,8 +237,9 @@ def _make_room(connection: Connection, schema: str, force: bool) -> int:
         if is_used and not force:
             raise StoreError("the store holds something already: restoring would replace it (force does)")
         revision = connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar() or 0
-        for name in [*reversed(list(there)), VERSION_TABLE]:
-            connection.execute(text(f"DROP TABLE {name}"))
+        # `journal_text` is filled anew by what fills the journal's text.
+        for name in ["journal_text", *reversed(list(there)), VERSION_TABLE]:
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
     migrate(connection, schema)
     return revision
 

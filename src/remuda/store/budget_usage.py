@@ -31,7 +31,7 @@ from remuda.store.schema import counters, journal
 from remuda.store.schema_costs import budget_events, budgets
 
 MAX_EVENTS: Final = 1000
-"""Events that are kept of each budget, the newest: of a daily one, most of a year."""
+"""Of a daily budget those of most of a year."""
 
 _ALL: Final = select(budgets)
 _LOCK: Final = select(counters.c.value).where(counters.c.name == "journal").with_for_update()
@@ -48,9 +48,11 @@ Costs = tuple[float, int]
 class Accrual:
     """A hook of the journal's ledger: adds what requests cost to the budgets that they belong to."""
 
-    def __init__(self, zone: tzinfo, wall: Callable[[], float]) -> None:
-        """`zone`: where periods begin at midnight; the same for all processes on one store."""
+    def __init__(self, zone: tzinfo, wall: Callable[[], float], *, max_events: int = MAX_EVENTS) -> None:
+        """`zone`: where periods begin at midnight; the same for all processes on one store. `max_events`: how many are
+        kept of each budget, the newest."""
         self._zone = zone
+        self._max_events = max_events
         self._wall = wall
 
     def __call__(
@@ -70,9 +72,9 @@ class Accrual:
             start = start_of(budget.terms.period, now, self._zone)
             if start > budget.period_start:
                 usage = usage_since(connection, budget.terms, start)
-                note_usage(connection, budget, usage, now, period_start=start)
+                note_usage(connection, budget, usage, now, period_start=start, max_events=self._max_events)
             elif added := spent.on(budget):
-                note_usage(connection, budget, budget.usage_nano + added, now)
+                note_usage(connection, budget, budget.usage_nano + added, now, max_events=self._max_events)
 
 
 class _Spent:
@@ -120,7 +122,13 @@ def usage_since(connection: Connection, terms: BudgetTerms, start: float) -> int
 
 
 def note_usage(
-    connection: Connection, budget: Budget, usage_nano: int, now: float, *, period_start: float | None = None
+    connection: Connection,
+    budget: Budget,
+    usage_nano: int,
+    now: float,
+    *,
+    period_start: float | None = None,
+    max_events: int = MAX_EVENTS,
 ) -> None:
     """So much of `budget` is used now, perhaps of a new period; keeps an event of each percentage that is reached."""
     usage_nano = min(usage_nano, MAX_NANO)
@@ -129,6 +137,7 @@ def note_usage(
     percent = reached(usage_nano, budget.terms.amount_nano)
     if budget.terms.is_active and percent > told:
         _keep_events(connection, budget, [each for each in PERCENTS if told < each <= percent], usage_nano, start, now)
+        _forget_events(connection, budget.id, max_events)
         told = percent
     noted = {
         "wanted": budget.id,
@@ -158,9 +167,12 @@ def _keep_events(
     ]
     # Where the amount was raised and is reached again, it was told before.
     connection.execute(insert(budget_events).on_conflict_do_nothing(), rows)
-    mine = budget_events.c.budget_id == budget.id
+
+
+def _forget_events(connection: Connection, budget_id: int, kept: int) -> None:
+    mine = budget_events.c.budget_id == budget_id
     newest = select(budget_events.c.id).where(mine).order_by(budget_events.c.id.desc())
-    last = connection.execute(newest.offset(MAX_EVENTS).limit(1)).scalar()
+    last = connection.execute(newest.offset(kept).limit(1)).scalar()
     if last is not None:
         connection.execute(delete(budget_events).where(mine, budget_events.c.id <= last))
 

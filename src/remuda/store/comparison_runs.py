@@ -26,7 +26,7 @@ from remuda.core.record import RequestRecord
 from remuda.core.score import has_failed
 from remuda.core.task import NewTask, TaskState
 from remuda.store.batch_lines import LET_GO_S
-from remuda.store.comparisons import batch_id_of, read_runs
+from remuda.store.comparisons import batch_id_of, unanswered_runs
 from remuda.store.database import Store
 from remuda.store.journal_batch import cleaned_text
 from remuda.store.leases import store_now
@@ -178,7 +178,7 @@ def _feed(connection: Connection, comparison: Any, run: Any, task_id: str, momen
 
 
 def _conclude(connection: Connection, id_: int, moment: float) -> None:
-    runs = read_runs(connection, id_)
+    runs = unanswered_runs(connection, id_)
     results = results_of(runs)
     verdict = judged(results.model_a, results.model_b)
     error = verdict.error

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, null, or_, select, update
 
 from remuda.core.comparison import (
     Comparison,
@@ -109,7 +109,8 @@ async def comparison_page(store: Store, key_id: str | None, limit: int, before: 
 
 async def runs_of(store: Store, id_: int) -> list[Run]:
     """All runs of a comparison, in order."""
-    return await store.read(lambda connection: read_runs(connection, id_))
+    query = select(*_RUN_FIELDS).where(comparison_runs.c.comparison_id == id_).order_by(comparison_runs.c.place)
+    return await store.read(lambda connection: [run_from(row) for row in connection.execute(query)])
 
 
 async def first_answers(store: Store, ids: Sequence[int]) -> dict[tuple[int, Side], str]:
@@ -191,9 +192,10 @@ def read_comparison(connection: Connection, id_: int) -> Comparison | None:
     return None if row is None else comparison_from(row)
 
 
-def read_runs(connection: Connection, id_: int) -> list[Run]:
-    """As `runs_of`, in the transaction of `connection`."""
-    query = select(*_RUN_FIELDS).where(comparison_runs.c.comparison_id == id_).order_by(comparison_runs.c.place)
+def unanswered_runs(connection: Connection, id_: int) -> list[Run]:
+    """As `runs_of`, in the transaction of `connection`, but without the answers: these may come to megabytes."""
+    fields = [null().label("answer") if field.name == "answer" else field for field in _RUN_FIELDS]
+    query = select(*fields).where(comparison_runs.c.comparison_id == id_).order_by(comparison_runs.c.place)
     return [run_from(row) for row in connection.execute(query)]
 
 

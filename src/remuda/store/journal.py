@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,8 @@ class Journal:
         process has come."""
         self.dropped = 0
         """Records lost because buffer and spool were both full."""
+        self.texts_dropped = 0
+        """Records whose text is lost, because there was too much of it in memory."""
 
     @property
     def buffered(self) -> int:
@@ -114,24 +116,29 @@ class Journal:
         return self._spool.size_bytes
 
     def extend(self, records: Sequence[RequestRecord]) -> None:
-        """As `append` for each of several records, none of which carries text."""
-        if len(self._buffer) + len(records) <= self._max_buffered:
+        """As `append` for each of several records, of which only the last may carry text."""
+        if (
+            not (records and records[-1][_PROMPT] is not None)
+            and len(self._buffer) + len(records) <= self._max_buffered
+        ):
             self._buffer += records
         else:
             for record in records:
                 self.append(record)
 
     def append(self, record: RequestRecord) -> None:
-        """Keep `record`. Never waits, never raises; where all bounds are reached, the record is dropped and counted."""
+        """Keep `record`. Never waits, never raises; where all bounds are reached, its text or all of it is dropped, and
+        counted."""
         if len(self._buffer) >= self._max_buffered:
             self.dropped += 1
             return
         if record[_PROMPT] is not None or record[_ANSWER] is not None:
             chars = _content_chars(record)
             if self._content_chars + chars > self.bounds.buffered_content_bytes:
-                self.dropped += 1
-                return
-            self._content_chars += chars
+                self.texts_dropped += 1
+                record = record._replace(prompt_text=None, answer_text=None, parameters=None)
+            else:
+                self._content_chars += chars
         self._buffer.append(record)
 
     async def start(self) -> None:
@@ -252,11 +259,17 @@ class Journal:
     async def _commit_pending(self) -> None:
         batch = self._committing = self._pending[0]
         try:
-            await self._write([batch], is_durable=False)
+            await self._write([await self._redacted(batch)], is_durable=False)
             self.committed += len(batch.records)
             self._release(batch)
         finally:
             self._committing = None
+
+    async def _redacted(self, batch: Batch) -> Batch:
+        """The batch as it may be kept, on the disk too."""
+        if not self._content_chars:
+            return batch
+        return replace(batch, records=await self._store.ledger.redacted(batch.records))
 
     async def _load_segment(self) -> None:
         try:
@@ -307,7 +320,7 @@ class Journal:
 
     async def _spool_batch(self, batch: Batch) -> bool:
         try:
-            is_taken = await asyncio.to_thread(self._spool.write, batch)
+            is_taken = await asyncio.to_thread(self._spool.write, await self._redacted(batch))
         except OSError as error:
             is_taken = False
             reason = error.strerror or str(error)

@@ -121,7 +121,9 @@ def _insert_records(
             texts = columns[_CONTENT_FROM:]
             if any(text.count(None) < len(part) for text in texts[:2]):
                 rows = zip(ids, columns[_STARTED_AT], *texts, strict=True)
-                content.extend(row for row in rows if row[2] is not None or row[3] is not None)
+                content.extend(
+                    (*row, sum(map(_size_of, row[2:]))) for row in rows if row[2] is not None or row[3] is not None
+                )
             yield (ids, *columns[:_CONTENT_FROM], scored)
 
     insert_columns(connection, journal, chunks())
@@ -139,6 +141,10 @@ def _note_used(used: dict[str, float], key_ids: Sequence[str], moments: Sequence
     for key_id, moment in zip(key_ids, moments, strict=True):
         if key_id and used.get(key_id, -math.inf) < moment:
             used[key_id] = moment
+
+
+def _size_of(text: str | None) -> int:
+    return 0 if text is None else len(text.encode("utf-8", "replace"))
 
 
 def cleaned_text(text: str) -> str:

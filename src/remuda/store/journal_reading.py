@@ -1,12 +1,15 @@
 """Reading the journal, and letting go of what is old."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, delete, func, select
+from sqlalchemy import Column, ColumnElement, Select, Table, delete, func, literal_column, not_, or_, select
 
 from remuda.core.record import RequestRecord
+from remuda.core.score import FAILED_FROM
 from remuda.store.database import Store
+from remuda.store.journal_text import with_text
 from remuda.store.schema import journal, journal_content, journal_writers
 
 MAX_PAGE = 1000
@@ -29,27 +32,35 @@ class JournalFilter:
     until: float | None = None
     """Started before this moment."""
     model: str | None = None
+    replica: str | None = None
     key_id: str | None = None
+    user_id: str | None = None
+    status: int | None = None
     status_class: int | None = None
     """First digit of the status: 2 for 200 to 299."""
+    has_failed: bool | None = None
+    """Whether it ended otherwise than well: see `core.score.has_failed`."""
     request_id: str | None = None
     """There is no index for it, which every request would have to pay for: all of a large journal is gone through."""
+    terms: Sequence[str] = ()
+    """Words and phrases that occur in what was kept of its text, all of them."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """The filter as conditions on the journal."""
+        """The filter as conditions on the journal, but for its terms."""
         wanted: list[ColumnElement[bool]] = []
         if self.since is not None:
             wanted.append(journal.c.started_at >= self.since)
         if self.until is not None:
             wanted.append(journal.c.started_at < self.until)
-        if self.model is not None:
-            wanted.append(journal.c.model == self.model)
-        if self.key_id is not None:
-            wanted.append(journal.c.key_id == self.key_id)
+        names = ("model", "replica", "key_id", "user_id", "status", "request_id")
+        wanted += [journal.c[name] == value for name in names if (value := getattr(self, name)) is not None]
+        if self.user_id:
+            wanted.append(journal.c.user_id != literal_column("''"))  # its index holds no others, and is used only so
         if self.status_class is not None:
             wanted.append(journal.c.status.between(self.status_class * 100, self.status_class * 100 + 99))
-        if self.request_id is not None:
-            wanted.append(journal.c.request_id == self.request_id)
+        if self.has_failed is not None:
+            has_failed = or_(journal.c.fault != "", journal.c.status >= FAILED_FROM)
+            wanted.append(has_failed if self.has_failed else not_(has_failed))
         return wanted
 
 
@@ -81,17 +92,19 @@ async def journal_page(
     Pages are stable while records are added: a cursor is an id, and new ones come before the first page.
     """
     limit = max(1, min(limit, MAX_PAGE))
-    query = (
-        select(journal.c.id, journal.c.score, *_FIELDS)
-        .where(*wanted.conditions())
-        .order_by(journal.c.id.desc())
-        .limit(limit + 1)
-    )
-    if before_id is not None:
-        query = query.where(journal.c.id < before_id)
+    query = _page_query(store, wanted, before_id).limit(limit + 1)
     rows = await store.read(lambda connection: connection.execute(query).all())
     entries = [JournalEntry(row[0], RequestRecord._make((*row[2:], *_ELSEWHERE)), row[1]) for row in rows[:limit]]
     return JournalPage(entries, entries[-1].id if len(rows) > limit else None)
+
+
+def _page_query(store: Store, wanted: JournalFilter, before_id: int | None) -> Select[Any]:
+    query: Select[Any] = select(journal.c.id, journal.c.score, *_FIELDS).where(*wanted.conditions())
+    id_column: ColumnElement[int] = journal.c.id
+    if wanted.terms:
+        query, id_column = with_text(query, wanted.terms, is_sqlite=store.is_sqlite)
+    query = query.order_by(id_column.desc())
+    return query if before_id is None else query.where(id_column < before_id)
 
 
 async def journal_entry(store: Store, entry_id: int) -> JournalEntry | None:
@@ -111,6 +124,27 @@ async def journal_entry(store: Store, entry_id: int) -> JournalEntry | None:
     )
     row = await store.read(lambda connection: connection.execute(query).one_or_none())
     return None if row is None else JournalEntry(row[0], RequestRecord._make(row[2:]), row[1])
+
+
+async def text_sizes(store: Store, ids: Sequence[int]) -> dict[int, int]:
+    """How many bytes of text were kept of those of the entries of which any was."""
+    content = journal_content.c
+    query = select(content.journal_id, content.size_bytes).where(content.journal_id.in_(ids))
+    rows = await store.read(lambda connection: connection.execute(query).all())
+    return {row[0]: row[1] for row in rows}
+
+
+async def journal_texts(
+    store: Store, ids: Sequence[int], *, chars: int | None = None
+) -> dict[int, tuple[str | None, str | None, str | None]]:
+    """Prompt, answer and parameters of those of the entries of which they were kept; of the first two at most their
+    first `chars` characters."""
+    content = journal_content.c
+    texts = [content.prompt_text, content.answer_text]
+    cut = texts if chars is None else [func.substr(text, 1, chars) for text in texts]
+    query = select(content.journal_id, *cut, content.parameters).where(content.journal_id.in_(ids))
+    rows = await store.read(lambda connection: connection.execute(query).all())
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
 
 async def prune_journal(store: Store, *, before: float | None = None, keep: int | None = None, now: float) -> int:
@@ -142,6 +176,20 @@ async def prune_content(store: Store, *, before: float) -> int:
         .order_by(journal_content.c.started_at)
     )
     return await _delete_in_steps(store, journal_content, journal_content.c.journal_id, too_old)
+
+
+async def prune_content_beyond(store: Store, max_bytes: int) -> int:
+    """Remove the oldest text, not the entries, until what is left comes to at most `max_bytes`; return of how many."""
+    content = journal_content.c
+    running = select(
+        content.journal_id, func.sum(content.size_bytes).over(order_by=content.journal_id.desc()).label("total")
+    ).subquery()
+    newest = select(func.max(running.c.journal_id)).where(running.c.total > max_bytes)
+    bound = await store.read(lambda connection: connection.execute(newest).scalar())
+    if bound is None:
+        return 0
+    too_many = select(content.journal_id).where(content.journal_id <= bound).order_by(content.journal_id)
+    return await _delete_in_steps(store, journal_content, content.journal_id, too_many)
 
 
 async def journal_size(store: Store) -> int:

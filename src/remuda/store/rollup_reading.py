@@ -34,6 +34,7 @@ _COLUMN_OF: Final = {
     "key": journal.c.key_id,
     "user": journal.c.user_id,
 }
+_BY_VALUE: Final = next(index.name for index in rollups.indexes)
 _COUNTS: Final = [rollups.c[name] for name in Counts._fields]
 _EXTREMES: Final = [rollups.c[f"{side}_{name}"] for side in ("low", "high") for name in EXTREMES]
 _SKETCHES: Final = [rollups.c[f"sketch_{name}"] for name in SKETCHED]
@@ -149,8 +150,11 @@ def _rollup_rows(
         return found
     for piece in pieces:
         if piece.grain_s:
-            query = select(rollups.c.bucket, rollups.c.value, *columns).where(
-                _among(piece, dimension), rollups.c.value.in_(values)
+            query = (
+                select(rollups.c.bucket, rollups.c.value, *columns)
+                .where(_among(piece, dimension), rollups.c.value.in_(values))
+                # Else SQLite, which keeps no count of values, goes through those of all.
+                .with_hint(rollups, f"INDEXED BY {_BY_VALUE}", "sqlite")
             )
             found += _fetched(connection, query)
     return found

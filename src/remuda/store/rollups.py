@@ -14,7 +14,7 @@ by `roll_up_journal` the same way.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, func, select, tuple_, update
+from sqlalchemy import Connection, and_, delete, func, select, update
 
 from remuda.core.record import RequestRecord
 from remuda.core.sketch import merge_packed, packed
@@ -51,6 +51,11 @@ _FIND_ON_POSTGRES: Final = (
     f"SELECT {', '.join(_COLUMNS)} FROM rollups JOIN unnest($1::text[], $2::bigint[], $3::text[]) "
     "AS wanted(dimension, bucket, value) USING (dimension, bucket, value) WHERE grain = $4"
 )
+# The wanted first, and each looked up by its key: with `IN`, SQLite goes through the whole table.
+_FIND_ON_SQLITE: Final = (
+    f"SELECT {', '.join(_COLUMNS[1:])} FROM (VALUES {{wanted}}) AS wanted CROSS JOIN rollups "
+    "ON grain = ? AND dimension = column1 AND bucket = column2 AND value = column3"
+)
 
 # Built once: they are asked four times a second.
 _MARKS = select(rollup_marks.c.grain, rollup_marks.c.since, rollup_marks.c.until).order_by(rollup_marks.c.grain)
@@ -79,6 +84,7 @@ class Past(NamedTuple):
     completion_tokens: int
     cached_tokens: int
     cost_nano: int
+    electricity_nano: int
     energy_j: float | None
 
 
@@ -110,7 +116,7 @@ def untold_id(connection: Connection) -> int:
 def tally_of(rows: Sequence[Sequence[Any]]) -> Tally:
     """What rows, one at least, come to together: each the counts, then perhaps extremes, then perhaps sketches."""
     columns = list(zip(*rows, strict=True))
-    tally = Tally(list(map(sum, columns[:_WIDTH])))
+    tally = Tally([sum(column) for column in columns[:_WIDTH]])
     rest = columns[_WIDTH:]
     if len(rest) >= 2 * _SIDE:
         tally.lows = list(map(min, rest[:_SIDE]))
@@ -252,7 +258,8 @@ def _raise(connection: Connection, grain_s: int, tallies: Mapping[Place, Tally])
     rows = dict(tallies)
     for dimension, bucket, value, *rest in _found(connection, grain_s, list(tallies)):
         place = (bucket, dimension, value)
-        rows[place] = Tally.sum([tally_of([rest]), tallies[place]])
+        rows[place] = tally_of([rest])
+        rows[place].add(tallies[place])
     _put(connection, [_row(grain_s, place, tally) for place, tally in sorted(rows.items(), key=_by_place)])
 
 
@@ -277,10 +284,9 @@ def _found(connection: Connection, grain_s: int, places: Sequence[Place]) -> Ite
     found: list[Sequence[Any]] = []
     for start in range(0, len(places), ROWS_PER_INSERT):
         some = places[start : start + ROWS_PER_INSERT]
-        wanted = ", ".join(["(?, ?, ?, ?)"] * len(some))
-        query = f"SELECT {', '.join(_COLUMNS[1:])} FROM rollups WHERE ({', '.join(_KEYS)}) IN (VALUES {wanted})"
-        bound = tuple(each for bucket, dimension, value in some for each in (grain_s, dimension, bucket, value))
-        found += connection.exec_driver_sql(query, bound)
+        query = _FIND_ON_SQLITE.format(wanted=", ".join(["(?, ?, ?)"] * len(some)))
+        bound = [each for bucket, dimension, value in some for each in (dimension, bucket, value)]
+        found += connection.exec_driver_sql(query, (*bound, grain_s))
     return found
 
 
@@ -333,12 +339,15 @@ def _raise_since(connection: Connection, grain_s: int, kept_s: int) -> int:
 
 
 async def _prune(store: Store, grain_s: int, dimension: str, since: int) -> int:
-    key = tuple_(*rollups.primary_key.columns)
-    old = select(*rollups.primary_key.columns).where(
-        rollups.c.grain == grain_s, rollups.c.dimension == dimension, rollups.c.bucket < since
-    )
-    step = delete(rollups).where(key.in_(old.order_by(rollups.c.bucket).limit(PRUNE_STEP)))
+    old = and_(rollups.c.grain == grain_s, rollups.c.dimension == dimension, rollups.c.bucket < since)
+    last = select(rollups.c.bucket).where(old).order_by(rollups.c.bucket).offset(PRUNE_STEP).limit(1)
+
+    def step(connection: Connection) -> int:
+        bucket = connection.execute(last).scalar()
+        some = old if bucket is None else and_(old, rollups.c.bucket <= bucket)
+        return connection.execute(delete(rollups).where(some)).rowcount
+
     removed = 0
-    while done := await store.write(lambda connection: connection.execute(step).rowcount):
+    while done := await store.write(step):
         removed += done
     return removed

@@ -92,6 +92,7 @@ journal = Table(
     Column("max_tokens", BigInteger),
     Column("is_truncated", Boolean, nullable=False, server_default=false()),
     Column("cost_nano", BigInteger, nullable=False, server_default="0"),
+    Column("electricity_nano", BigInteger, nullable=False, server_default="0"),
     Column("energy_j", Double),
     Column("decisions", Text),
     # After the record's fields: what is reckoned from them when they are written.
@@ -110,10 +111,14 @@ journal_content = Table(
     Column("prompt_text", Text),
     Column("answer_text", Text),
     Column("parameters", Text),
+    Column("size_bytes", BigInteger, nullable=False, server_default="0"),
     Index(None, "started_at"),
+    # How much there is, newest first, is told without touching the text.
+    Index(None, "journal_id", "size_bytes"),
 )
 """Prompt, answer and parameters, only where capture is on: apart, so that it can be kept for a shorter time than the
-journal."""
+journal. What is looked for in it stands in `journal_text`, which is not described here: each database has its own, made
+by the migration and filled by triggers (see `journal_text.py`)."""
 
 journal_writers = Table(
     "journal_writers",

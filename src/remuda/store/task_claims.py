@@ -156,6 +156,8 @@ async def finish_tasks(
     Offered again after the commit's answer was lost, an ending is told as None.
     """
 
+    ends = [(claim, await _as_kept(store, ending)) for claim, ending in ends]
+
     def work(connection: Connection) -> list[TaskState | None]:
         moment = store_now(connection, now)
         states = [_finish(connection, claim, ending, moment, retention_s) for claim, ending in ends]
@@ -172,6 +174,14 @@ async def finish_tasks(
         return states
 
     return await store.write(work)
+
+
+async def _as_kept(store: Store, ending: Ending) -> Ending:
+    """The ending with its record as the journal may keep it."""
+    if ending.record is None:
+        return ending
+    [record] = await store.ledger.redacted([ending.record])
+    return ending._replace(record=record)
 
 
 async def put_back(

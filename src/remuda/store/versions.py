@@ -7,6 +7,7 @@ from remuda.store import (  # noqa: F401 - they add their tables
     schema_costs,
     schema_insight_compare,
     schema_insight_rollups,
+    schema_machine,
 )
 from remuda.store.errors import StoreError, StoreTooNew
 from remuda.store.migrations import REVISIONS

@@ -40,6 +40,7 @@ ENGINE_LOAD_SECONDS: Final = "remuda_engine_load_seconds_total"
 JOURNAL_BUFFERED: Final = "remuda_journal_buffered_records"
 JOURNAL_SPILLED: Final = "remuda_journal_spilled_records_total"
 JOURNAL_DROPPED: Final = "remuda_journal_dropped_records_total"
+JOURNAL_TEXTS_DROPPED: Final = "remuda_journal_dropped_texts_total"
 
 # Bounds are round numbers at steps of about 2 to 2.5, closer where answers usually lie. They are part of the public
 # face: dashboards compute quantiles over them, and a change breaks comparison with older data.
@@ -169,6 +170,13 @@ CATALOGUE: Final = (
     ),
     Metric(
         JOURNAL_DROPPED, Kind.COUNTER, (), "Records lost because memory and the spool file were full.", Source.READING
+    ),
+    Metric(
+        JOURNAL_TEXTS_DROPPED,
+        Kind.COUNTER,
+        (),
+        "Records kept without their text because there was too much of it in memory.",
+        Source.READING,
     ),
     Metric(OTEL_SPANS, Kind.COUNTER, (), "Spans that an OpenTelemetry collector took.", Source.READING),
     Metric(OTEL_DROPPED, Kind.COUNTER, (), "Records of which no collector was told.", Source.READING),

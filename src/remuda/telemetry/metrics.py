@@ -244,9 +244,9 @@ class Metrics:
             self.fold()
 
     def observe_all(self, records: Sequence[RequestRecord]) -> None:
-        """As `observe` for each of several records; not for ones that carry text."""
+        """As `observe` for each of several records, of which only the last may carry text."""
         self._pending += records
-        if len(self._pending) >= PENDING:
+        if len(self._pending) >= PENDING or (records and records[-1].answer_text is not None):
             self.fold()
 
     def observe_abort(self, seconds: float) -> None:

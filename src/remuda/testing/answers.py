@@ -282,13 +282,19 @@ def _choices(ask: dict[str, Any]) -> int:
 
 
 def _usage(prompt: str, completion_tokens: int, behaviour: Behaviour) -> dict[str, Any]:
-    n = len(prompt.split())
+    n = seen_tokens(prompt, behaviour)
     return {
         "prompt_tokens": n,
         "completion_tokens": completion_tokens,
         "total_tokens": n + completion_tokens,
         "prompt_tokens_details": {"cached_tokens": int(n * behaviour.cached_share)},
     }
+
+
+def seen_tokens(prompt: str, behaviour: Behaviour) -> int:
+    """How many tokens of a prompt it has seen: its words, as far as there is room."""
+    n = len(prompt.split())
+    return n if behaviour.context is None else min(n, behaviour.context)
 
 
 def text_of(value: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remuda.testing.answers import EMBEDDING_SIZE, Answer, Kind, Part, text_of, whole, words_of
+from remuda.testing.answers import EMBEDDING_SIZE, Answer, Kind, Part, seen_tokens, text_of, whole, words_of
 from remuda.testing.behaviour import Behaviour
 
 VERSION: Final = "0.12.11"
@@ -127,7 +127,7 @@ def _generated(ask: dict[str, Any], behaviour: Behaviour, prompt: str, said: Any
         "done_reason": finish,
         "total_duration": 4883583458,
         "load_duration": 1334875,
-        "prompt_eval_count": len(prompt.split()),
+        "prompt_eval_count": seen_tokens(prompt, behaviour),
         "prompt_eval_duration": 342546000,
         "eval_count": len(words),
         "eval_duration": 4535599000,

@@ -121,6 +121,8 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Every chunk of a stream carries `"usage": null`."""
     cached_share: float = 0.0
     """Which part of each prompt it says it had kept, where it tells its usage."""
+    context: int | None = None
+    """Of a prompt that has more tokens it sees so many, and says nothing of the rest."""
     bare_responses: bool = False
     """Streams of `/v1/responses` have llama.cpp's events, with all that those leave out."""
     interim: tuple[int, ...] = ()

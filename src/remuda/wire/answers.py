@@ -51,6 +51,14 @@ class _Delta(msgspec.Struct):
     reasoning: str | None = None
     tool_calls: list[msgspec.Raw] | None = None
     refusal: str | None = None
+    function_call: Any = None
+    audio: Any = None
+    images: Any = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something of the rarer kinds."""
+        return bool(self.reasoning or self.refusal or self.function_call or self.audio or self.images)
 
 
 class _Choice(msgspec.Struct):
@@ -143,9 +151,7 @@ def facts_of_chunk(data: bytes) -> ChunkFacts:
         text = choice.text or delta.content
         if text:
             texts.append(text)
-        has_content = has_content or bool(
-            text or delta.tool_calls or delta.reasoning_content or delta.reasoning or delta.refusal
-        )
+        has_content = has_content or bool(text or delta.reasoning_content or delta.tool_calls or delta.has_more)
         if choice.finish_reason:
             finish = choice.finish_reason
             finished += 1

@@ -3,13 +3,17 @@
 Sources: OpenAI API reference (chat messages and their content parts, completions, responses).
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from remuda.core.ask import Operation
 
+PARAMETERS_BYTES: Final = 4096
+"""How long the parameters of a request may be, so that a page of them is no burden: tools and schemas may be longer."""
+
 _decode = msgspec.json.Decoder().decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _PROMPT_FIELDS = {
     Operation.CHAT: "messages",
     Operation.COMPLETION: "prompt",
@@ -19,10 +23,14 @@ _PROMPT_FIELDS = {
     Operation.COUNT_TOKENS: "messages",
 }
 
+_SAID = frozenset({"instructions", "documents"})
+"""What is said to a model beside that."""
+
 
 def prompt_text(operation: Operation, body: bytes) -> str:
-    """What a request asks, the newest last: messages as `role: text`, each in a paragraph of its own; pictures and
-    the like as their kind in brackets. A body of an unexpected shape as it is."""
+    """What a request asks, the newest last: messages as `role: text`, each in a paragraph of its own, but a user's
+    single one without the role; pictures and the like as their kind in brackets. A body of an unexpected shape as it
+    is."""
     try:
         fields = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -30,9 +38,28 @@ def prompt_text(operation: Operation, body: bytes) -> str:
     if not isinstance(fields, dict):
         return body.decode("utf-8", "replace")
     asked = fields.get(_PROMPT_FIELDS[operation])
+    if isinstance(asked, list) and len(asked) == 1 and isinstance(asked[0], dict) and asked[0].get("role") == "user":
+        asked = _content(asked[0].get("content"))
     words = [_words(fields[name]) for name in ("instructions",) if fields.get(name)]
     words += [_words(part) for part in asked] if isinstance(asked, list) else [_words(asked)]
     return "\n\n".join(filter(None, words))
+
+
+def parameters_text(operation: Operation, body: bytes) -> str | None:
+    """How a request asks: its body's fields but what is asked, as a JSON object. Of fields that would make it longer
+    than a bound only the others stay; None for a body that is no object."""
+    try:
+        fields = _decode_fields(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    left = PARAMETERS_BYTES
+    kept: dict[str, msgspec.Raw] = {}
+    for name, value in fields.items():
+        size = len(name) + len(bytes(value))
+        if name not in _SAID and name != _PROMPT_FIELDS[operation] and size <= left:
+            kept[name] = value
+            left -= size
+    return msgspec.json.encode(kept).decode("utf-8", "replace")
 
 
 def answer_text(body: bytes) -> str:

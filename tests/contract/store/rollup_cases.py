@@ -36,6 +36,7 @@ def some_records(seed: int, count: int, start: float, span_s: float) -> list[Req
             prompt_tokens=chance.randrange(2000),
             completion_tokens=chance.choice([0, 1, 200]),
             cost_nano=chance.randrange(10**9),
+            electricity_nano=chance.randrange(10**6),
             energy_j=None if chance.random() < 0.5 else chance.random() * 100,
         )
         for number in range(count)

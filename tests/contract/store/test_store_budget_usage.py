@@ -14,7 +14,7 @@ from remuda.core.money import MAX_COST_NANO, MAX_NANO
 from remuda.core.record import RequestRecord
 from remuda.store import Store, StoreError, open_store
 from remuda.store.budget_usage import Accrual, usage_since
-from remuda.store.budgets import add_budget, budgets_now, take_events
+from remuda.store.budgets import add_budget, budget_events_of, budgets_now, take_events
 from remuda.store.journal_batch import Batch, add_records, write_batches
 from remuda.store.ledger import Ledger
 
@@ -121,6 +121,17 @@ async def test_each_percentage_is_told_once_in_a_period(tmp_path):
         await write_batches(store, [Batch("w", number, [record])], now, is_durable=True)
         told.append([event.percent for event in await take_events(store, now)])
     assert told == [[], [70], [90], [100], [70, 90, 100]]
+    await store.close()
+
+
+async def test_the_newest_events_are_kept(tmp_path):
+    store = await open_store(f"sqlite:///{tmp_path}/remuda.db")
+    made = await add_budget(store, BudgetTerms("b", Period.DAILY, 100), NOON, UTC)
+    for day in range(4):
+        now = NOON + day * DAY_S
+        store.ledger = Ledger(hooks=(Accrual(UTC, lambda now=now: now, max_events=4),))
+        await write_batches(store, [Batch("w", day, [a_record(started_at=now, cost_nano=100)])], now, is_durable=True)
+    assert [event.percent for event in await budget_events_of(store, made.id)] == [100, 90, 70, 100]
     await store.close()
 
 

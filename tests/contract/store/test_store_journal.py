@@ -1,6 +1,7 @@
 """The journal's way from the buffer into the store, on each kind of database."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select
@@ -11,6 +12,8 @@ from remuda.core.keys import Scope
 from remuda.store import Store, keys
 from remuda.store.database import ROWS_PER_INSERT
 from remuda.store.journal_batch import Batch, write_batches
+from remuda.store.journal_reading import journal_entry
+from remuda.store.ledger import Ledger
 from remuda.store.schema import journal as journal_table
 from remuda.store.schema import journal_writers
 
@@ -126,12 +129,46 @@ async def test_content_counts_in_characters_and_makes_room_when_committed(store:
     journal.append(a_record(1, prompt_text="12345678"))
     journal.append(a_record(2, answer_text="12345678"))
     journal.append(a_record(3))
-    assert (journal.buffered, journal.dropped) == (2, 1)
+    assert (journal.buffered, journal.dropped, journal.texts_dropped) == (3, 0, 1)
     await journal.flush()
     journal.append(a_record(4, answer_text="12345678"))
     assert journal.buffered == 1
     await journal.close()
-    assert journal.committed == 3
+    assert (journal.committed, journal.texts_dropped) == (4, 1)
+    kept = [await journal_entry(store, id_) for id_ in (1, 2, 4)]
+    texts = [entry and (entry.record.prompt_text or entry.record.answer_text) for entry in kept]
+    assert texts == ["12345678", None, "12345678"]
+
+
+@pytest.mark.parametrize("is_spooled", [False, True])
+async def test_what_must_not_be_kept_is_taken_out_before_it_is(
+    store: Store, new_journal, spool_folder: Path, is_spooled: bool
+):
+    def redact(records):
+        return [record._replace(prompt_text="***") for record in records if record.prompt_text is not None]
+
+    store.ledger = Ledger(redact=redact)
+    journal = new_journal(store)
+    journal.extend([a_record(1, prompt_text="a secret")])
+    if is_spooled:
+        await journal._spill()
+        assert not any(b"secret" in path.read_bytes() for path in spool_folder.rglob("*.jsonl"))
+    await journal.flush()
+    await journal.close()
+    entry = await journal_entry(store, 1)
+    assert entry is not None
+    assert entry.record.prompt_text == "***"
+
+
+async def test_of_several_records_the_last_may_carry_text(store: Store, new_journal):
+    journal = new_journal(store)
+    journal.extend([a_record(1), a_record(2, prompt_text="p", answer_text="a")])
+    journal.extend([])
+    await journal.close()
+    assert journal.committed == 2
+    entry = await journal_entry(store, 2)
+    assert entry is not None
+    assert (entry.record.prompt_text, entry.record.answer_text) == ("p", "a")
 
 
 async def test_the_started_writer_commits_four_times_a_second(store: Store, new_journal):

@@ -27,7 +27,12 @@ async def test_migrations_and_tables_say_the_same(store: Store):
     from alembic.migration import MigrationContext
 
     def differences(connection):
+        def is_ours(name, kind, parents):
+            # Each database has a text search of its own, which no schema of both can describe.
+            return kind != "table" or not name.startswith("journal_text")
+
         options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+        options["include_name"] = is_ours
         return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
     assert await store.read(differences) == []

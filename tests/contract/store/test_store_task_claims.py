@@ -10,7 +10,8 @@ from tests.contract.store.test_store_tasks import new, submit
 from remuda.core.priority import Priority
 from remuda.core.task import Claim, Ending, Progress, TaskState
 from remuda.store import Store
-from remuda.store.journal_reading import JournalFilter, journal_page
+from remuda.store.journal_reading import JournalFilter, journal_entry, journal_page
+from remuda.store.ledger import Ledger
 from remuda.store.schema import tasks
 from remuda.store.task_claims import (
     LET_GO_S,
@@ -245,3 +246,16 @@ async def test_what_an_engine_said_keeps_nothing_from_being_committed(store: Sto
     await submit(store, new("c"))
     got = await claim(store)
     assert await put_back(store, got, NOON, delay_s=0.0, error_type="e", error_message="a\x00b", counts=True)
+
+
+async def test_what_must_not_be_kept_of_a_task_is_taken_out(store: Store):
+    store.ledger = Ledger(redact=lambda records: [record._replace(answer_text="***") for record in records])
+    await submit(store, new("a"))
+    got = await claim(store)
+    ending = completed("a")
+    assert ending.record is not None
+    kept = ending._replace(record=ending.record._replace(prompt_text="p", answer_text="a secret"))
+    assert await finish_tasks(store, [(got, kept)], NOON, LONG) == [TaskState.COMPLETED]
+    entry = await journal_entry(store, 1)
+    assert entry is not None
+    assert (entry.record.prompt_text, entry.record.answer_text) == ("p", "***")

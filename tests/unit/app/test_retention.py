@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from remuda.app.retention import DAY_S, EVERY_S, FIRST_S, keep_retention
+from remuda.app.retention import DAY_S, EVERY_S, FIRST_S, keep_content_bound, keep_retention
 from remuda.app.settings import JournalSettings
 from remuda.core.record import RequestRecord
 from remuda.store.database import Store, open_store
@@ -71,3 +71,23 @@ async def test_nought_keeps_for_ever(store: Store) -> None:
     await asyncio.wait_for(
         keep_retention(store, JournalSettings(retention_days=0, content_retention_days=0), clock), 10
     )
+
+
+async def test_of_what_is_more_than_may_be_the_oldest_goes_each_minute(store: Store) -> None:
+    clock = FakeClock(wall=NOW)
+    size = len("askedanswered")
+    task = asyncio.create_task(keep_content_bound(store, 2 * size, clock))
+    await clock.asleep()
+    await clock.advance(FIRST_S)
+    await clock.asleep()
+    assert await found(store) == {"100 days": None, "40 days": "asked", "1 days": "asked"}
+    await write_batches(store, [Batch("writer", 2, [a_record(0)])], NOW, is_durable=True)
+    await clock.advance(FIRST_S)
+    await clock.asleep()
+    assert await found(store) == {"100 days": None, "40 days": None, "1 days": "asked", "0 days": "asked"}
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_without_a_bound_nothing_is_looked_at(store: Store) -> None:
+    await asyncio.wait_for(keep_content_bound(store, 0, FakeClock(wall=NOW)), 10)

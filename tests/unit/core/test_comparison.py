@@ -1,6 +1,8 @@
 """Which of two models is better: a table of cases."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remuda.core.comparison import Run, RunState, Side, SideResult, judged, messages_of, planned, result_of, results_of
 
@@ -49,6 +51,21 @@ def test_the_winner(a: SideResult, b: SideResult, winner: str | None):
     assert verdict.winner == winner
     assert verdict.reasons
     assert (verdict.error is None) is (winner is not None)
+
+
+FIGURES = st.none() | st.floats(0.0, 1e6)
+SIDES = st.builds(side, FIGURES, FIGURES, FIGURES, answered=st.integers(0, 9), failed=st.integers(0, 9))
+OTHER = {"model_a": "model_b", "model_b": "model_a", "tie": "tie", None: None}
+
+
+@given(SIDES, SIDES)
+def test_it_does_not_matter_which_one_is_named_first(a: SideResult, b: SideResult):
+    assert judged(b, a).winner == OTHER[judged(a, b).winner]
+
+
+@given(SIDES.filter(lambda result: result.answered))
+def test_nobody_wins_against_itself(a: SideResult):
+    assert judged(a, a).winner == "tie"
 
 
 def test_the_reasons_name_the_figures():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remuda.core.money import FREE, MAX_COST_NANO, NANO, Cost, Price, amount_of, cost_of, electricity_of, nano_of
+from remuda.core.money import FREE, MAX_COST_NANO, NANO, Cost, Price, amount_of, cost_of, nano_of, tokens_cost
 
 PRICES = st.builds(
     Price,
@@ -49,9 +49,11 @@ def test_a_cost_is_the_sum_of_its_parts(price, prompt, cached, completion, secon
     at = price.input_nano if price.cached_nano is None else price.cached_nano
     exact = (
         Fraction((prompt - cached) * price.input_nano + cached * at + completion * price.output_nano, 1000)
-        + Fraction(round(seconds * 10**6) * price.electricity_nano, 3600 * 10**6)
+        + Fraction(int(seconds * 1e6) * price.electricity_nano, 3600 * 10**6)
     )  # fmt: skip
     assert abs(sum(cost) - exact) <= Fraction(4, 2)
+    tokens_nano = sum(cost) - cost.electricity_nano
+    assert tokens_cost(price, prompt, cached, completion) == min(tokens_nano, MAX_COST_NANO)
 
 
 @given(PRICES, TOKENS, TOKENS)
@@ -62,10 +64,12 @@ def test_cached_tokens_cost_as_others_where_nothing_is_said(price, prompt, cache
 
 def test_absurd_counts_are_bounded():
     assert cost_of(FREE, -5, -1, -7, -1.0) == Cost(0, 0, 0, 0)
-    assert cost_of(Price(10**15), 2**63, 0, 0, 0.0).total_nano == MAX_COST_NANO
+    assert tokens_cost(Price(5, 5, 5, 5), -5, -1, -700) == 0
+    for total in (cost_of(Price(10**15), 2**63, 0, 0, 0.0).total_nano, tokens_cost(Price(10**15), 2**63, 0, 0)):
+        assert total == MAX_COST_NANO
     assert cost_of(Price(1000, cached_nano=0), 10, 20, 0, 0.0) == Cost(0, 0, 0, 0)
 
 
 def test_electricity_by_the_hour():
-    assert electricity_of(NANO // 2, 3600.0) == NANO // 2
-    assert electricity_of(3_600_000_000, 0.0000005) == 0
+    assert cost_of(Price(electricity_nano=NANO // 2), 0, 0, 0, 3600.0).electricity_nano == NANO // 2
+    assert cost_of(Price(electricity_nano=3_600_000_000), 0, 0, 0, 0.0000009).electricity_nano == 0

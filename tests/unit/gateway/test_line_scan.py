@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remuda.core.ask import Ask, Operation
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.gateway import line_scan
 from remuda.gateway.line_scan import LineScan
+from remuda.gateway.transcript import Transcript
 
 SOME = b'{"message":{"role":"assistant","content":"hi"},"done":false}\n'
 QUOTED = b'{"response":"\\"done\\":true \\"error\\" {\\u000a","done":false}\n'
@@ -19,6 +21,8 @@ ERROR = b'{"error":"broken"}\n'
 DONE = b'{"response":"","done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":5}\n'
 SPACED = b'{"response": "", "done": true, "done_reason": "length"}\n'
 LINES = [SOME, QUOTED, EMPTY, CALL, CARRIAGE, ERROR, b"\n", b"nonsense\n"]
+
+ASK = Ask(Operation.CHAT, "m", True, False, 1, b"{}")
 
 
 def seen(made: LineScan, pieces: list[bytes]) -> tuple[object, ...]:
@@ -38,11 +42,11 @@ def test_any_split_gives_the_same_bytes_and_facts(
 ) -> None:
     data = b"".join(lines) + end
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-    texts: list[list[str] | None] = [[] if captures else None for _ in range(2)]
+    texts = [Transcript(ASK, 100) if captures else None for _ in range(2)]
     pieces = [data[a:b] for a, b in pairwise(places)]
     whole = seen(LineScan(texts[0]), [data])
     assert seen(LineScan(texts[1]), pieces) == whole
-    assert texts[0] == texts[1]
+    assert texts[0] is texts[1] is None or texts[0].answer_text == texts[1].answer_text
     assert whole[0] == (data.removesuffix(b'{"mess'))
 
 

@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remuda.core.ask import Ask, Operation
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.gateway.message_scan import MessageScan
 from remuda.gateway.scan import CARRIED_BYTES
+from remuda.gateway.transcript import Transcript
+
+ASK = Ask(Operation.CHAT, "m", True, False, 1, b"{}")
 
 
 def event(kind: str, fields: str = "") -> bytes:
@@ -43,10 +47,10 @@ def test_any_split_gives_the_same_bytes_and_facts(
 ) -> None:
     data = b"".join(events) + end
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-    texts: list[list[str] | None] = [[] if captures else None for _ in range(2)]
+    texts = [Transcript(ASK, 100) if captures else None for _ in range(2)]
     whole = seen(MessageScan(texts[0]), [data])
     assert seen(MessageScan(texts[1]), [data[a:b] for a, b in pairwise(places)]) == whole
-    assert texts[0] == texts[1]
+    assert texts[0] is texts[1] is None or texts[0].answer_text == texts[1].answer_text
     assert whole[0] == data.removesuffix(b'event: message_stop\ndata: {"ty') + (b"\n" if end.endswith(b"}\n") else b"")
 
 

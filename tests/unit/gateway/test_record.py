@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,21 +8,24 @@ from remuda.core.decision import Decision, decisions_in
 from remuda.core.faults import UpstreamFailed
 from remuda.core.record import RequestRecord
 from remuda.core.usage import Usage
+from remuda.gateway.fit import Fit
 from remuda.gateway.record import BATCH, Recorder, each_to
+from remuda.gateway.transcript import FULL_CHARS, Capture
 from tests.unit.gateway.test_exchange import begun
 
 ASK = Ask(Operation.CHAT, "m", False, False, 1, b'{"messages":[{"role":"user","content":"the start of a prompt"}]}')
 
 
-def recorded(content_chars: int | None = 0, fault: Any = None) -> RequestRecord:
+def recorded(content_chars: int = 0, fault: Any = None) -> RequestRecord:
     records: list[RequestRecord] = []
-    recorder = Recorder([records.extend], lambda: 12.0, content_chars=content_chars)
+    recorder = Recorder([records.extend], lambda: 12.0, capture=Capture(content_chars))
     exchange, _ = begun()
     exchange.started, exchange.started_wall, exchange.bytes_in = 10.0, 1e9, 7
     recorder.capture_prompt(exchange, ASK)
     exchange.status, exchange.usage, exchange.first_content_at = 200, Usage(1, 2, 0), 11.5
-    if exchange.text is not None:
-        exchange.text += ["an ", "answer"]
+    if exchange.transcript is not None:
+        exchange.transcript.append("an ")
+        exchange.transcript.append("answer")
     if fault is not None:
         exchange.failed(fault, 502)
     recorder.close(exchange)
@@ -41,12 +45,35 @@ def test_a_fault_is_recorded_with_what_was_said() -> None:
     assert (record.status, record.fault) == (502, "upstream_failed")
 
 
-@pytest.mark.parametrize(("chars", "kept"), [(0, None), (4, "an a"), (None, "an answer")])
-def test_text_is_kept_within_bounds(chars: int | None, kept: str | None) -> None:
+@pytest.mark.parametrize(("chars", "kept"), [(0, None), (4, "an a"), (FULL_CHARS, "an answer")])
+def test_text_is_kept_within_bounds(chars: int, kept: str | None) -> None:
     record = recorded(chars)
     assert record.answer_text == kept
     assert (record.prompt_text is None) is (kept is None)
-    assert record.prompt_text == {0: None, 4: "ompt", None: "user: the start of a prompt"}[chars]
+    assert record.prompt_text == {0: None, 4: "ompt", FULL_CHARS: "the start of a prompt"}[chars]
+
+
+@pytest.mark.parametrize(
+    ("capture", "is_logged", "kept"),
+    [
+        (Capture(), False, None),
+        (Capture(), True, None),
+        (Capture(logged_chars=6), False, None),
+        (Capture(logged_chars=6), True, "prompt"),
+        (Capture(2, 6), False, "pt"),
+        (Capture(2, 6, {"k": 0}), True, None),
+        (Capture(0, 0, {"k": 3}), False, "mpt"),
+        (Capture(0, 0, {"other": 3}), False, None),
+    ],
+)
+def test_whose_text_is_kept(capture: Capture, is_logged: bool, kept: str | None) -> None:
+    recorder = Recorder([], lambda: 0.0, capture=capture)
+    exchange, _ = begun()
+    exchange.route = replace(exchange.route, is_logged=is_logged)
+    exchange.caller_id = "k"
+    if recorder.keeps_content or is_logged:
+        recorder.capture_prompt(exchange, ASK)
+    assert recorder.record_of(exchange).prompt_text == kept
 
 
 def test_every_value_stands_in_its_field() -> None:
@@ -102,7 +129,7 @@ def test_records_are_handed_on_together() -> None:
 
 def test_a_record_with_text_does_not_wait() -> None:
     batches: list[int] = []
-    recorder = Recorder([lambda records: batches.append(len(records))], lambda: 0.0, content_chars=None)
+    recorder = Recorder([lambda records: batches.append(len(records))], lambda: 0.0, capture=Capture(FULL_CHARS))
     exchange, _ = begun()
     recorder.capture_prompt(exchange, ASK)
     recorder.close(exchange)
@@ -142,12 +169,19 @@ def test_a_sink_may_take_them_singly() -> None:
     assert len(taken) == 3
 
 
+@pytest.mark.parametrize(("fit", "is_truncated"), [(None, False), (Fit(9, 4, True), True), (Fit(3, 4, True), False)])
+def test_a_prompt_that_was_too_long(fit: Fit | None, is_truncated: bool) -> None:
+    exchange, _ = begun()
+    exchange.fit = fit
+    assert Recorder([], lambda: 0.0).record_of(exchange).is_truncated is is_truncated
+
+
 def test_what_it_cost_is_asked_of_whoever_reckons() -> None:
     records: list[RequestRecord] = []
     exchange, _ = begun()
     exchange.started = 10.0
     recorder = Recorder([records.extend], lambda: 12.0)
-    recorder.reckon = lambda over, duration_s: (7, duration_s * 100 if over is exchange else None)
+    recorder.reckon = lambda over, duration_s: (7, 3, duration_s * 100 if over is exchange else None)
     recorder.close(exchange)
     recorder.flush()
-    assert (records[0].cost_nano, records[0].energy_j) == (7, 200.0)
+    assert (records[0].cost_nano, records[0].electricity_nano, records[0].energy_j) == (7, 3, 200.0)

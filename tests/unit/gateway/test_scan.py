@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from remuda.core.ask import Ask, Operation
 from remuda.gateway import scan
 from remuda.gateway.scan import StreamScan
+from remuda.gateway.transcript import Transcript
 
 
 def ask(*, wants_usage: bool = False, choices: int = 1, operation: Operation = Operation.CHAT) -> Ask:
@@ -57,8 +58,8 @@ def test_any_split_gives_the_same_bytes_and_facts(
     pieces = [data[a:b] for a, b in pairwise(places)]
 
     def made() -> StreamScan:
-        text: list[str] | None = [] if captures else None
-        return StreamScan(ask(wants_usage=wants_usage, choices=choices), drops_progress=True, text=text)
+        transcript = Transcript(ask(), 10) if captures else None
+        return StreamScan(ask(wants_usage=wants_usage, choices=choices), drops_progress=True, transcript=transcript)
 
     by_event = seen(made(), [*events, end])
     assert seen(made(), pieces) == by_event
@@ -73,7 +74,7 @@ def test_a_long_event_passes_whatever_way_it_is_cut(cuts: list[int], end: bytes)
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "CARRIED_BYTES", 100)
-        made = StreamScan(ask(), drops_progress=True, text=None)
+        made = StreamScan(ask(), drops_progress=True, transcript=None)
         assert b"".join(made.feed(data[a:b]) for a, b in pairwise(places)) + made.rest() == data
     assert made.is_complete is bool(end)
     assert not made.is_in_event
@@ -81,14 +82,14 @@ def test_a_long_event_passes_whatever_way_it_is_cut(cuts: list[int], end: bytes)
 
 def test_half_a_long_event_is_known_to_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "CARRIED_BYTES", 100)
-    made = StreamScan(ask(), drops_progress=True, text=None)
+    made = StreamScan(ask(), drops_progress=True, transcript=None)
     half = SOME.replace(b"hi", b"x" * 1500)[:-9]
     assert made.feed(half) + made.rest() == half
     assert made.is_in_event
 
 
 def facts(*events: bytes, **fields: object) -> StreamScan:
-    made = StreamScan(ask(**fields), drops_progress=True, text=None)  # type: ignore[arg-type]
+    made = StreamScan(ask(**fields), drops_progress=True, transcript=None)  # type: ignore[arg-type]
     for event in events:
         made.feed(event)
     return made
@@ -105,7 +106,7 @@ def test_usage() -> None:
 
 
 def test_the_last_of_several_reports_counts_all() -> None:
-    made = StreamScan(ask(wants_usage=True, choices=2), drops_progress=True, text=None)
+    made = StreamScan(ask(wants_usage=True, choices=2), drops_progress=True, transcript=None)
     assert made.feed(ALONE) == ALONE
     assert b'"completion_tokens":4' in made.feed(ALONE)
 
@@ -130,7 +131,7 @@ FINISH = (
 
 def completed(*pieces: bytes, wants_usage: bool, prompts: int = 1) -> tuple[bytes, StreamScan]:
     made = StreamScan(
-        Ask(Operation.COMPLETION, "m", True, wants_usage, 1, b"{}", prompts), drops_progress=True, text=None
+        Ask(Operation.COMPLETION, "m", True, wants_usage, 1, b"{}", prompts), drops_progress=True, transcript=None
     )
     return b"".join(map(made.feed, pieces)) + made.rest(), made
 
@@ -161,7 +162,7 @@ def test_each_prompt_has_its_end() -> None:
 @pytest.mark.parametrize(("word", "finish"), [(b"completed", "stop"), (b"incomplete", "length"), (b"failed", "")])
 def test_a_last_event_too_long_to_look_at_is_an_end(monkeypatch: pytest.MonkeyPatch, word: bytes, finish: str) -> None:
     monkeypatch.setattr(scan, "CARRIED_BYTES", 100)
-    made = StreamScan(ask(operation=Operation.RESPONSE), drops_progress=True, text=None)
+    made = StreamScan(ask(operation=Operation.RESPONSE), drops_progress=True, transcript=None)
     event = b'event: response.%b\ndata: {"type":"response.%b","x":"' % (word, word) + b"x" * 500
     made.feed(event)
     assert not made.is_complete
@@ -170,15 +171,24 @@ def test_a_last_event_too_long_to_look_at_is_an_end(monkeypatch: pytest.MonkeyPa
 
 
 def test_text_is_captured() -> None:
-    text: list[str] = []
-    made = StreamScan(ask(), drops_progress=True, text=text)
+    transcript = Transcript(ask(), 100)
+    made = StreamScan(ask(), drops_progress=True, transcript=transcript)
     made.feed(SOME + SOME)
     made.feed(CARRIAGE)
-    assert text == ["hi", "hi", "cr"]
+    assert transcript.answer_text == "hihicr"
+
+
+def test_once_enough_text_is_kept_nothing_more_is_looked_at() -> None:
+    transcript = Transcript(ask(), 3)
+    made = StreamScan(ask(), drops_progress=True, transcript=transcript)
+    made.feed(SOME)
+    assert made.feed(SOME + SOME) == SOME + SOME
+    assert made.feed(SOME) is SOME
+    assert transcript.answer_text == "hih"
 
 
 def test_the_usual_read_is_passed_on_itself() -> None:
-    made = StreamScan(ask(), drops_progress=True, text=None)
+    made = StreamScan(ask(), drops_progress=True, transcript=None)
     for read in (SOME, SOME + SOME, QUOTED, COMMENT, SOME):
         assert made.feed(read) is read
 

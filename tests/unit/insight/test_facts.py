@@ -13,12 +13,11 @@ def test_models_and_all_of_them():
 
 
 def test_evidence_says_which_requests_are_meant():
-    found = facts(traffic()).evidence("all of them", share=1 / 3, requests=7)
+    found = facts(traffic()).evidence("all of them", model="m", share=1 / 3, requests=7)
     assert found == {
         "query": "all of them",
+        "filter": {"from": "1970-01-01T00:00:00Z", "to": "1970-01-02T00:00:00Z", "model": "m"},
         "window_hours": 24.0,
-        "since": 0.0,
-        "until": 86400.0,
         "is_cut": False,
         "share": 0.3333,
         "requests": 7,

@@ -34,19 +34,26 @@ def prices(store) -> Prices:
 
 async def test_what_was_used_is_charged(prices):
     assert not prices
-    assert prices.cost_nano(Request(), 10.0) == 0
+    assert prices.cost_nano(Request(), 10.0) == (0, 0)
     await prices.set("llama2", Price(10, 20, electricity_nano=NANO))
     assert prices
-    assert prices.cost_nano(Request(), 0.0) == 10 + 40
-    assert prices.cost_nano(Request(), 36.0) == 50 + NANO // 100
-    assert prices.cost_nano(Request(queue_wait_s=18.0), 36.0) == 50 + NANO // 200
-    assert prices.cost_nano(Request(replica="", usage=Usage()), 36.0) == 0
-    assert prices.cost_nano(Request(model="another"), 36.0) == 0
+    assert prices.cost_nano(Request(), 0.0) == (10 + 40, 0)
+    assert prices.cost_nano(Request(), 36.0) == (50 + NANO // 100, NANO // 100)
+    assert prices.cost_nano(Request(queue_wait_s=18.0), 36.0) == (50 + NANO // 200, NANO // 200)
+    assert prices.cost_nano(Request(replica="", usage=Usage()), 36.0) == (0, 0)
+    assert prices.cost_nano(Request(model="another"), 36.0) == (0, 0)
+
+
+async def test_what_was_measured_takes_the_place_of_the_price_for_an_hour(prices):
+    await prices.set("llama2", Price(10, 20, electricity_nano=NANO))
+    assert prices.cost_nano(Request(), 36.0, 7) == (57, 7)
+    assert prices.cost_nano(Request(), 36.0, 0) == (50, 0)
+    assert prices.cost_nano(Request(model="another"), 36.0, 7) == (7, 7)
 
 
 async def test_cached_tokens_may_have_a_price_of_their_own(prices):
     await prices.set("llama2", Price(10, 0, 2))
-    assert prices.cost_nano(Request(), 0.0) == 5 + 1
+    assert prices.cost_nano(Request(), 0.0) == (5 + 1, 0)
 
 
 async def test_names_with_and_without_latest_are_one_and_a_star_is_for_the_others(prices):

@@ -35,6 +35,7 @@ def test_a_replica_that_is_slower_than_its_twins():
     assert draft.expected_gain is not None
     assert (draft.expected_gain.now, draft.expected_gain.then) == (100.0, pytest.approx(1000 / 31))
     assert draft.changes == (Change("routing.policies.m", "least_active", "lowest_latency"),)
+    assert (draft.evidence["filter"]["model"], draft.evidence["filter"]["replica"]) == ("m", "b")
     assert (draft.evidence["tokens_per_second"], draft.evidence["twins_tokens_per_second"]) == (10.0, 31.0)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from remuda.core.moments import iso_time
 from remuda.core.suggestion import SuggestionState
 from remuda.insight.facts import Readings
 from remuda.insight.suggestions import DAY_S, LEASE, LOOK_S, RULES, Suggestions
@@ -91,7 +92,7 @@ async def test_of_too_many_the_newest_and_that_is_said(store: Store, clock: Fake
     found = await suggestions_on(store, clock, max_requests=2).generate()
     assert found is not None
     evidence = found[0].suggestion.draft.evidence
-    assert (evidence["is_cut"], evidence["since"], evidence["requests"]) == (True, NOON + 1, 2)
+    assert (evidence["is_cut"], evidence["filter"]["from"], evidence["requests"]) == (True, iso_time(NOON + 1), 2)
 
 
 async def test_once_a_day_and_by_one_gateway(store: Store, clock: FakeClock) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from remuda.jobs.live import Live
 from remuda.jobs.live_together import AGAIN_S, CHANNEL, MAX_WANTED, WANTED_S, LiveTogether, Reached, Watched, encode
+from remuda.jobs.pace import Paces
 from remuda.telemetry.fanout import MemoryFanout
 from remuda.testing.clock import FakeClock
 
@@ -30,13 +31,16 @@ class Pair:
     there: Live = field(default_factory=Live)
     cancelled: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.paces_here, self.paces_there = Paces(self.clock.monotonic), Paces(self.clock.monotonic)
+
 
 @pytest.fixture
 async def pair() -> AsyncIterator[Pair]:
     pair = Pair()
     both = [
-        LiveTogether(pair.here, pair.fanout, pair.clock, "here", pair.cancelled.append),
-        LiveTogether(pair.there, pair.fanout, pair.clock, "there"),
+        LiveTogether(pair.here, pair.paces_here, pair.fanout, pair.clock, "here", pair.cancelled.append),
+        LiveTogether(pair.there, pair.paces_there, pair.fanout, pair.clock, "there"),
     ]
     for one in both:
         one.start()
@@ -121,6 +125,14 @@ def taken(messages: object) -> list[bytes]:
     found = list(waiting)
     waiting.clear()
     return found
+
+
+async def test_the_pace_is_known_where_nothing_runs(pair: Pair) -> None:
+    for _ in range(2):
+        pair.paces_here.began("m")
+        await settle()
+        await pair.clock.advance(2.0)
+    assert pair.paces_there.eta_s("m", 3) == pair.paces_here.eta_s("m", 3) == 6.0
 
 
 async def test_what_was_cancelled_elsewhere_is_stopped(pair: Pair) -> None:

@@ -51,12 +51,14 @@ async def test_it_is_answered_as_in_the_same_process(runner: RemoteRunner, gatew
     run = runner.start(claim(stream=True), lambda text, tokens: told.append((text, tokens)))
     outcome = await run.outcome()
     assert outcome.text == "".join(text for text, _ in told)
+    assert gateway.remuda.durable.paces.eta_s("fake", 1) is None  # of one alone there is no pace
     assert run.tokens == told[-1][1]
     assert outcome.record is not None
     assert (outcome.record.id, outcome.record.status, outcome.record.attempts) == ("id", 200, 2)
     assert await gateway.records() == []
     whole = await runner.start(claim(), lambda text, tokens: None).outcome()
     assert msgspec.json.decode(whole.body)["choices"][0]["message"]["content"] == whole.text
+    assert gateway.remuda.durable.paces.eta_s("fake", 1) is not None
 
 
 async def test_who_watches_at_the_gateway_sees_it_come(
@@ -74,15 +76,15 @@ async def test_who_watches_at_the_gateway_sees_it_come(
         assert feed.text == outcome.text
 
 
-@pytest.mark.parametrize("after_chunks", [None, 3])
+@pytest.mark.parametrize("after_chunks", [0, 3])
 async def test_calling_it_off_stops_the_engine_and_tells_what_it_used(
-    after_chunks: int | None, runner: RemoteRunner, gateway: RunningGateway, upstream: FakeUpstream
+    after_chunks: int, runner: RemoteRunner, gateway: RunningGateway, upstream: FakeUpstream
 ) -> None:
     upstream.gate.hold(after_chunks=after_chunks)
     run = runner.start(claim(stream=True), lambda text, tokens: None)
     waiting = asyncio.create_task(run.outcome())
     await upstream.gate.reached()
-    await gateway.until(lambda: run.tokens >= (after_chunks or 0), "so much has come")
+    await gateway.until(lambda: run.tokens >= after_chunks, "so much has come")
     run.stop()
     run.stop()
     outcome = await waiting
@@ -92,7 +94,7 @@ async def test_calling_it_off_stops_the_engine_and_tells_what_it_used(
     record = outcome.record
     assert record is not None
     assert (record.id, record.status, record.attempts, record.operation) == ("id", 499, 2, "chat")
-    assert record.completion_tokens == (after_chunks or 0)
+    assert record.completion_tokens == after_chunks
 
 
 async def test_one_whose_time_is_over_is_called_off_too(

@@ -174,7 +174,7 @@ def test_records_of_another_version_are_read_by_their_fields_names(tmp_path: Pat
     text = segment.read_text()
     changed = re.sub(r',"user_id".*"parameters"\]', ',"a_new_field"]', text)
     assert changed != text
-    segment.write_text(changed.replace(',"",null,null,false,0,null,null,null,null,null]', ',"new"]'))
+    segment.write_text(changed.replace(',"",null,null,false,0,0,null,null,null,null,null]', ',"new"]'))
     spool = new_spool(tmp_path, "two")
     spool.adopt()
     assert drained(spool) == [batch(1)]
@@ -186,7 +186,7 @@ def test_records_from_before_there_were_further_fields_are_read(tmp_path: Path):
     segment = orphaned(tmp_path, written)
     text = segment.read_text()
     older = re.sub(r',"user_id".*"parameters"\]', "]", text).replace(
-        ',"",null,null,false,0,null,null,null,null,null]', "]"
+        ',"",null,null,false,0,0,null,null,null,null,null]', "]"
     )
     assert len(older) < len(text) - len(',"user_id"') * 2
     segment.write_text(older)

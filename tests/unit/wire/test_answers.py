@@ -47,6 +47,8 @@ def test_whatever_it_is_it_tells_nothing_worse_than_nothing(junk: bytes) -> None
         (b'{"choices":[{"delta":{"role":"assistant","content":""}}]}', {"has_content": False}),
         (b'{"choices":[{"delta":{"tool_calls":[{}]}}]}', {"has_content": True}),
         (b'{"choices":[{"delta":{"reasoning_content":"a"}}]}', {"has_content": True, "text": ""}),
+        (b'{"choices":[{"delta":{"function_call":{"name":"f"}}}]}', {"has_content": True, "text": ""}),
+        (b'{"choices":[{"delta":{"role":"assistant","audio":{"data":"UklG"}}}]}', {"has_content": True, "text": ""}),
         (b'{"choices":[{"finish_reason":"stop"}]}', {"finish_reason": "stop", "finished": 1}),
         (b'{"choices":[{"finish_reason":"stop"},{"finish_reason":"length"}]}', {"finished": 2}),
         (b'{"choices":[],"usage":{"prompt_tokens":1}}', {"is_usage_only": True, "usage": Usage(1, 0, 0)}),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remuda.core.ask import Operation
-from remuda.wire.texts import answer_text, prompt_text
+from remuda.wire.texts import PARAMETERS_BYTES, answer_text, parameters_text, prompt_text
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from remuda.wire.texts import answer_text, prompt_text
         (
             Operation.CHAT,
             b'{"messages":[{"role":"user","content":[{"type":"text","text":"What is it?"},{"type":"image_url"}]}]}',
-            "user: What is it? [image_url]",
+            "What is it? [image_url]",
         ),
         (Operation.CHAT, b'{"messages":[{"role":"assistant","content":null,"tool_calls":[]}]}', "assistant: "),
         (Operation.COMPLETION, b'{"prompt":"A llama"}', "A llama"),
@@ -28,11 +28,11 @@ from remuda.wire.texts import answer_text, prompt_text
         (
             Operation.RESPONSE,
             b'{"input":[{"role":"user","content":[{"type":"input_text","text":"Hi"}]}]}',
-            "user: Hi",
+            "Hi",
         ),
         (Operation.EMBEDDING, b'{"input":["a","b"]}', "a\n\nb"),
         (Operation.RERANK, b'{"query":"q","documents":[]}', "q"),
-        (Operation.COUNT_TOKENS, b'{"messages":[{"role":"user","content":"c"}]}', "user: c"),
+        (Operation.COUNT_TOKENS, b'{"messages":[{"role":"user","content":"c"}]}', "c"),
         (Operation.CHAT, b"not JSON \xff", "not JSON \ufffd"),
     ],
 )
@@ -73,3 +73,23 @@ def test_no_shape_is_too_odd(value: object) -> None:
     for operation in Operation:
         prompt_text(operation, body)
     answer_text(body)
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "said"),
+    [
+        (Operation.CHAT, b'{"model":"m","messages":[],"temperature":0.5}', '{"model":"m","temperature":0.5}'),
+        (Operation.COMPLETION, b'{"prompt":"p","n":2}', '{"n":2}'),
+        (Operation.RESPONSE, b'{"input":"i","instructions":"s"}', "{}"),
+        (Operation.RERANK, b'{"query":"q","documents":["d"],"top_n":1}', '{"top_n":1}'),
+        (Operation.CHAT, b"[]", None),
+        (Operation.CHAT, b"\xff", None),
+    ],
+)
+def test_parameters(operation: Operation, body: bytes, said: str | None) -> None:
+    assert parameters_text(operation, body) == said
+
+
+def test_long_parameters_are_left_out() -> None:
+    body = b'{"tools":"%b","seed":1}' % (b"x" * PARAMETERS_BYTES)
+    assert parameters_text(Operation.CHAT, body) == '{"seed":1}'

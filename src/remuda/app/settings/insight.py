@@ -1,13 +1,35 @@
 """What is kept of requests, and what is made of it."""
 
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from remuda.app.settings.kinds import Flag, Number, Size, TimeOfDay, Whole
+from remuda.app.settings.kinds import Flag, Number, Size, TimeOfDay, Whole, Word
 from remuda.app.settings.section import MIB, Count, CountOrNone, Section
+
+Kept = Literal["off", "cut", "full"]
+"""How much of texts is kept."""
+
+
+def _compiles(pattern: str) -> str:
+    if not 0 < len(pattern) <= MAX_PATTERN_CHARS:
+        raise ValueError(f"a pattern has 1 to {MAX_PATTERN_CHARS} characters")
+    import regex  # only where there is a pattern
+
+    try:
+        if regex.compile(pattern).search("") is not None:
+            raise ValueError(f"the pattern {pattern!r} matches everywhere")
+    except regex.error as error:
+        raise ValueError(f"the pattern {pattern!r} is no regular expression: {error}") from None
+    return pattern
+
+
+MAX_PATTERN_CHARS: Final = 500
+Pattern = Annotated[Word, AfterValidator(_compiles)]
+"""A regular expression that matches more than nothing."""
 
 
 def zone_of(name: str) -> tzinfo:
@@ -28,14 +50,22 @@ def _checked_zone(name: str) -> str:
 class JournalSettings(Section):
     """What is kept of each request."""
 
-    content: Literal["off", "cut", "full"] = "off"
-    """Text of prompts and answers: `off` keeps none, `cut` its beginning, `full` all."""
+    content: Kept = "off"
+    """Text of prompts and answers: `off` keeps none, `cut` the end of prompts and the beginning of answers, `full` up to a million characters of each."""  # noqa: E501
+    proxy_content: Kept = "cut"
+    """The same for what comes by `/proxy/v1/chat/completions`."""
+    content_by_key: Mapping[Word, Kept] = Field(default_factory=dict)
+    """The same for what single keys ask, by their ids (`remuda keys list`) or `user:NAME`: in place of both, be that more or less."""  # noqa: E501
     content_max_chars: CountOrNone = 2000
     """How much of each text `cut` keeps."""
+    redact: Annotated[tuple[Pattern, ...], Field(max_length=64)] = ()
+    """Regular expressions: what they match is replaced by `***` before a text is kept."""
     retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 90
     """Records older than this are deleted; 0 keeps them for ever."""
     content_retention_days: Annotated[Whole, Field(ge=0, le=36_500)] = 30
     """Text older than this is deleted, while its record stays; 0 keeps it as long as the record."""
+    content_max_bytes: Size = 1024 * MIB
+    """How much text is kept in all, in UTF-8; of what is more, the oldest is deleted. 0 sets no bound."""
     buffer_records: Count = 65_536
     """Records held in memory before they are written; beyond that they go to a file in the data folder."""
     spool_max_bytes: Size = 256 * MIB

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar, assert_never
 
 import msgspec
 
-from remuda.core.ask import Ask, Operation
+from remuda.core.ask import MAX_USER_CHARS, Ask, Operation, Told
 from remuda.core.faults import InvalidRequest
 from remuda.dialects.anthropic.schemas import (
     AnthropicBase64,
@@ -77,10 +77,17 @@ def read_messages(body: bytes) -> AnthropicAsk:
         is_streamed,
         1,
         msgspec.json.encode(made),
+        told=_told(asked),
         wants_stop_word=bool(sequences),
         sequences=tuple(sequences),
         shows_thinking=_thinks(asked),
     )
+
+
+def _told(asked: AnthropicMessages) -> Told:
+    """What the journal tells of how it was asked."""
+    user_id = None if asked.metadata is None else asked.metadata.user_id
+    return (user_id or "")[:MAX_USER_CHARS], asked.temperature, asked.max_tokens
 
 
 def read_count(body: bytes) -> AnthropicAsk:

@@ -1,6 +1,6 @@
 """What Anthropic's API takes and gives (its API reference: "Messages", "Count tokens in a Message", "Models").
 
-Fields that are not here are taken, and have no effect (`metadata`, `service_tier`, `cache_control` ...). Values that
+Fields that are not here are taken, and have no effect (`service_tier`, `cache_control` ...). Values that
 are handed on as they came (schemas, the inputs of tools) stay in the bytes they came in.
 """
 
@@ -161,10 +161,17 @@ class AnthropicCount(msgspec.Struct, kw_only=True):
     """Refused: no server is called here."""
 
 
+class AnthropicMetadata(msgspec.Struct):
+    """`metadata`."""
+
+    user_id: str | None = None
+
+
 class AnthropicMessages(AnthropicCount, kw_only=True):
     """`POST /v1/messages`."""
 
     max_tokens: int
+    metadata: AnthropicMetadata | None = None
     stream: bool | None = None
     temperature: float | None = None
     top_p: float | None = None

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from fastapi import Request, Response
 
-from remuda.core.budget import Budget, BudgetTerms, Period, Scope, end_of
+from remuda.core.budget import Budget, BudgetEvent, BudgetTerms, Period, Scope, end_of
 from remuda.core.faults import InvalidRequest, Taken, Unavailable, UnknownEntry
 from remuda.core.moments import iso_time
 from remuda.core.money import MAX_NANO, amount_of, nano_of
@@ -18,7 +18,7 @@ from remuda.store.budgets import TooManyBudgets
 PATH: Final = "/api/budgets"
 SCOPES: Final = {"model_name": Scope.MODEL, "key_id": Scope.KEY, "user_id": Scope.USER}
 FIELDS: Final = ("name", "budget_type", "amount", "hard_stop", "is_active", *SCOPES)
-ZERO: Final = Decimal(0)
+PERIODS: Final = tuple(period.value for period in Period)
 MAX_AMOUNT: Final = Decimal(MAX_NANO // 10**9)
 MAX_SUBJECT_CHARS: Final = 256
 
@@ -59,7 +59,18 @@ class BudgetWrite(msgspec.Struct, kw_only=True):
     user_id: str | None = None
 
 
-SCHEMAS: Final = (BudgetView, BudgetWrite)
+class BudgetEventView(msgspec.Struct, kw_only=True):
+    """So much of a budget was used."""
+
+    id: int
+    percent: int
+    """70, 90 or 100; each once in a period."""
+    usage: float
+    amount: float
+    triggered_at: str
+
+
+SCHEMAS: Final = (BudgetView, BudgetWrite, BudgetEventView)
 
 
 class BudgetRoutes:
@@ -78,6 +89,8 @@ class BudgetRoutes:
         add("PUT", one, self._replace, "Replace what a budget says", BudgetView, body=BudgetWrite)
         add("PATCH", one, self._change, "Change what a budget says", BudgetView, body=BudgetWrite)
         add("DELETE", one, self._remove, "Remove a budget", None, status=204)
+
+        add("GET", one + "/events", self._events, "When a budget was used up", list[BudgetEventView])
 
     @property
     def _budgets(self) -> Budgets:
@@ -106,6 +119,10 @@ class BudgetRoutes:
         if not fields.any_of(FIELDS):
             raise InvalidRequest(f"nothing to change: send one of {', '.join(FIELDS)}")
         return await self._changed(request, terms_in(fields, (await self._named(request)).terms))
+
+    async def _events(self, request: Request) -> Response:
+        budget = await self._named(request)
+        return answered([event_shown(each) for each in await self._budgets.events(budget.id)])
 
     async def _remove(self, request: Request) -> Response:
         if not await self._budgets.remove((await self._named(request)).id):
@@ -144,33 +161,47 @@ class BudgetRoutes:
         )
 
 
-def terms_in(fields: Fields, before: BudgetTerms | None = None) -> BudgetTerms:
-    """What was sent about a budget; what was not is as `before`, and without that as usual. Raises InvalidRequest."""
-    otherwise = () if before is None else (before,)
-    periods = [period.value for period in Period]
-    period = fields.one_of("budget_type", periods, *[each.period.value for each in otherwise])
-    amount = fields.decimal("amount", *[None for _ in otherwise], most=MAX_AMOUNT)
-    amount_nano = before.amount_nano if amount is None and before is not None else nano_of(amount or ZERO)
-    if amount_nano <= 0:
-        raise InvalidRequest("'amount' must be more than 0", parameter="amount", received=str(amount))
-    scope, subject = _scope_in(fields, before)
-    return BudgetTerms(
-        name=fields.text("name", *[each.name for each in otherwise]),
-        period=Period(period),
-        amount_nano=amount_nano,
-        scope=scope,
-        subject=subject,
-        is_hard=fields.flag("hard_stop", before is not None and before.is_hard),
-        is_active=fields.flag("is_active", before is None or before.is_active),
+def event_shown(event: BudgetEvent) -> BudgetEventView:
+    """An event in the document's words."""
+    return BudgetEventView(
+        id=event.id,
+        percent=event.percent,
+        usage=amount_of(event.usage_nano),
+        amount=amount_of(event.amount_nano),
+        triggered_at=iso_time(event.at),
     )
 
 
-def _scope_in(fields: Fields, before: BudgetTerms | None) -> tuple[Scope, str]:
+def terms_in(fields: Fields, before: BudgetTerms | None = None) -> BudgetTerms:
+    """What was sent about a budget; what was not is as `before`, and without that as usual. Raises InvalidRequest."""
+    if before is None:
+        before = BudgetTerms(fields.text("name"), Period(fields.one_of("budget_type", PERIODS)), _amount_in(fields))
+    scope, subject = _scope_in(fields, before)
+    return BudgetTerms(
+        name=fields.text("name", before.name),
+        period=Period(fields.one_of("budget_type", PERIODS, before.period.value)),
+        amount_nano=_amount_in(fields) if "amount" in fields else before.amount_nano,
+        scope=scope,
+        subject=subject,
+        is_hard=fields.flag("hard_stop", before.is_hard),
+        is_active=fields.flag("is_active", before.is_active),
+    )
+
+
+def _amount_in(fields: Fields) -> int:
+    amount = fields.decimal("amount", most=MAX_AMOUNT)
+    amount_nano = nano_of(amount)
+    if amount_nano <= 0:
+        raise InvalidRequest("'amount' must be more than 0", parameter="amount", received=str(amount))
+    return amount_nano
+
+
+def _scope_in(fields: Fields, before: BudgetTerms) -> tuple[Scope, str]:
     said = [name for name in SCOPES if name in fields]
     if len(said) > 1:
         raise InvalidRequest(f"a budget is for one of {' and '.join(said)}", parameter=said[1])
     if not said:
-        return (Scope.ALL, "") if before is None else (before.scope, before.subject)
+        return before.scope, before.subject
     return SCOPES[said[0]], fields.text(said[0], max_chars=MAX_SUBJECT_CHARS)
 
 

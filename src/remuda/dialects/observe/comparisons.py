@@ -29,7 +29,7 @@ from remuda.jobs.comparisons import Comparisons, Replay, Wanted
 RULES: Final[tuple[Rule, ...]] = ()
 PATH: Final = "/api/model-comparisons"
 LISTED: Final = 100
-MAX_LISTED: Final = 1000
+MAX_LISTED: Final = 200
 MAX_MODEL_CHARS: Final = 256
 MAX_PROMPT_CHARS: Final = 1_000_000
 """Before the comparisons' own bound, which is lower and names itself."""

@@ -28,6 +28,8 @@ class Spent(msgspec.Struct, kw_only=True):
     total_tokens: int
     estimated_cost: float
     avg_latency: float
+    electricity_cost: float
+    """How much of it is for electricity: of what was measured, else by the hour."""
     energy_wh: float | None
     """Measured; null where nothing was."""
     cloud_cost: float | None
@@ -48,6 +50,7 @@ class CostAnalysis(msgspec.Struct, kw_only=True):
     cost_breakdown: dict[str, ModelSpent]
     """By model."""
     time_period_hours: float
+    electricity_cost: float
     energy_wh: float | None
     cloud_cost: float | None
     is_estimate: bool
@@ -104,6 +107,7 @@ class CostAnalysisRoutes:
                 total_cost=total.estimated_cost,
                 cost_breakdown=models,
                 time_period_hours=(end - start) / HOUR_S,
+                electricity_cost=total.electricity_cost,
                 energy_wh=total.energy_wh,
                 cloud_cost=total.cloud_cost,
                 is_estimate=any(model.is_estimate for model in models.values()),
@@ -132,6 +136,7 @@ class CostAnalysisRoutes:
             total_tokens=counts.prompt_tokens + counts.completion_tokens,
             estimated_cost=amount_of(counts.cost_nano),
             avg_latency=round(counts.latency_us / 1000 / counts.requests, 2) if counts.requests else 0.0,
+            electricity_cost=amount_of(counts.electricity_nano),
             energy_wh=counts.energy_mj / 1000 / JOULES_PER_WH if counts.metered else None,
             cloud_cost=cloud,
         )

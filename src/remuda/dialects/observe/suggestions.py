@@ -127,7 +127,7 @@ class SuggestionRoutes:
         if not 1 <= limit <= MAX_LISTED:
             raise InvalidRequest(f"limit is a whole number from 1 to {MAX_LISTED}", parameter="limit")
         before = number_in(request, "before", 0) or None
-        state = _state_in(request.query_params.get("state", SuggestionState.OPEN.value))
+        state = state_in(request.query_params.get("state", SuggestionState.OPEN.value))
         with translated():
             page = await self._suggestions.page(state, limit, before)
         return answered([shown(each) for each in page])
@@ -213,7 +213,8 @@ def _gain(suggestion: Suggestion) -> ExpectedGain | None:
     return ExpectedGain(gain.figure, round(gain.now, 4), round(gain.then, 4), gain.unit, gain.assumes)
 
 
-def _state_in(said: str) -> SuggestionState | None:
+def state_in(said: str) -> SuggestionState | None:
+    """The state that a word names, None for all; raises InvalidRequest."""
     if said == ALL:
         return None
     try:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from remuda.core.ask import Ask, Operation
+from remuda.core.ask import UNTOLD, Ask, Operation, Told
 from remuda.core.faults import Fault, InvalidRequest, NotOffered
 from remuda.dialects.kit.bodies import decoded
 from remuda.dialects.ollama.context import Said, messages_in
@@ -27,7 +27,7 @@ MAX_STOPS: Final = 64
 EFFORTS: Final = ("low", "medium", "high")
 _KINDS: Final = {"/9j/": "jpeg", "iVBOR": "png", "R0lGO": "gif", "UklGR": "webp"}
 """How pictures in base64 begin, by what they are."""
-_SAME: Final = tuple(name for name in OllamaOptions.__struct_fields__ if name not in ("num_predict", "stop"))
+_SAME: Final = tuple(name for name in OllamaOptions.__struct_fields__ if name not in ("num_predict", "stop", "num_ctx"))
 """Options that have the same name in a request to an engine."""
 
 _ALONE: Final = {
@@ -186,6 +186,8 @@ def _ask(asked: OllamaGenerating, shape: Shape, operation: Operation, made: Json
         1,
         msgspec.json.encode(made),
         shape=shape,
+        told=told_of(asked.options),
+        context_length=_context_of(asked.options),
         has_lines=is_streamed,
         hides_thinking=asked.think is False,
     )
@@ -201,6 +203,8 @@ def _ollamas_alone(asked: OllamaGenerating, shape: Shape, prompt: str, fault: Fa
         is_streamed,
         1,
         msgspec.json.encode({"model": asked.model, "prompt": prompt}),  # for the journal
+        told=told_of(asked.options),
+        context_length=_context_of(asked.options),
         shape=shape,
         has_lines=is_streamed,
         untranslatable=fault,
@@ -274,6 +278,19 @@ def sampling_of(options: OllamaOptions | None) -> Json:
             raise InvalidRequest(f"'options.stop': {MAX_STOPS} at most", parameter="options.stop")
         made["stop"] = options.stop
     return made
+
+
+def told_of(options: OllamaOptions | None) -> Told:
+    """What the journal tells of how it was asked; for whom, Ollama's clients do not say."""
+    if options is None or (options.temperature is None and options.num_predict is None):
+        return UNTOLD
+    bound = options.num_predict
+    return "", options.temperature, bound if bound is not None and bound >= 0 else None
+
+
+def _context_of(options: OllamaOptions | None) -> int | None:
+    wanted = None if options is None else options.num_ctx
+    return wanted if wanted is not None and wanted > 0 else None
 
 
 def format_of(given: Any) -> Json | None:

@@ -37,7 +37,7 @@ class OllamaMessage(msgspec.Struct):
 
 
 class OllamaOptions(msgspec.Struct):
-    """`options`: those that have an effect here. Others (`num_ctx`, `num_gpu` ...) are about how a model is loaded,
+    """`options`: those that have an effect here. Others (`num_gpu`, `num_thread` ...) are about how a model is loaded,
     which is the engine's own business; they are taken and have no effect."""
 
     num_predict: int | None = None
@@ -56,6 +56,8 @@ class OllamaOptions(msgspec.Struct):
     mirostat: int | None = None
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
+    num_ctx: int | None = None
+    """Has an effect on Ollama alone, which loads the model with such a context."""
 
 
 class OllamaAsked(msgspec.Struct, kw_only=True):

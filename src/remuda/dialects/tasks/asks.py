@@ -64,6 +64,8 @@ def task_in(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if asked.user_id:
+        chat["user"] = asked.user_id
     return NewTask(
         id=task_id,
         key_id=key_id,

@@ -37,12 +37,15 @@ class WorkRoutes:
         runner: Runner | None = None,
         *,
         live: Live | None = None,
+        began: Callable[[str], None] = lambda model: None,
         room: Callable[[str], int] = lambda model: 0,
         takes: Callable[[str], bool] = lambda path: False,
     ) -> None:
-        """`takes` says whether asks for a path can be answered. Without a runner, to be listed and described only."""
+        """`began` is told of the model of each task; `takes` says whether asks for a path can be answered. Without a
+        runner, to be listed and described only."""
         self._runner = runner
         self._live = live if live is not None else Live()
+        self._began = began
         self._room = room
         self._takes = takes
         self._tasks = Tasks("work")
@@ -108,6 +111,7 @@ class WorkRoutes:
             self._live.said(claim.id, text, tokens)
             said.put_nowait(Said(text, tokens))
 
+        self._began(claim.model)
         self._live.began(claim.id, claim.number)
         running = self._running[claim.id, claim.number] = runner.start(claim, tell)
         ending = self._tasks.start(_ending(running, said), claim.id)

@@ -14,11 +14,13 @@ REVISIONS = (
     "0011",
     "0012",
     "0013",
+    "0014",
     "0015",
     "0016",
     "0017",
     "0018",
     "0019",
+    "0021",
 )
 """Every version a store can have, oldest first; the last is what this program reads and writes. Written down here so
 that opening a store that is up to date need not load Alembic. A test compares it with the scripts."""

@@ -46,6 +46,12 @@ def test_parameters_get_their_other_names() -> None:
     assert "metadata" not in body
 
 
+def test_the_journal_is_told_how_it_was_asked() -> None:
+    fields = {**BASE, "temperature": 0.5, "metadata": {"user_id": "u" * 300, "other": 1}}
+    assert read_messages(json.dumps(fields).encode()).told == ("u" * 256, 0.5, BASE["max_tokens"])
+    assert read_messages(json.dumps({**BASE, "metadata": {}}).encode()).told == ("", None, BASE["max_tokens"])
+
+
 @pytest.mark.parametrize(
     ("thinking", "kwargs", "shows"),
     [

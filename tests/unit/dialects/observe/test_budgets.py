@@ -72,6 +72,17 @@ async def test_the_documents_example(caller, store, clock, how):
     assert reset["ends_at"] == "2025-03-01T00:00:00Z"
 
 
+async def test_when_it_was_used_up(caller, store, clock):
+    await caller.post(BUDGETS, data=SENT)
+    assert (await caller.get(f"{BUDGETS}/1/events")).json() == []
+    await spend(store, clock, 95 * 10**9)
+    assert (await caller.get(f"{BUDGETS}/1/events")).json() == [
+        {"id": id_, "percent": percent, "usage": 95.0, "amount": 100.0, "triggered_at": "2025-01-17T10:00:00Z"}
+        for id_, percent in ((2, 90), (1, 70))
+    ]
+    assert (await caller.get(f"{BUDGETS}/2/events")).status_code == 404
+
+
 async def test_by_its_number(caller):
     await caller.post(BUDGETS, data=SENT)
     one = f"{BUDGETS}/1"

@@ -20,6 +20,7 @@ NOTHING = {
     "total_cost": 0.0,
     "cost_breakdown": {},
     "time_period_hours": 24.0,
+    "electricity_cost": 0.0,
     "energy_wh": None,
     "cloud_cost": None,
     "is_estimate": False,
@@ -50,7 +51,7 @@ async def test_what_was_spent_by_model_key_and_user(store):
         store,
         [
             a_record(1, model="llama2", key_id="k", user_id="mia", cost_nano=NANO, duration_s=1.0, energy_j=3600.0),
-            a_record(2, model="llama2", key_id="k", cost_nano=NANO // 2, duration_s=2.0),
+            a_record(2, model="llama2", key_id="k", cost_nano=NANO // 2, electricity_nano=NANO // 4, duration_s=2.0),
             a_record(3, model="mistral", cost_nano=0, duration_s=4.0, energy_j=1800.0),
             a_record(4, model="", status=404, fault="model_not_found", prompt_tokens=0, completion_tokens=0),
             a_record(-90_000, model="llama2", cost_nano=NANO),
@@ -62,11 +63,13 @@ async def test_what_was_spent_by_model_key_and_user(store):
     async with asked(store, cloud=Price(NANO, 2 * NANO), prices=prices) as asking:
         said = (await asking.get(ANALYSIS, params={"hours": 24})).json()
     assert (said["total_cost"], said["energy_wh"], said["time_period_hours"]) == (1.5, 1.5, 24.0)
+    assert said["electricity_cost"] == 0.25
     assert said["cost_breakdown"]["llama2"] == {
         "requests": 2,
         "total_tokens": 92,
         "estimated_cost": 1.5,
         "avg_latency": 1500.0,
+        "electricity_cost": 0.25,
         "energy_wh": 1.0,
         "cloud_cost": pytest.approx(2 * (0.012 + 0.068)),
         "is_estimate": True,

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from remuda.dialects.observe.logs import entry_shown
+from remuda.dialects.observe.logs import entry_shown, metadata_of
 from remuda.store.journal_reading import JournalEntry
 from tests.contract.store.samples import a_record
 
@@ -21,23 +21,33 @@ def test_the_documents_own_example():
         prompt_text="Hello, how are you?",
         answer_text="I'm doing well, thank you for asking!",
     )
-    assert msgspec.to_builtins(entry_shown(JournalEntry(123, record, 0.85))) == {
-        "id": 123,
-        "model_name": "llama2",
-        "start_time": "2025-01-17T10:30:00Z",
-        "end_time": "2025-01-17T10:30:02Z",
-        "latency_ms": 2000.0,
-        "prompt_tokens": 50,
-        "completion_tokens": 75,
-        "total_tokens": 125,
-        "tokens_per_second": 37.5,
-        "time_to_first_token_ms": 500.0,
-        "performance_score": 0.85,
-        "is_streaming": False,
-        "temperature": 0.7,
-        "max_tokens": 100,
-        "request_metadata": {},
-        "input_text": "Hello, how are you?",
-        "output_text": "I'm doing well, thank you for asking!",
-        "error_message": None,
-    }
+    shown = msgspec.to_builtins(entry_shown(JournalEntry(123, record, 0.85)))
+    assert (
+        shown
+        | {
+            "id": 123,
+            "model_name": "llama2",
+            "start_time": "2025-01-17T10:30:00Z",
+            "end_time": "2025-01-17T10:30:02Z",
+            "latency_ms": 2000.0,
+            "prompt_tokens": 50,
+            "completion_tokens": 75,
+            "total_tokens": 125,
+            "tokens_per_second": 37.5,
+            "time_to_first_token_ms": 500.0,
+            "performance_score": 0.85,
+            "is_streaming": False,
+            "temperature": 0.7,
+            "max_tokens": 100,
+            "request_metadata": {"temperature": 0.7, "max_tokens": 100},
+            "input_text": "Hello, how are you?",
+            "output_text": "I'm doing well, thank you for asking!",
+            "error_message": None,
+        }
+        == shown
+    )
+
+
+def test_what_was_kept_of_the_requests_fields_tells_more():
+    assert metadata_of(a_record(parameters='{"seed":7}', temperature=0.5)) == {"seed": 7}
+    assert metadata_of(a_record()) == {}

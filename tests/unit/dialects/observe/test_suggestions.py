@@ -5,7 +5,7 @@ import pytest
 
 from remuda.core.faults import InvalidRequest
 from remuda.core.suggestion import Change, Draft, Gain, Suggestion, SuggestionState
-from remuda.dialects.observe.suggestions import _state_in, dry_run, shown
+from remuda.dialects.observe.suggestions import dry_run, shown, state_in
 
 DRAFT = Draft(
     rule="high_latency",
@@ -82,7 +82,7 @@ def test_what_would_be_changed():
 
 
 def test_states():
-    assert _state_in("open") is SuggestionState.OPEN
-    assert _state_in("all") is None
+    assert state_in("open") is SuggestionState.OPEN
+    assert state_in("all") is None
     with pytest.raises(InvalidRequest, match="state is one of open, implemented, dismissed, all"):
-        _state_in("x")
+        state_in("x")

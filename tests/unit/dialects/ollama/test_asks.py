@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from remuda.core.ask import Operation
+from remuda.core.ask import UNTOLD, Operation
 from remuda.core.faults import InvalidJson, InvalidRequest, NotOffered
 from remuda.dialects.ollama.asks import MAX_STOPS, READERS, OllamaAsk, Shape
 from remuda.dialects.ollama.context import Said, context_of
@@ -271,3 +271,19 @@ def test_a_body_that_is_no_json_or_lacks_its_model_is_refused():
     for given in (b"[]", b"{}"):
         with pytest.raises(InvalidRequest):
             READERS[Shape.CHAT](given)
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "context"),
+    [
+        (None, UNTOLD, None),
+        ({"top_k": 1}, UNTOLD, None),
+        ({"temperature": 0.2, "num_predict": 5, "num_ctx": 2048}, ("", 0.2, 5), 2048),
+        ({"num_predict": -1, "num_ctx": 0}, UNTOLD, None),
+    ],
+)
+def test_the_journal_is_told_how_it_was_asked(options, told, context):
+    for fields in ({"messages": SAID}, {"messages": [{**USER, "images": ["http://x"]}]}):
+        ask = read(Shape.CHAT, options=options, **fields)
+        assert (ask.told, ask.context_length) == (told, context)
+        assert "num_ctx" not in json.loads(ask.body)

@@ -43,6 +43,7 @@ def test_a_prompt_is_a_chat():
         "top_p": 0.9,
         "stream": True,
         "stream_options": {"include_usage": True},
+        "user": "u",
     }
 
 

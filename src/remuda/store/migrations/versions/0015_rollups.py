@@ -4,13 +4,14 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
 _COUNTS = (
     "requests", "errors", "streamed", "truncated", "prompt_tokens", "completion_tokens", "cached_tokens", "latency_us",
-    "first_tokens", "ttft_us", "rated", "rate_milli", "queue_wait_us", "score_e4", "cost_nano", "metered", "energy_mj",
+    "first_tokens", "ttft_us", "rated", "rate_milli", "queue_wait_us", "score_e4", "cost_nano", "electricity_nano",
+    "metered", "energy_mj",
 )  # fmt: skip
 _EXTREMES = ("latency_us", "ttft_us", "rate_milli", "queue_wait_us", "score_e4")
 _SKETCHED = ("latency_us", "ttft_us", "rate_milli")

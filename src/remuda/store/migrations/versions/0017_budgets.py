@@ -1,4 +1,4 @@
-"""There are budgets."""
+"""There are budgets, and of costs it is told how much is for electricity."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,8 @@ _ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables, and add the column; neither database rewrites a table for it."""
+    op.add_column("journal", sa.Column("electricity_nano", sa.BigInteger, nullable=False, server_default="0"))
     op.create_table(
         "budgets",
         sa.Column("id", _ROW_ID, nullable=False, autoincrement=True),
