@@ -157,7 +157,7 @@ async def test_text_is_kept_cut_or_in_full(upstream: FakeUpstream, tmp_path: Pat
     whole, streamed = await content(upstream, tmp_path / "full", content="full")
     for prompt, answer in (whole, streamed):
         assert prompt is not None
-        assert prompt == "Where do llamas live?"
+        assert prompt == "user: Where do llamas live?"
         assert answer
         assert "{" not in answer
     cut = await content(upstream, tmp_path / "cut", content="cut", content_max_chars=10)

@@ -94,3 +94,31 @@ async def test_one_of_two_gateways_asks_the_nodes_and_when_it_ends_the_other_doe
             await life.aclose()
             await other.until(lambda: other.remuda.leadership.is_leading, "leadership has moved")
             await other.until(lambda: other.remuda.nodes.sources()[0].probes > 0, "it asks now")
+
+
+async def test_two_gateways_share_rules_and_have_one_open_event(
+    server: PostgresServer, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    common = {
+        "upstreams": [{"url": upstream.url, "name": "one", "models": ["fake"]}],
+        "database_url": server.url(server.new_database()),
+    }
+    rule = {"name": "Any", "metric": "latency", "threshold": 0, "operator": "gt"}
+    async with (
+        running_gateway(tmp_path / "a", **common) as one,
+        running_gateway(tmp_path / "b", **common) as two,
+        httpx.AsyncClient(base_url=one.url, trust_env=False) as client,
+        httpx.AsyncClient(base_url=two.url, trust_env=False) as other,
+    ):
+        for id_ in (1, 2, 3):
+            await client.delete(f"/api/alerts/rules/{id_}")
+        made = (await client.post("/api/alerts/rules", json=rule)).json()["id"]
+        watch = two.remuda.alerting.watch
+        await two.until(lambda: list(watch._rules) == [made], "the other has heard of the rule")
+        for gateway, caller in ((one, client), (two, other)):
+            assert (await caller.post("/v1/chat/completions", json=BODY)).status_code == 200
+            await gateway.at_rest()
+            gateway.remuda.recorder.flush()
+            await gateway.remuda.alerting.watch.judge()
+        assert len((await other.get("/api/alerts/events")).json()) == 1
+        assert one.remuda.alerting.watch.events + watch.events == 1

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.compat.test_document_samples import SAMPLES, program, ran
-from tests.fixtures.process import RemudaProcess, remuda_serve
+from tests.fixtures.process import RemudaProcess, remuda_serve, until
 
 SAID = "Hello, how are you?"
 
@@ -29,6 +29,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RemudaProcess]
         body = {"model": "llama2", "messages": [{"role": "user", "content": SAID}], "max_tokens": 8}
         answer = httpx.post(f"{running.url}/proxy/v1/chat/completions", json=body, trust_env=False, timeout=60)
         assert answer.status_code == 200
+        logs = f"{running.url}/api/logs"
+        until(lambda: httpx.get(logs, trust_env=False).json()["logs"], "it is in the journal")
         yield running
 
 

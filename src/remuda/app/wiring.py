@@ -26,6 +26,7 @@ from remuda.app.leadership import Leadership
 from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.monitoring import Monitored
 from remuda.app.nodes import Nodes
+from remuda.app.otel import Otel
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
 from remuda.app.retention import start_retention
@@ -149,6 +150,7 @@ class Remuda:
         self.fleet.on_left(self.choosing.left)
         self.strategy = KeptStrategy(settings.routing, self.choosing, store, clock)
         self.metrics = Metrics(__version__, is_known_model=self.fleet.knows)
+        self.otel = Otel(settings.telemetry, clock, self.metrics)
         self._loads = LoadTimes()
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
@@ -257,6 +259,7 @@ class Remuda:
         if self.settings.insight.daily_suggestions:
             self.tasks.start(self.suggestions.generate_daily(), "suggestions")
         self.alerting.start()
+        self.otel.start()
         self.tasks.start(watch_settings(self.settings, self.clock, self._reconfigure), "changed settings")
 
     async def warm_up(self) -> None:
@@ -278,6 +281,7 @@ class Remuda:
         await self.durable.close()
         await self.alerting.close()
         await self.gateway.close()
+        await self.otel.close()
         await self.tasks.close()
         if self._is_shared:
             await self.leadership.resign()
@@ -322,7 +326,13 @@ class Remuda:
             continuations=self._continuations,
             metrics=self.metrics,
             journal=self.journal,
-            sinks=[*sinks, self.choosing.learn, self.alerting.watch.take, self.monitored.totals.take],
+            sinks=[
+                *sinks,
+                self.choosing.learn,
+                self.alerting.watch.take,
+                self.monitored.totals.take,
+                *self.otel.sinks,
+            ],
         )
 
     def _lane(self) -> Lane:

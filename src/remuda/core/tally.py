@@ -99,8 +99,24 @@ class Measured(Protocol):
     def user_id(self) -> str: ...
 
 
-One = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int | None]]
-"""One request as it is added to tallies: its counts, what it has for lows and for highs, and its bins."""
+One = tuple[Any, ...]
+"""One request as it is added to tallies: what `_MEASURED` names of it, and its score."""
+
+_MEASURED: Final = attrgetter(
+    "status",
+    "fault",
+    "is_streamed",
+    "is_truncated",
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "duration_s",
+    "ttft_s",
+    "queue_wait_s",
+    "cost_nano",
+    "electricity_nano",
+    "energy_j",
+)
 
 
 class Tally:
@@ -132,20 +148,48 @@ class Tally:
     @classmethod
     def of(cls, ones: Sequence[One]) -> "Tally":
         """What requests come to, of which there is one at least."""
-        if len(ones) == 1:
-            counts, lows, highs, bins = ones[0]
-            alone = cls(counts, lows, highs)
-            alone.sketches = tuple({} if bin_ is None else {bin_: 1} for bin_ in bins)
-            return alone
-        all_counts, all_lows, all_highs, all_bins = zip(*ones, strict=True)
-        tally = cls(
-            list(map(sum, zip(*all_counts, strict=True))),
-            list(map(min, zip(*all_lows, strict=True))),
-            list(map(max, zip(*all_highs, strict=True))),
+        # By columns: it is done with every request that is recorded, and most of it so in no loop of Python.
+        (
+            statuses, faults, streamed, truncated, prompts, completions, cached, durations, ttfts, waits, costs,
+            electricity, energies, scores,
+        ) = zip(*ones, strict=True)  # fmt: skip
+        errors = 0
+        if max(statuses) >= 400 or any(faults):
+            errors = sum(1 for status, fault in zip(statuses, faults, strict=True) if fault or status >= 400)
+        latencies_us = [round(each * 1e6) for each in durations]
+        ttfts_us = [round(each * 1e6) for each in ttfts if each is not None]
+        rates_milli = [
+            round(tokens / seconds * 1e3)
+            for tokens, seconds in zip(completions, durations, strict=True)
+            if tokens > 0 and seconds > 0
+        ]
+        waits_us = [round(each * 1e6) for each in waits] if any(waits) else [0]
+        scores_e4 = [round(each * 1e4) for each in scores]
+        energies_mj = [round(each * 1e3) for each in energies if each is not None]
+        counts = Counts(
+            len(ones),
+            errors,
+            sum(streamed),
+            sum(truncated),
+            sum(prompts),
+            sum(completions),
+            sum(cached),
+            sum(latencies_us),
+            len(ttfts_us),
+            sum(ttfts_us),
+            len(rates_milli),
+            sum(rates_milli),
+            sum(waits_us),
+            sum(scores_e4),
+            sum(costs),
+            sum(electricity),
+            len(energies_mj),
+            sum(energies_mj),
         )
-        for sketch, column in zip(tally.sketches, zip(*all_bins, strict=True), strict=True):
-            sketch.update(Counter(column))
-            sketch.pop(None, None)  # type: ignore[call-overload]
+        extremes = (latencies_us, ttfts_us, rates_milli, waits_us, scores_e4)
+        lows = [min(each, default=UNSEEN_LOW) for each in extremes]
+        tally = cls(counts, lows, [max(each, default=UNSEEN_HIGH) for each in extremes])
+        tally.sketches = tuple([dict(Counter(map(bin_of, each))) for each in extremes[:3]])
         return tally
 
     @classmethod
@@ -179,58 +223,7 @@ class Tally:
 
 def one_of(record: Measured, score: float) -> One:
     """A request as it is added to tallies."""
-    duration_s, ttft_s, completion_tokens, energy_j = (
-        record.duration_s,
-        record.ttft_s,
-        record.completion_tokens,
-        record.energy_j,
-    )
-    latency_us, queue_wait_us = round(duration_s * 1e6), round(record.queue_wait_s * 1e6)
-    score_e4 = round(score * 1e4)
-    has_ttft, is_rated = ttft_s is not None, completion_tokens > 0 and duration_s > 0
-    ttft_us = round(ttft_s * 1e6) if ttft_s is not None else 0
-    rate_milli = round(completion_tokens / duration_s * 1e3) if is_rated else 0
-    return (
-        (
-            1,
-            1 if record.fault or record.status >= 400 else 0,
-            1 if record.is_streamed else 0,
-            1 if record.is_truncated else 0,
-            record.prompt_tokens,
-            completion_tokens,
-            record.cached_tokens,
-            latency_us,
-            1 if has_ttft else 0,
-            ttft_us,
-            1 if is_rated else 0,
-            rate_milli,
-            queue_wait_us,
-            score_e4,
-            record.cost_nano,
-            record.electricity_nano,
-            0 if energy_j is None else 1,
-            0 if energy_j is None else round(energy_j * 1e3),
-        ),
-        (
-            latency_us,
-            ttft_us if has_ttft else UNSEEN_LOW,
-            rate_milli if is_rated else UNSEEN_LOW,
-            queue_wait_us,
-            score_e4,
-        ),
-        (
-            latency_us,
-            ttft_us if has_ttft else UNSEEN_HIGH,
-            rate_milli if is_rated else UNSEEN_HIGH,
-            queue_wait_us,
-            score_e4,
-        ),
-        (
-            bin_of(latency_us),
-            bin_of(ttft_us) if has_ttft else None,
-            bin_of(rate_milli) if is_rated else None,
-        ),
-    )
+    return (*_MEASURED(record), score)
 
 
 Place = tuple[int, str, str]
@@ -242,19 +235,20 @@ def tallied(
 ) -> dict[Place, Tally]:
     """What requests, each with its score, come to: for each span of `grain_s` seconds, and each value of `dimensions`,
     the first of which is `all`."""
-    told = attrgetter("started_at", *(_FIELDS[each] for each in dimensions[1:] or ("model",)))
+    who = attrgetter("started_at", *(_FIELDS[each] for each in dimensions[1:] or ("model",)))
     alike: dict[tuple[Any, ...], list[One]] = {}
     for record, score in measured:
-        moment, *values = told(record)
-        who = (int(moment // grain_s) * grain_s, *values)
-        one = one_of(record, score)
-        if who in alike:
-            alike[who].append(one)
+        told = who(record)
+        kind = (told[0] // grain_s, *told[1:])
+        one = (*_MEASURED(record), score)
+        if kind in alike:
+            alike[kind].append(one)
         else:
-            alike[who] = [one]
+            alike[kind] = [one]
     single: dict[Place, list[One]] = {}
     several: dict[Place, list[Tally]] = {}
-    for (bucket, *values), ones in alike.items():
+    for (number, *values), ones in alike.items():
+        bucket = int(number) * grain_s
         # Most of a batch is often of few kinds: many of one kind are added up once and not for each dimension.
         tally = Tally.of(ones) if len(ones) >= MANY else None
         for dimension, value in zip(dimensions, ("", *values), strict=False):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from remuda.core.alert import OF_SUBJECTS, RECENT, SHARES, AlertMetric, AlertRule
+from remuda.core.alert import COMPARISONS, OF_SUBJECTS, RECENT, SHARES, AlertMetric, AlertRule
 
 SLICES: Final = 60
 """Parts of a window that are let go of as wholes: its length is right to a sixtieth, whatever came in it."""
@@ -24,9 +24,10 @@ class Verdict:
         """Take further values, oldest first."""
         if not values:
             return
-        if self.hit is None:
-            self.hit = next((value for value in values if rule.is_met_by(value)), None)
-        self.is_met = rule.is_met_by(values[-1])
+        holds, threshold = COMPARISONS[rule.operator], rule.threshold
+        if self.hit is None and (hits := [value for value in values if holds(value, threshold)]):
+            self.hit = hits[0]
+        self.is_met = holds(values[-1], threshold)
 
 
 class Judge(Protocol):
@@ -76,7 +77,11 @@ class ShareJudge(SingleJudge):
 
     def take(self, values: Sequence[float], now: float) -> None:
         """As `Judge` says."""
-        super().take([self._mean_with(value) for value in values], now)
+        if any(values) or any(self._recent):
+            super().take([self._mean_with(value) for value in values], now)
+        elif values:  # as nearly always: no request has failed
+            self._recent.extend(values[-RECENT:])
+            super().take([0.0], now)
 
     def _mean_with(self, value: float) -> float:
         self._recent.append(value)

@@ -1,20 +1,22 @@
-"""What requests are worth to each metric of alerts."""
+"""What requests are worth to each metric of alerts.
 
-from collections.abc import Callable, Iterable, Mapping
+Read column by column, and without calling a function for each request: every request is judged by every rule.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from remuda.core.alert import AlertMetric, AlertRule
+from remuda.core.money import NANO
 from remuda.core.record import RequestRecord
-from remuda.core.score import has_failed, tokens_per_second
 
-NANO: Final = 1_000_000_000
+Records = Sequence[RequestRecord]
 
 
-def values_of(metric: AlertMetric, records: Iterable[RequestRecord]) -> list[float]:
+def values_of(metric: AlertMetric, records: Records) -> list[float]:
     """The values of those requests that have one, in their order."""
-    read = _READ[metric]
-    return [value for record in records if (value := read(record)) is not None]
+    return _READ[metric](records)
 
 
 def is_meant(rule: AlertRule, record: RequestRecord) -> bool:
@@ -26,38 +28,41 @@ def is_meant(rule: AlertRule, record: RequestRecord) -> bool:
     )
 
 
-def _latency(record: RequestRecord) -> float | None:
+def _latency(records: Records) -> list[float]:
     # What was refused at once took no time, and says nothing of how long answers take.
-    is_refused = not record.attempts and not record.queue_wait_s and has_failed(record)
-    return None if is_refused else record.duration_s * 1000
+    return [r.duration_s * 1000 for r in records if r.attempts or r.queue_wait_s or not (r.fault or r.status >= 400)]
 
 
-def _tokens_per_second(record: RequestRecord) -> float | None:
+def _tokens_per_second(records: Records) -> list[float]:
     # Not of failures, nor of what generates nothing (embeddings, rankings, counts).
-    return tokens_per_second(record) if record.completion_tokens > 0 and not has_failed(record) else None
+    return [
+        r.completion_tokens / r.duration_s
+        for r in records
+        if r.completion_tokens > 0 and r.duration_s > 0 and not (r.fault or r.status >= 400)
+    ]
 
 
-def _failed(record: RequestRecord) -> float:
-    return 100.0 if has_failed(record) else 0.0
+def _failed(records: Records) -> list[float]:
+    return [100.0 if r.fault or r.status >= 400 else 0.0 for r in records]
 
 
-def _ttft(record: RequestRecord) -> float | None:
-    return None if record.ttft_s is None else record.ttft_s * 1000
+def _ttft(records: Records) -> list[float]:
+    return [r.ttft_s * 1000 for r in records if r.ttft_s is not None]
 
 
-def _queue_wait(record: RequestRecord) -> float | None:
-    return record.queue_wait_s * 1000 if record.attempts or record.queue_wait_s else None
+def _queue_wait(records: Records) -> list[float]:
+    return [r.queue_wait_s * 1000 for r in records if r.attempts or r.queue_wait_s]
 
 
-def _cost(record: RequestRecord) -> float:
-    return record.cost_nano / NANO
+def _cost(records: Records) -> list[float]:
+    return [r.cost_nano / NANO for r in records]
 
 
-def _truncated(record: RequestRecord) -> float | None:
-    return (100.0 if record.is_truncated else 0.0) if record.attempts else None
+def _truncated(records: Records) -> list[float]:
+    return [100.0 if r.is_truncated else 0.0 for r in records if r.attempts]
 
 
-_READ: Final[Mapping[AlertMetric, Callable[[RequestRecord], float | None]]] = MappingProxyType(
+_READ: Final[Mapping[AlertMetric, Callable[[Records], list[float]]]] = MappingProxyType(
     {
         AlertMetric.LATENCY: _latency,
         AlertMetric.TOKENS_PER_SECOND: _tokens_per_second,

@@ -56,9 +56,8 @@ class AlertWatch:
         retention_s: float = 0.0,
     ) -> None:
         """`holder` is never used again by another. `down_s`: for how long each replica has been down (0: it is up).
-        `budgets`: per cent that is used of each. `tell`: who is to be told of an event at some moment.
-        `on_event` takes events when they are kept. `retention_s`: how long they are after
-        their end; 0: for ever."""
+        `budgets`: per cent that is used of each. `tell`: who is to be told of an event at some moment. `on_event` takes
+        events when they are kept. `retention_s`: how long they are after their end; 0: for ever."""
         self._store = store
         self._clock = clock
         self._holder = holder
@@ -134,11 +133,8 @@ class AlertWatch:
         await self._judge_records()
         now = self._clock.monotonic()
         if now - self._looked_at >= HOLD_S:
-            self._open = {(event.rule_id, event.subject): event for event in await open_events(self._store)}
-            self._others.clear()
-            if self._open:
-                await self._hold(HELD_S)
             self._looked_at = now
+            await self._look()
         verdicts = self._verdicts(now)
         for key, verdict in verdicts.items():  # all of them before anything can fail: a hit is told once
             if verdict.hit is not None:
@@ -146,6 +142,17 @@ class AlertWatch:
         for key, verdict in verdicts.items():
             if key[0] in self._rules:  # what follows waits for the store, and rules change meanwhile
                 await self._settle(key, verdict)
+
+    async def _look(self) -> None:
+        """See which events are open, and say that we hold those that nobody else does."""
+        self._open = {(event.rule_id, event.subject): event for event in await open_events(self._store)}
+        self._others.clear()
+        if self._open:
+            await self._hold(HELD_S)
+        for key, event in list(self._open.items()):
+            if event.rule_id not in self._rules:  # opened in the moment in which its rule was removed
+                await resolve_event(self._store, event.id, holder=self._holder, now=self._clock.wall())
+                del self._open[key]
 
     async def _judge_records(self) -> None:
         records, self._buffer = self._buffer, []

@@ -10,9 +10,9 @@ from typing import IO, Final
 from remuda.core.batch import Batch
 from remuda.core.clock import Clock
 from remuda.core.tasks import Tasks
+from remuda.core.threads import in_thread
 from remuda.jobs.batch_turns import BatchTurns
 from remuda.jobs.files import Files
-from remuda.jobs.threads import in_thread
 from remuda.store.batches import forget_batches, open_batches
 from remuda.store.database import Store
 from remuda.store.errors import StoreError

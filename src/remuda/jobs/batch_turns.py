@@ -16,6 +16,7 @@ from remuda.core.batch import Batch, BatchState, FinishedLine, LineError, LineTa
 from remuda.core.clock import Clock
 from remuda.core.ids import Ids
 from remuda.core.task import TaskState
+from remuda.core.threads import in_thread
 from remuda.jobs.batch_content import LostContent, RawLine, read_lines, write_at
 from remuda.jobs.batch_lines import (
     MAX_LINE_BYTES,
@@ -28,7 +29,6 @@ from remuda.jobs.batch_lines import (
     result_line,
 )
 from remuda.jobs.files import Files
-from remuda.jobs.threads import in_thread
 from remuda.store.batch_lines import (
     MAX_LINES,
     Fed,

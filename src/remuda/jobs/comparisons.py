@@ -7,10 +7,10 @@ from typing import Any, Final
 from remuda.core.clock import Clock
 from remuda.core.comparison import Comparison, NewComparison, Prompt, Run, RunState, Side, messages_of
 from remuda.core.faults import Forbidden, InvalidRequest, RateLimited, UnknownEntry, UnknownModel
+from remuda.core.threads import in_thread
 from remuda.jobs.files import Files
 from remuda.jobs.prompt_files import prompts_in
 from remuda.jobs.queue import TaskQueue
-from remuda.jobs.threads import in_thread
 from remuda.jobs.translated import translated
 from remuda.store.comparison_replay import stored_prompts
 from remuda.store.comparisons import (

@@ -13,7 +13,7 @@ from remuda.core.batch import StoredFile
 from remuda.core.clock import Clock
 from remuda.core.faults import BodyTooLarge, Taken, Unavailable, UnknownFile
 from remuda.core.ids import Ids
-from remuda.jobs.threads import in_thread
+from remuda.core.threads import in_thread
 from remuda.jobs.translated import translated
 from remuda.store.database import Store
 from remuda.store.errors import StoreError, StoreRefused

@@ -15,6 +15,8 @@ from remuda.store.schema import journal, journal_content, journal_writers
 MAX_PAGE = 1000
 PRUNE_STEP = 5000
 """Rows removed in one transaction: short enough that the writer of the journal hardly waits."""
+PRUNE_TEXTS = 200
+"""The same of text, which has to be taken out of the index for searching, word by word."""
 WRITER_MEMORY_S = 90 * 86_400.0
 """How long a writer that has ended is remembered: as long as a spool file of its may still turn up."""
 
@@ -151,10 +153,11 @@ async def prune_journal(store: Store, *, before: float | None = None, keep: int 
     """Remove entries that started before `before`, and all but the newest `keep`, their text with them; return how
     many.
 
-    Done in steps of 5,000 in transactions of their own, so that it never holds up the writer for long; safe to cut off.
+    Done in steps in transactions of their own, so that it never holds up the writer for long; safe to cut off.
     """
     removed = 0
     if before is not None:
+        await prune_content(store, before=before)  # in small steps, instead of with its entries in large ones
         too_old = select(journal.c.id).where(journal.c.started_at < before).order_by(journal.c.started_at)
         removed += await _delete_in_steps(store, journal, journal.c.id, too_old)
     if keep is not None:
@@ -199,10 +202,11 @@ async def journal_size(store: Store) -> int:
 
 
 async def _delete_in_steps(store: Store, table: Table, id_column: Column[Any], ids: Select[tuple[int]]) -> int:
-    step = delete(table).where(id_column.in_(ids.limit(PRUNE_STEP).scalar_subquery()))
+    rows = PRUNE_TEXTS if table is journal_content else PRUNE_STEP
+    step = delete(table).where(id_column.in_(ids.limit(rows).scalar_subquery()))
     removed = 0
     while True:
         done = await store.write(lambda connection: connection.execute(step).rowcount)
         removed += done
-        if done < PRUNE_STEP:
+        if done < rows:
             return removed

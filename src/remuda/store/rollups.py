@@ -237,12 +237,12 @@ def _deltas(measured: Iterable[tuple[Measured, float]], marks: Sequence[Mark]) -
     """What is to be added to each grain: to the finest that is kept of that time, and to those that are made of it
     already."""
     by_grain: dict[int, list[tuple[Measured, float]]] = {grain_s: [] for grain_s in GRAINS}
-    finest, oldest = by_grain[MINUTE], marks[0].since
-    for pair in measured:
-        moment = pair[0].started_at
-        if moment >= oldest:
-            finest.append(pair)
-        else:
+    pairs = list(measured)
+    if min([record.started_at for record, _ in pairs], default=0.0) >= marks[0].since:
+        by_grain[MINUTE] = pairs
+    else:
+        for pair in pairs:
+            moment = pair[0].started_at
             by_grain[next((mark.grain_s for mark in marks if moment >= mark.since), DAY)].append(pair)
     found = {grain_s: tallied(pairs, grain_s) if pairs else {} for grain_s, pairs in by_grain.items()}
     for finer, mark in zip(GRAINS, marks[1:], strict=False):

@@ -23,6 +23,8 @@ CACHED_TOKENS: Final = "remuda_cached_tokens_total"
 ABORT: Final = "remuda_upstream_abort_seconds"
 IDLE_WAIT: Final = "remuda_engine_idle_wait_seconds"
 BUILD_INFO: Final = "remuda_build_info"
+OTEL_SPANS: Final = "remuda_otel_spans_total"
+OTEL_DROPPED: Final = "remuda_otel_dropped_records_total"
 IN_FLIGHT: Final = "remuda_requests_in_flight"
 QUEUE_DEPTH: Final = "remuda_queue_depth"
 KEEP_ALIVES: Final = "remuda_queue_keep_alives_total"
@@ -176,6 +178,8 @@ CATALOGUE: Final = (
         "Records kept without their text because there was too much of it in memory.",
         Source.READING,
     ),
+    Metric(OTEL_SPANS, Kind.COUNTER, (), "Spans that an OpenTelemetry collector took.", Source.READING),
+    Metric(OTEL_DROPPED, Kind.COUNTER, (), "Records of which no collector was told.", Source.READING),
     *TASK_METRICS,
     *ALERT_METRICS,
     Metric(BUILD_INFO, Kind.GAUGE, ("version",), "Always 1; the label says which Remuda this is.", Source.HOOK),

@@ -28,9 +28,8 @@ _SAID = frozenset({"instructions", "documents"})
 
 
 def prompt_text(operation: Operation, body: bytes) -> str:
-    """What a request asks, the newest last: messages as `role: text`, each in a paragraph of its own, but a user's
-    single one without the role; pictures and the like as their kind in brackets. A body of an unexpected shape as it
-    is."""
+    """What a request asks, the newest last: messages as `role: text`, each in a paragraph of its own; pictures and
+    the like as their kind in brackets. A body of an unexpected shape as it is."""
     try:
         fields = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -38,8 +37,6 @@ def prompt_text(operation: Operation, body: bytes) -> str:
     if not isinstance(fields, dict):
         return body.decode("utf-8", "replace")
     asked = fields.get(_PROMPT_FIELDS[operation])
-    if isinstance(asked, list) and len(asked) == 1 and isinstance(asked[0], dict) and asked[0].get("role") == "user":
-        asked = _content(asked[0].get("content"))
     words = [_words(fields[name]) for name in ("instructions",) if fields.get(name)]
     words += [_words(part) for part in asked] if isinstance(asked, list) else [_words(asked)]
     return "\n\n".join(filter(None, words))

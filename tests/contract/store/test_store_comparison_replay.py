@@ -12,7 +12,7 @@ from remuda.store.journal_batch import Batch, write_batches
 
 async def test_which_are_asked_again(store: Store):
     kept: list[dict[str, Any]] = [
-        {"prompt_text": "user: first"},
+        {"prompt_text": "first"},
         {"prompt_text": "user: second"},
         {"prompt_text": "user: of another model", "model": "other"},
         {"prompt_text": "user: failed", "fault": "engine_down"},
@@ -29,7 +29,7 @@ async def test_which_are_asked_again(store: Store):
 
     async def asked(last: int) -> list[str]:
         found = await stored_prompts(store, "remuda-tiny", last, cut_chars=40, max_chars=50)
-        return [prompt[-1]["content"] for prompt in found if isinstance(prompt, list)]
+        return [prompt if isinstance(prompt, str) else prompt[-1]["content"] for prompt in found]
 
     assert await asked(10) == ["first", "second", "third"]
     assert await asked(2) == ["second", "third"]
@@ -44,12 +44,12 @@ async def test_which_are_asked_again(store: Store):
         ("user: Hi\n\nassistant: Hello", None),
         ("user: Hi\n\ntool: 7\n\nuser: So?", None),
         ("the end of something\n\nuser: Hi", None),
-        ("no chat", None),
+        ("Hi", "Hi"),
+        ("my key is ***", None),
         (" ", None),
         ("user: see [input_audio]", None),
     ],
 )
-def test_the_messages_in_a_stored_text(text: str, messages: list[tuple[str, str]] | None):
-    found = prompt_from(text)
-    wanted = None if messages is None else [{"role": role, "content": content} for role, content in messages]
-    assert found == wanted
+def test_the_messages_in_a_stored_text(text: str, messages: list[tuple[str, str]] | str | None):
+    wanted = [{"role": role, "content": said} for role, said in messages] if isinstance(messages, list) else messages
+    assert prompt_from(text) == wanted

@@ -33,7 +33,7 @@ def test_one_request():
         first_tokens=1, ttft_us=500_000, rated=1, rate_milli=15_000, queue_wait_us=1000, score_e4=8512, cost_nano=7,
         metered=1, energy_mj=1500,
     )  # fmt: skip
-    assert tally.lows == tally.highs == (2_000_000, 500_000, 15_000, 1000, 8512)
+    assert tuple(tally.lows) == tuple(tally.highs) == (2_000_000, 500_000, 15_000, 1000, 8512)
     assert tally.sketches == ({bin_of(2_000_000): 1}, {bin_of(500_000): 1}, {bin_of(15_000): 1})
 
 

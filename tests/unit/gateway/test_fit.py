@@ -35,7 +35,7 @@ def test_what_is_not_looked_at() -> None:
 
 
 def test_what_is() -> None:
-    assert fit_of(chat(1000), 100) == Fit(1000, 100, True)
+    assert fit_of(chat(1000), 100) == Fit(1001, 100, True)  # its role is a word, too
     listed = Ask(Operation.COMPLETION, "m", True, True, 1, b'{"prompt":["a b c","d e f"],"x":"' + b"x" * 40 + b'"}', 2)
     assert fit_of(listed, 10) == Fit(6, 10, False)
     assert fit_of(Ask(Operation.EMBEDDING, "m", False, False, 1, b'{"input":["a b","c"]}' + b" " * 40), 10) == Fit(

@@ -50,7 +50,7 @@ def test_text_is_kept_within_bounds(chars: int, kept: str | None) -> None:
     record = recorded(chars)
     assert record.answer_text == kept
     assert (record.prompt_text is None) is (kept is None)
-    assert record.prompt_text == {0: None, 4: "ompt", FULL_CHARS: "the start of a prompt"}[chars]
+    assert record.prompt_text == {0: None, 4: "ompt", FULL_CHARS: "user: the start of a prompt"}[chars]
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,16 @@ async def test_another_gateway_whose_requests_are_well_resolves_nothing(store: S
     assert await events(store) == [(6500.0, False)]
 
 
+async def test_an_event_without_a_rule_is_over(store: Store):
+    watch = watch_on(store)
+    watch.take([SLOW])
+    await watch.judge()
+    watch.use([a_rule(id=2)])
+    await watch.judge()
+    assert await events(store) == [(6500.0, False)]
+    assert watch.open == 0
+
+
 async def test_two_gateways_make_one_event(store: Store):
     one, two = watch_on(store), watch_on(store, holder="h")
     for watch in (one, two):

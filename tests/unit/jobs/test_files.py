@@ -11,9 +11,9 @@ from remuda.core.batch import StoredFile
 from remuda.core.clock import SystemClock
 from remuda.core.faults import BodyTooLarge, InvalidRequest, Taken, Unavailable, UnknownFile
 from remuda.core.ids import random_ids
+from remuda.core.threads import in_thread
 from remuda.jobs.batches import Batches
 from remuda.jobs.files import LEAST_BYTES, PLACE, STALE_S, FileBounds, Files, Receiving
-from remuda.jobs.threads import in_thread
 from remuda.store import Store, open_store, store_url_in
 
 NOBODYS = "file-" + "0" * 32

@@ -19,7 +19,7 @@ from remuda.wire.texts import PARAMETERS_BYTES, answer_text, parameters_text, pr
         (
             Operation.CHAT,
             b'{"messages":[{"role":"user","content":[{"type":"text","text":"What is it?"},{"type":"image_url"}]}]}',
-            "What is it? [image_url]",
+            "user: What is it? [image_url]",
         ),
         (Operation.CHAT, b'{"messages":[{"role":"assistant","content":null,"tool_calls":[]}]}', "assistant: "),
         (Operation.COMPLETION, b'{"prompt":"A llama"}', "A llama"),
@@ -28,11 +28,11 @@ from remuda.wire.texts import PARAMETERS_BYTES, answer_text, parameters_text, pr
         (
             Operation.RESPONSE,
             b'{"input":[{"role":"user","content":[{"type":"input_text","text":"Hi"}]}]}',
-            "Hi",
+            "user: Hi",
         ),
         (Operation.EMBEDDING, b'{"input":["a","b"]}', "a\n\nb"),
         (Operation.RERANK, b'{"query":"q","documents":[]}', "q"),
-        (Operation.COUNT_TOKENS, b'{"messages":[{"role":"user","content":"c"}]}', "c"),
+        (Operation.COUNT_TOKENS, b'{"messages":[{"role":"user","content":"c"}]}', "user: c"),
         (Operation.CHAT, b"not JSON \xff", "not JSON \ufffd"),
     ],
 )

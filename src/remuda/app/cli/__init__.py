@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from remuda import __version__
 from remuda.app.cli.backup import backup, restore
+from remuda.app.cli.budgets import budgets
 from remuda.app.cli.check import check
 from remuda.app.cli.doctor import doctor
 from remuda.app.cli.explain import explain
@@ -20,6 +21,7 @@ from remuda.app.cli.keys import keys
 from remuda.app.cli.models import models
 from remuda.app.cli.nodes import nodes
 from remuda.app.cli.output import leave_stdout
+from remuda.app.cli.prices import prices
 from remuda.app.cli.routes import routes
 from remuda.app.cli.serve import serve
 from remuda.app.cli.tasks import tasks
@@ -58,8 +60,10 @@ def root(
 
 for command in (serve, worker, models, explain, check, doctor, routes, backup, restore, version):
     app.command()(command)
+app.add_typer(budgets, name="budgets")
 app.add_typer(keys, name="keys")
 app.add_typer(nodes, name="nodes")
+app.add_typer(prices, name="prices")
 app.add_typer(tasks, name="tasks")
 app.add_typer(users, name="users")
 

@@ -23,6 +23,7 @@ from remuda.app.settings.model import (
     UpstreamSettings,
 )
 from remuda.app.settings.origins import Origin, Problem, SettingsError
+from remuda.app.settings.telemetry import TelemetrySettings
 
 __all__ = [
     "AlertSettings",
@@ -43,6 +44,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "TaskSettings",
+    "TelemetrySettings",
     "TransformersSettings",
     "UpstreamSettings",
     "leaves",

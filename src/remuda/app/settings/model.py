@@ -39,6 +39,7 @@ from remuda.app.settings.kinds import (
 from remuda.app.settings.origins import Origin, Origins
 from remuda.app.settings.platform import default_data_dir
 from remuda.app.settings.section import KIB, MIB, Count, CountOrNone, Section
+from remuda.app.settings.telemetry import TelemetrySettings
 from remuda.core.address import Address, parse_address
 from remuda.core.hosts import Bind, is_loopback, parse_bind
 
@@ -410,6 +411,7 @@ class Settings(Section):
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
     tasks: TaskSettings = Field(default_factory=TaskSettings)
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     _origins: Origins = PrivateAttr(default_factory=Origins)

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from remuda.core.faults import NotOffered, Unavailable
 from remuda.dialects.kit.access import Rule
-from remuda.dialects.observe.logs import line_shown, metadata_of
+from remuda.dialects.observe.logs import USER, input_shown, line_shown, metadata_of
 from remuda.dialects.observe.parts import Add
 from remuda.dialects.observe.wanted import QUERY, Canonical, wanted_in
 from remuda.insight.export import Export
@@ -128,7 +128,8 @@ class ExportRoutes:
             add("GET", f"/api/export/{kind}", handler, summary, None, content=content, query=QUERY)
 
     async def _csv(self, request: Request) -> Response:
-        entries = self._entries(request, chars=PREVIEW_CHARS + 1)  # one more tells whether there is more
+        # One more tells whether there is more, and a role may stand before what is shown.
+        entries = self._entries(request, chars=len(USER) + PREVIEW_CHARS + 1)
         return await self._sent(csv_pieces(entries), "csv", "text/csv; charset=utf-8")
 
     async def _json(self, request: Request) -> Response:
@@ -167,7 +168,7 @@ async def csv_pieces(entries: AsyncIterator[list[JournalEntry]]) -> Pieces:
     async for some in entries:
         for entry in some:
             shown = row_shown(entry)
-            shown["input_text_preview"] = preview(entry.record.prompt_text)
+            shown["input_text_preview"] = preview(input_shown(entry.record.prompt_text))
             shown["output_text_preview"] = preview(entry.record.answer_text)
             writer.writerow([_cell(shown[name]) for name in CSV_COLUMNS])
         yield buffer.getvalue().encode("utf-8", "replace")
@@ -193,7 +194,7 @@ async def parquet_pieces(entries: AsyncIterator[list[JournalEntry]]) -> Pieces:
     chars = 0
     async for some in entries:
         for entry in some:
-            prompt, answer = entry.record.prompt_text, entry.record.answer_text
+            prompt, answer = input_shown(entry.record.prompt_text), entry.record.answer_text
             texts = {"input_text": prompt, "output_text": answer}
             rows.append({**line_shown(entry), **texts, "timestamp": entry.record.started_at})
             chars += len(prompt or "") + len(answer or "")
@@ -221,7 +222,7 @@ def _object(entry: JournalEntry) -> dict[str, Any]:
     record = entry.record
     shown = row_shown(entry)
     shown["request_metadata"] = metadata_of(record)
-    shown["input_text"], shown["output_text"] = record.prompt_text, record.answer_text
+    shown["input_text"], shown["output_text"] = input_shown(record.prompt_text), record.answer_text
     return {name: shown[name] for name in JSON_FIELDS}
 
 

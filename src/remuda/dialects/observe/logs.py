@@ -1,5 +1,6 @@
 """The journal, entry by entry."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ from remuda.store.journal_reading import JournalEntry
 RULES: Final[tuple[Rule, ...]] = ()
 
 
+USER: Final = "user: "
+_NEXT: Final = re.compile(r"\n\n(?:system|developer|user|assistant|tool): ")
+"""How the next message begins in what is kept of a conversation."""
 NANO: Final = 10**9
 """Money is kept in these parts of its unit."""
 MAX_LIMIT: Final = 1000
@@ -134,7 +138,7 @@ def entry_shown(entry: JournalEntry) -> LogEntry:
     return LogEntry(
         **line_shown(entry),
         request_metadata=metadata_of(record),
-        input_text=record.prompt_text,
+        input_text=input_shown(record.prompt_text),
         output_text=record.answer_text,
     )
 
@@ -178,6 +182,13 @@ def line_shown(entry: JournalEntry) -> dict[str, Any]:
 def milliseconds(seconds: float) -> float:
     """As the document shows times."""
     return round(seconds * 1000, 3)
+
+
+def input_shown(text: str | None) -> str | None:
+    """What was asked, as the document shows it: a user's single message without the role before it."""
+    if text is None or not text.startswith(USER) or _NEXT.search(text) is not None:
+        return text
+    return text[len(USER) :]
 
 
 def metadata_of(record: RequestRecord) -> dict[str, Any]:

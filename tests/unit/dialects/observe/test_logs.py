@@ -1,8 +1,9 @@
 """An entry of the journal in the document's shape."""
 
 import msgspec
+import pytest
 
-from remuda.dialects.observe.logs import entry_shown, metadata_of
+from remuda.dialects.observe.logs import entry_shown, input_shown, metadata_of
 from remuda.store.journal_reading import JournalEntry
 from tests.contract.store.samples import a_record
 
@@ -18,7 +19,7 @@ def test_the_documents_own_example():
         is_streamed=False,
         temperature=0.7,
         max_tokens=100,
-        prompt_text="Hello, how are you?",
+        prompt_text="user: Hello, how are you?",
         answer_text="I'm doing well, thank you for asking!",
     )
     shown = msgspec.to_builtins(entry_shown(JournalEntry(123, record, 0.85)))
@@ -51,3 +52,18 @@ def test_the_documents_own_example():
 def test_what_was_kept_of_the_requests_fields_tells_more():
     assert metadata_of(a_record(parameters='{"seed":7}', temperature=0.5)) == {"seed": 7}
     assert metadata_of(a_record()) == {}
+
+
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [
+        (None, None),
+        ("user: Hello", "Hello"),
+        ("user: Hello\n\nthere", "Hello\n\nthere"),
+        ("user: Hello\n\nassistant: Hi\n\nuser: Bye", "user: Hello\n\nassistant: Hi\n\nuser: Bye"),
+        ("system: Be brief", "system: Be brief"),
+        ("a completion", "a completion"),
+    ],
+)
+def test_a_users_single_message_is_shown_without_the_role(kept, shown):
+    assert input_shown(kept) == shown

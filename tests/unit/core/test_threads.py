@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from remuda.jobs.threads import in_thread
+from remuda.core.threads import in_thread
 
 
 async def test_what_it_brings():
