@@ -55,7 +55,7 @@ def test_the_chunks_of_a_completion() -> None:
 @pytest.mark.parametrize("head", [CHAT, TEXT])
 def test_the_gateway_reads_these_streams(head: Head) -> None:
     operation = Operation.CHAT if head.is_chat else Operation.COMPLETION
-    scan = StreamScan(ask_of(operation, {}, is_streamed=True), drops_progress=False, text=None)
+    scan = StreamScan(ask_of(operation, {}, is_streamed=True), drops_progress=False, transcript=None)
     passed = b"".join(
         scan.feed(event)
         for event in (
