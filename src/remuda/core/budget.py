@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
+from math import floor
 from typing import Final
 
 PERCENTS: Final = (70, 90, 100)
@@ -118,7 +119,10 @@ def plain_model(name: str) -> str:
 
 def _first_day(period: Period, moment: float, zone: tzinfo) -> datetime:
     """The period's first day on the wall's calendar, without a zone: days are added to it, not hours."""
-    day = datetime.fromtimestamp(moment, zone).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0, fold=0)
+    # Whole seconds: `datetime` rounds to microseconds, and the last ones of a day up to the next.
+    day = datetime.fromtimestamp(floor(moment), zone).replace(
+        tzinfo=None, hour=0, minute=0, second=0, microsecond=0, fold=0
+    )
     if period is Period.WEEKLY:
         return day - timedelta(days=day.weekday())
     return day.replace(day=1) if period is Period.MONTHLY else day

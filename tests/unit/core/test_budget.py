@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remuda.core.budget import Period, end_of, plain_model, reached, start_of
@@ -31,6 +31,7 @@ def test_the_documents_day(period, start, end):
 
 
 @given(st.sampled_from(Period), MOMENTS, st.sampled_from(ZONES))
+@example(Period.DAILY, 2114380799.9999998, UTC)
 def test_each_moment_lies_in_one_period(period, moment, zone):
     start, end = start_of(period, moment, zone), end_of(period, moment, zone)
     assert start <= moment < end
