@@ -73,6 +73,8 @@ class Splice(Case):
             self._open()
         else:
             exchange.expiry_fault = UpstreamSilent
+            # Whatever becomes of it, this is a long wait, and thousands may wait side by side for their first content.
+            exchange.connection.exchange_streams(exchange)
         answer.attach(self)
         if exchange.is_write_paused:
             answer.pause_reading()  # attaching has set it going
