@@ -138,8 +138,6 @@ class Tally:
             list(getattr(self, name)) == list(getattr(other, name)) for name in self.__slots__
         )
 
-    __hash__ = None  # type: ignore[assignment]
-
     @property
     def told(self) -> Counts:
         """The counts by their names."""

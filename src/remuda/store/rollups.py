@@ -12,6 +12,7 @@ by `roll_up_journal` the same way.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, func, select, update
@@ -221,7 +222,7 @@ async def prune_rollups(store: Store, kept_s: Mapping[int, int]) -> int:
     removed = 0
     for grain_s in GRAINS:
         if kept_s.get(grain_s):
-            since = await store.write(lambda connection, g=grain_s: _raise_since(connection, g, kept_s[g]))  # type: ignore[misc]
+            since = await store.write(partial(_raise_since, grain_s=grain_s, kept_s=kept_s[grain_s]))
             for dimension in DIMENSIONS:
                 removed += await _prune(store, grain_s, dimension, since)
     return removed
