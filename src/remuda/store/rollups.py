@@ -21,6 +21,7 @@ from remuda.core.record import RequestRecord
 from remuda.core.sketch import merge_packed, packed
 from remuda.core.spans import DAY, GRAINS, MINUTE, Mark
 from remuda.core.tally import DIMENSIONS, EXTREMES, Counts, Measured, Place, Tally, tallied
+from remuda.core.threads import gently
 from remuda.store.database import ROWS_PER_INSERT, Store, insert_rows
 from remuda.store.errors import StoreRefused
 from remuda.store.schema import counters, journal
@@ -35,6 +36,8 @@ MAX_SUM: Final = 2**53
 SLACK_S: Final = 120
 """How long after its end a span is rolled up: by then most of its requests are recorded."""
 PRUNE_STEP: Final = 5000
+ROWS_A_BREATH: Final = 32
+"""Rows that are read or made in about a millisecond."""
 
 _WIDTH: Final = len(Counts._fields)
 _SIDE: Final = len(EXTREMES)
@@ -257,11 +260,12 @@ def _deltas(measured: Iterable[tuple[Measured, float]], marks: Sequence[Mark]) -
 
 def _raise(connection: Connection, grain_s: int, tallies: Mapping[Place, Tally]) -> None:
     rows = dict(tallies)
-    for dimension, bucket, value, *rest in _found(connection, grain_s, list(tallies)):
+    for dimension, bucket, value, *rest in gently(_found(connection, grain_s, list(tallies)), ROWS_A_BREATH):
         place = (bucket, dimension, value)
         rows[place] = tally_of([rest])
         rows[place].add(tallies[place])
-    _put(connection, [_row(grain_s, place, tally) for place, tally in sorted(rows.items(), key=_by_place)])
+    sorted_rows = gently(sorted(rows.items(), key=_by_place), ROWS_A_BREATH)
+    _put(connection, [_row(grain_s, place, tally) for place, tally in sorted_rows])
 
 
 def _by_place(item: tuple[Place, Tally]) -> tuple[str, int, str]:
