@@ -44,8 +44,8 @@ class ModelPrice:
 async def set_price(
     store: Store, model: str, price: Price, now: float, *, max_priced: int = MAX_PRICED, max_changes: int = MAX_CHANGES
 ) -> ModelPrice:
-    """From `now` (wall clock) on `model` costs `price`; what it cost before is kept beside it. With the tag `:latest` or
-    without it is the same model, which goes by the name that was said last.
+    """From `now` (wall clock) on `model` costs `price`; what it cost before is kept beside it. With the tag `:latest`
+    or without it is the same model, which goes by the name that was said last.
 
     Raises TooManyPrices, StoreRefused, StoreUnavailable.
     """

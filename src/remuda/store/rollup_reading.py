@@ -32,7 +32,7 @@ ROWS_AT_ONCE: Final = 2000
 """Taken from the driver at once: where the store is on Postgres other work waits meanwhile, a few milliseconds."""
 
 LIGHT: Final = 1024
-HEAVY: Final = 16
+HEAVY: Final = 64
 """Items that take about a millisecond, of those that take one step each and of those that take many."""
 
 Quantiles = dict[str, list[float]]

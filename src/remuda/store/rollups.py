@@ -119,6 +119,8 @@ def untold_id(connection: Connection) -> int:
 
 def tally_of(rows: Sequence[Sequence[Any]]) -> Tally:
     """What rows, one at least, come to together: each the counts, then perhaps extremes, then perhaps sketches."""
+    if len(rows) == 1:
+        return _tally_of_one(rows[0])
     columns = list(zip(*rows, strict=True))
     tally = Tally([sum(column) for column in columns[:_WIDTH]])
     rest = columns[_WIDTH:]
@@ -129,6 +131,18 @@ def tally_of(rows: Sequence[Sequence[Any]]) -> Tally:
     for sketch, column in zip(tally.sketches, rest, strict=False):
         for data in column:
             merge_packed(sketch, data)
+    return tally
+
+
+def _tally_of_one(row: Sequence[Any]) -> Tally:
+    # Of most points of a fine series there is one row.
+    tally = Tally(row[:_WIDTH])
+    rest = row[_WIDTH:]
+    if len(rest) >= 2 * _SIDE:
+        tally.lows, tally.highs = rest[:_SIDE], rest[_SIDE : 2 * _SIDE]
+        rest = rest[2 * _SIDE :]
+    for sketch, data in zip(tally.sketches, rest, strict=False):
+        merge_packed(sketch, data)
     return tally
 
 
