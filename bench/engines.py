@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 from bench import machine
 from bench.loads import Unfit
 from bench.machine import Command, Program
-from bench.targets import REMUDA
+from bench.targets import AS_INSTALLED, REMUDA
 
 READY_WITHIN_S = 60.0
 MODEL = "random"
@@ -46,12 +47,11 @@ class Server:
 def serving(folder: Path, settings: dict[str, Any], *arguments: str) -> Iterator[Server]:
     """`remuda serve` with these settings, ready."""
     (port,) = machine.free_ports(1)
-    home = folder / f"server-{port}"
-    home.mkdir()
+    home = Path(tempfile.mkdtemp(prefix=f"server-{port}-", dir=folder))  # a port comes again in a long run
     file = home / "remuda.yaml"
     file.write_text(json.dumps(settings))
     command: Command = [REMUDA, "serve", "--config", file, "--port", str(port), "--data", home / "data", *arguments]
-    with Program(command, core=None, folder=home) as program:
+    with Program(command, core=None, folder=home, env=AS_INSTALLED) as program:
         await_ready(program, port)
         yield Server(program, port)
 

@@ -20,7 +20,7 @@ _WIDTH: Final = log((1 + ACCURACY) / (1 - ACCURACY))
 _MIDDLE: Final = 2 / (1 + exp(_WIDTH))
 _LARGEST: Final = (0, *(int(exp(bin_ * _WIDTH)) for bin_ in range(ceil(log(2**63) / _WIDTH) + 1)))
 """The largest whole number of each bin: looking one up is quicker than reckoning its bin."""
-_NUMBERS: Final = (0.0, *(exp(bin_ * _WIDTH) * _MIDDLE for bin_ in range(len(_LARGEST) - 1)))
+_NUMBERS: Final = (0.0, *(exp(bin_ * _WIDTH) * _MIDDLE for bin_ in range(len(_LARGEST))))
 _TYPES: Final = "BHIQ"
 """Sizes in which counts are written: the least that holds the largest."""
 _TYPE_OF: Final = {array(each).itemsize: each for each in reversed(_TYPES)}
@@ -33,6 +33,19 @@ Sketch = dict[int, int]
 def bin_of(number: int) -> int:
     """The bin of a whole number: 0 for 0 and less, from 1 on for those from 1 to 2^63."""
     return bisect_left(_LARGEST, number)
+
+
+def sketch_of(numbers: Iterable[int]) -> Sketch:
+    """The sketch of some numbers."""
+    ordered = sorted(numbers)  # so that only bins are looked up, of which there are few, and not numbers
+    sketch: Sketch = {}
+    counted = 0
+    while counted < len(ordered):
+        bin_ = bin_of(ordered[counted])
+        upto = bisect_right(ordered, _LARGEST[bin_], counted) if bin_ < len(_LARGEST) else len(ordered)
+        sketch[bin_] = upto - counted
+        counted = upto
+    return sketch
 
 
 def number_in(bin_: int) -> float:

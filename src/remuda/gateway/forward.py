@@ -84,6 +84,7 @@ class Forwarder:
         channel = self._channel(replica)
         exchange.replica_block = channel.tag
         request = channel.request(outgoing.path, outgoing.body, exchange)
+        outgoing.body = b""
         is_reusable = engine.reuses_after_stream or not outgoing.is_streamed
         sent = self._monotonic()
         exchange.expires_at = sent + replica.deadlines.answer_s

@@ -7,10 +7,10 @@ a request head, the time of a body, and idle connections, all by one sweep a sec
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import httptools
 from uvicorn.config import Config
@@ -29,12 +29,15 @@ from remuda.core.faults import (
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.headers import STANDING_HEADERS, block_of
+from remuda.wire.heads import KnownHeads
 
 PIPELINED_BYTES: Final = 64 * 1024
 """Bytes of further requests taken while one is being answered; beyond, reading stops and so does noticing that the
 client left (a client that pipelines this much waits for its answers)."""
 UNASKED_DIGITS: Final = 6
 """A body whose length has fewer digits (below 100 kB) is taken in before its caller is looked at: with all else."""
+OF_ITS_OWN: Final = frozenset((b"x-request-id", b"traceparent", b"expect", b"transfer-encoding", b"upgrade"))
+"""Headers by which a request's head is like no other, or needs a second look."""
 LINGER_S: Final = 2.0
 """How long a refused request's remaining bytes are read and dropped, so that the refusal is not lost to a reset."""
 
@@ -56,6 +59,15 @@ class LaneLimits:
     def small_digits(self) -> int:
         """A body whose length has fewer digits is within all bounds and taken in unasked."""
         return min(UNASKED_DIGITS, len(str(self.body_bytes)))
+
+
+class Head(NamedTuple):
+    """What is made of the usual head of a lane request: HTTP/1.1, each name once, on a connection that stays open."""
+
+    route: LaneRoute
+    headers: Sequence[tuple[bytes, bytes]]
+    fields: Mapping[bytes, bytes]
+    """`Content-Length` among them is that of the request the head was seen with first."""
 
 
 class Taker(Protocol):
@@ -112,6 +124,8 @@ class Lane:
     def limits(self, limits: LaneLimits) -> None:
         self._limits = limits
         self.small_digits = limits.small_digits
+        # Anew: what was within the bounds before may not be now.
+        self.heads = KnownHeads[Head](10 ** (self.small_digits - 1) - 1)
 
     def protocol(
         self,
@@ -136,6 +150,13 @@ class Lane:
         self.swept = now = self.monotonic()
         for connection in list(self.connections):
             connection.check(now)
+
+
+def address_of(name: Any) -> tuple[str, int | None] | None:
+    """Host and port of a socket's name; path and None of a unix socket's; None of one that has no name."""
+    if isinstance(name, str) and name:
+        return name, None
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
 
 
 class Waiting(list[Any]):
@@ -203,6 +224,7 @@ class LaneProtocol(HttpToolsProtocol):
     cycle: Any
     pipeline: Any
     parser: Any
+    headers: Any
 
     def __init__(
         self,
@@ -214,8 +236,9 @@ class LaneProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.pipeline = Waiting()
-        # uvicorn allows bytes after a message that announced `connection: close`; llhttp's strict rule is wanted here.
-        self.parser = httptools.HttpRequestParser(self)
+        # Made when there is something to parse. Not uvicorn's, which allows bytes after a message that announced
+        # `connection: close`: llhttp's strict rule is wanted here.
+        self.parser = None
         self._lane = lane
         self._exchange: Exchange | None = None
         """The lane request being answered."""
@@ -261,17 +284,22 @@ class LaneProtocol(HttpToolsProtocol):
         parse, and a parser takes as much memory as all else of the connection. After a request that said
         `connection: close` it stays, for it knows that nothing may follow."""
         if exchange.keep_alive and not (self._in_head or self._in_body or self.pipeline):
-            self.parser = None
+            self.parser = self.headers = None
 
     # Connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        # As uvicorn's own, which would have a socket object made and kept with each connection to ask it who it is.
+        self.connections.add(self)
+        self.transport = transport
         self.flow = LazyFlow(transport)
+        self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         # Thousands of connections come to the same address, many from the same: kept once, not with each.
-        self.server = self._lane.addresses.setdefault(self.server, self.server)
-        if self.client is not None:
-            self.client = (intern(self.client[0]), self.client[1])
+        here = address_of(transport.get_extra_info("sockname"))
+        self.server = self._lane.addresses.setdefault(here, here)
+        there = address_of(transport.get_extra_info("peername"))
+        if there is not None and there[1] is not None:
+            self.client = (intern(there[0]), there[1])
         self._lane.connections.add(self)
         self._since = self._lane.swept
         if self._lane.is_draining:
@@ -314,6 +342,15 @@ class LaneProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refusing:
             return
+        cycle = self.cycle
+        is_between = (cycle is None or cycle.response_complete) and not (self._in_head or self._in_body)
+        if is_between and (known := self._lane.heads.find(data)) is not None:
+            self._begin_known(*known)
+        elif self._parse(data) and is_between:
+            self._learn(data)
+
+    def _parse(self, data: bytes) -> bool:
+        """Hand `data` to the parser; False where it is none of what is spoken here, or too much."""
         answering = self._exchange is not None
         if answering:
             self._ahead_bytes += len(data)
@@ -328,17 +365,47 @@ class LaneProtocol(HttpToolsProtocol):
                 self._read_again(data[upgrade.args[0] :])
             else:
                 self._upgrade()
-            return
+            return False
         except httptools.HttpParserError as error:
             self._malformed(error)
-            return
+            return False
         if self._in_head and self._head_bytes > self._lane.limits.head_bytes:
             self._refuse(HeadTooLarge())
-        elif answering:
+            return False
+        if answering:
             if self._ahead_bytes <= PIPELINED_BYTES:
                 self.flow.resume_reading()  # to notice a client that leaves, even though it has sent more
             else:
                 self.flow.pause_reading()
+        return True
+
+    def _begin_known(self, head: Head, body: bytes) -> None:
+        """A whole request whose head has come before: there is nothing to parse."""
+        exchange = Exchange(
+            self, self.transport, head.route, head.headers, self.client, keep_alive=True, is_http10=False
+        )
+        exchange.fields = head.fields
+        exchange.body = body
+        exchange.bytes_in = len(body)
+        self._since = self._lane.swept
+        self.cycle = exchange
+        self._start(exchange)
+
+    def _learn(self, data: bytes) -> None:
+        """Keep what was made of the head of `data`, where that was one whole request to the lane, and a usual one."""
+        exchange = self.cycle
+        if self._in_head or self._in_body or type(exchange) is not Exchange or self._incoming is exchange:
+            return
+        fields, headers = exchange.fields, exchange.headers
+        if (
+            exchange.keep_alive
+            and not exchange.is_http10
+            and len(fields) == len(headers)
+            and len(fields.get(b"content-length", b"")) < self._lane.small_digits
+            and b"host" in fields
+            and OF_ITS_OWN.isdisjoint(fields)
+        ):
+            self._lane.heads.keep(data, Head(exchange.route, headers, fields))
 
     def on_message_begin(self) -> None:
         self._in_head = True
