@@ -63,7 +63,7 @@ class Insights:
             *costs.parts,
             ComparisonRoutes(comparisons),
             ExportRoutes(Export(store), clock.wall, canonical),
-            LogRoutes(Log(store), clock.wall, canonical),
+            LogRoutes(Log(store, clock.monotonic), clock.wall, canonical),
             *rollups.parts,
             SuggestionRoutes(suggestions),
         )
