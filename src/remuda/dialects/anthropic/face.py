@@ -7,6 +7,7 @@ from remuda.core.faults import Fault
 from remuda.core.ids import Ids
 from remuda.dialects.anthropic.answers import CountAnswer, MessageAnswer
 from remuda.dialects.anthropic.asks import AnthropicAsk, read_count, read_messages
+from remuda.dialects.anthropic.defaults import with_defaults
 from remuda.dialects.anthropic.errors import refusal, stream_error
 from remuda.dialects.anthropic.events import ID_HEADER
 from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal
@@ -31,7 +32,7 @@ class AnthropicFace:
         if operation is Operation.COUNT_TOKENS:
             return read_count(body)
         ask = read_messages(body)
-        ask.native = Native(NAME, MESSAGES, body, ask.is_streamed)
+        ask.native = Native(NAME, MESSAGES, body, ask.is_streamed, with_defaults=with_defaults)
         return ask
 
     def translator(self, ask: Ask) -> AnswerTranslator | None:
