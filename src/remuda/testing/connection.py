@@ -27,6 +27,7 @@ _PROBED: Final = frozenset(
         "/props",
         "/slots",
         "/v1/messages",
+        "/v1/messages/count_tokens",
         "/version",
     }
 )

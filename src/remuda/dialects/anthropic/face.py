@@ -30,7 +30,9 @@ class AnthropicFace:
     def read(self, operation: Operation, body: bytes) -> Ask:
         """The ask that `body` holds, in the words of engines, and as it is for those that speak Anthropic's."""
         if operation is Operation.COUNT_TOKENS:
-            return read_count(body)
+            count = read_count(body)
+            count.native = Native(NAME, COUNT, body, False)
+            return count
         ask = read_messages(body)
         ask.native = Native(NAME, MESSAGES, body, ask.is_streamed, with_defaults=with_defaults)
         return ask
