@@ -122,6 +122,8 @@ class OllamaSpeech(OpenAISpeech):
         path = seen.path
         if path.startswith("/api/blobs/"):
             if seen.method == "POST":
+                if not path.endswith(seen.digest):
+                    return self.error(400, f"digest mismatch, got {seen.digest}")
                 self.blobs.add(path)
                 return answers.Answer((), status=201)
             return answers.Answer((), status=200 if path in self.blobs else 404)

@@ -278,6 +278,22 @@ async def test_too_large_a_body_is_refused_whether_announced_or_not():  # row 65
     assert announced.json()["error"]["code"] == grown.json()["error"]["code"] == "body_too_large"
 
 
+async def test_files_for_nodes_have_a_bound_of_their_own():
+    app = inner_app(parts())
+
+    async def take(request: Request) -> dict[str, int]:
+        return {"size": len(await request.body())}
+
+    app.router.routes.clear()
+    app.add_api_route("/api/blobs/{digest}", take, methods=["POST", "PUT"])
+    app.add_api_route("/api/blobs/{digest}/more", take, methods=["POST"])
+    async with client(app=_fronted(app, max_body_bytes=10, max_blob_bytes=20)) as caller:
+        assert (await caller.post("/api/blobs/x", content=b"x" * 20)).json() == {"size": 20}
+        assert (await caller.post("/api/blobs/x", content=b"x" * 21)).status_code == 413
+        assert (await caller.put("/api/blobs/x", content=b"x" * 11)).status_code == 413
+        assert (await caller.post("/api/blobs/x/more", content=b"x" * 11)).status_code == 413
+
+
 async def test_invalid_parameter_is_a_400_that_names_it():  # row 66, C13
     app = inner_app(parts())
 
@@ -350,8 +366,8 @@ async def test_lifespan_is_entered_and_left():
     assert seen == ["entered", "lifespan.startup.complete", "left", "lifespan.shutdown.complete"]
 
 
-def _fronted(app, *, keyed=False, max_body_bytes=1024):
+def _fronted(app, *, keyed=False, max_body_bytes=1024, max_blob_bytes=1024):
     """The whole application, with `app` behind its front."""
-    front = build_app(parts(keyed=keyed, max_body_bytes=max_body_bytes))
+    front = build_app(parts(keyed=keyed, max_body_bytes=max_body_bytes, max_blob_bytes=max_blob_bytes))
     front.app = app
     return front

@@ -53,7 +53,8 @@ class Front:
         monotonic: Callable[[], float] = lambda: 0.0,
         body_bounds: Mapping[str, int] | None = None,
     ) -> None:
-        """`body_bounds`: paths to which bodies of other lengths than `max_body_bytes` may be posted."""
+        """`body_bounds`: paths to which bodies of other lengths than `max_body_bytes` may be posted; one that ends in
+        `/*` is all those right below it."""
         self.app = app
         self._on_answered = on_answered
         self._monotonic = monotonic
@@ -90,7 +91,7 @@ class Front:
                 await answer.refuse(self._preflight(head.origin, head.asked_names))
                 return answer.status, ""
             self._admit(scope, head, self._policy.need(method, path))
-            limit = self._body_bounds.get(path, self._max_body_bytes) if method == "POST" else self._max_body_bytes
+            limit = self._body_bound(path) if method == "POST" else self._max_body_bytes
             if head.length > limit:
                 raise _too_large(limit)
             # A GET without its body is what HEAD is, and so it holds for every route without a word there; a route
@@ -104,6 +105,10 @@ class Front:
             log.exception("request %s failed inside the gateway", head.id)
             await answer.refuse(self._owners.refusal(path, Fault(), head.id, scope["headers"]))
         return answer.status, getattr(inner.get("route"), "path", "")
+
+    def _body_bound(self, path: str) -> int:
+        below = path.rpartition("/")[0] + "/*"
+        return self._body_bounds.get(path) or self._body_bounds.get(below, self._max_body_bytes)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = _Head(scope, self._ids)
