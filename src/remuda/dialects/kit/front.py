@@ -16,7 +16,7 @@ from remuda.core.ids import Ids, accepted_request_id
 from remuda.core.keys import Scope as KeyScope
 from remuda.dialects.kit.access import READING, WEBSOCKET, Access, Policy
 from remuda.dialects.kit.owners import Owners
-from remuda.gateway.authenticate import Gatekeeper, credential_of
+from remuda.gateway.authenticate import Gatekeeper, credential_of, session_of
 from remuda.gateway.face import Refusal
 from remuda.gateway.headers import STANDING_HEADERS, Cors
 
@@ -146,7 +146,14 @@ class Front:
         else:
             query = scope["query_string"] if need.takes_query_key else b""
             try:
-                caller = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
+                caller = self._gatekeeper.admit(
+                    scope["headers"],
+                    peer,
+                    need.scope,
+                    query,
+                    also=need.also,
+                    is_reading=scope.get("method") in READING,
+                )
             except Forbidden as fault:
                 if fault.key_id:
                     self._on_key_used(fault.key_id)
@@ -196,9 +203,9 @@ class _Head:
         given: str | None = None
         for name, value in scope["headers"]:
             if name == b"x-request-id":
-                given = accepted_request_id(
-                    value, credential_of(dict(scope["headers"]), scope.get("query_string", b""))
-                )
+                fields = dict(scope["headers"])
+                shown = credential_of(fields, scope.get("query_string", b"")) or session_of(fields)
+                given = accepted_request_id(value, shown)
             elif name == b"host":
                 self.hosts += 1
             elif name == b"origin":
