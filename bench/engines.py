@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -46,8 +47,7 @@ class Server:
 def serving(folder: Path, settings: dict[str, Any], *arguments: str) -> Iterator[Server]:
     """`remuda serve` with these settings, ready."""
     (port,) = machine.free_ports(1)
-    home = folder / f"server-{port}"
-    home.mkdir()
+    home = Path(tempfile.mkdtemp(prefix=f"server-{port}-", dir=folder))  # a port comes again in a long run
     file = home / "remuda.yaml"
     file.write_text(json.dumps(settings))
     command: Command = [REMUDA, "serve", "--config", file, "--port", str(port), "--data", home / "data", *arguments]

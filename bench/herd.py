@@ -171,24 +171,26 @@ def main() -> int:
                 for name in given.only:
                     try:
                         reports[name] = PARTS[name](stage, pace, console)
+                        _show(reports[name])  # at once: what fails later must not take it along
                     except Unfit as unfit:
                         failed = True
                         console.print(f"{name}: {unfit}", style="red", markup=False)
         except machine.Missing as gap:
             console.print(f"cannot measure: {gap}", style="red", markup=False)
             return 2
-    shown = Console(width=max(120, Console().width))
-    for report in reports.values():
-        table = Table(title=report.title, title_justify="left")
-        for i, column in enumerate(report.columns):
-            table.add_column(column, justify="right" if i else "left")
-        for row in report.rows:
-            table.add_row(*row)
-        shown.print(table)
     machine.OUT.mkdir(parents=True, exist_ok=True)
     told = about | {name: {"samples": report.samples} for name, report in reports.items()}
     (machine.OUT / "herd.json").write_text(json.dumps(told, indent=1, ensure_ascii=False))
     return 2 if failed else 0
+
+
+def _show(report: Report) -> None:
+    table = Table(title=report.title, title_justify="left")
+    for i, column in enumerate(report.columns):
+        table.add_column(column, justify="right" if i else "left")
+    for row in report.rows:
+        table.add_row(*row)
+    Console(width=max(120, Console().width)).print(table)
 
 
 def _arguments() -> argparse.Namespace:

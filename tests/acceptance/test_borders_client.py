@@ -129,6 +129,51 @@ async def test_a_head_that_is_too_large(
     assert upstream.seen == []
 
 
+async def test_a_head_that_has_come_before(gateway: RunningGateway, upstream: FakeUpstream) -> None:
+    """What is answered without being parsed is answered as what is."""
+    bodies = [ASK, ASK.replace(b"Hello", b"Hello again"), ASK.replace(b"Hello", b"x" * 5000), ASK]
+    heads = gateway.remuda.lane.heads
+    async with RawClient(gateway.port) as client:
+        for body in bodies:
+            client.say(post(body, "X-Own: 1"))
+            answer = await client.answer()
+            assert (answer.status, answer.is_whole) == (200, True)
+            assert_standing(answer)
+        assert heads.find(post(b"{}", "X-Own: 1")) is not None
+        halves = post(bodies[1], "X-Own: 1")
+        client.say(halves[:40])
+        client.say(halves[40:])
+        client.say(*[post(bodies[2], "X-Own: 1")] * 3)
+        assert [(await client.answer()).status for _ in range(4)] == [200] * 4
+        client.say(post(ASK, "X-Own: 1").replace(b"Content-Length: ", b"Content-Length: 1"))  # more than comes
+        client.half_close()
+        assert await client.ended() == b""
+    assert [each.body for each in upstream.seen] == [*bodies, bodies[1], *[bodies[2]] * 3]
+
+
+@pytest.mark.parametrize(
+    "line", ["X-Request-Id: mine", "traceparent: 00-0123456789abcdef0123456789abcdef-0123456789abcdef-01", "Expect: x"]
+)
+async def test_a_head_like_no_other_is_not_kept(line: str, gateway: RunningGateway) -> None:
+    request = post(ASK, line, "X-Own: 2")
+    async with RawClient(gateway.port) as client:
+        for _ in range(2):
+            client.say(request)
+            assert (await client.answer()).status == 200
+    assert gateway.remuda.lane.heads.find(request) is None
+
+
+async def test_a_key_is_looked_at_with_each_request(gateway: RunningGateway) -> None:
+    request = post(ASK, "Authorization: Bearer sk-passing")
+    async with RawClient(gateway.port) as client:
+        client.say(request)
+        assert (await client.answer()).status == 200  # while there are no keys none is looked at
+        gateway.remuda.gatekeeper.has_had_keys = True
+        client.say(request)
+        assert (await client.answer()).status == 401
+        gateway.remuda.gatekeeper.has_had_keys = False
+
+
 async def test_a_head_without_end(gateway: RunningGateway) -> None:
     async with RawClient(gateway.port) as client:
         client.say(HEAD, b"X-Endless: " + b"a" * 40_000)

@@ -32,6 +32,19 @@ def bin_of(number: int) -> int:
     return bisect_left(_LARGEST, number)
 
 
+def sketch_of(numbers: Iterable[int]) -> Sketch:
+    """The sketch of some numbers."""
+    ordered = sorted(numbers)  # so that only bins are looked up, of which there are few, and not numbers
+    sketch: Sketch = {}
+    counted = 0
+    while counted < len(ordered):
+        bin_ = bin_of(ordered[counted])
+        upto = bisect_right(ordered, _LARGEST[bin_], counted) if bin_ < len(_LARGEST) else len(ordered)
+        sketch[bin_] = upto - counted
+        counted = upto
+    return sketch
+
+
 def number_in(bin_: int) -> float:
     """What stands for the numbers of a bin."""
     return exp((bin_ - 1) * _WIDTH) * _MIDDLE if bin_ else 0.0

@@ -5,12 +5,12 @@ energy in millijoules, money in 10^-9 of the unit), so that sums do not depend o
 models is the sum over all keys, to the last digit.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from operator import add, attrgetter, sub
+from collections.abc import Sequence
+from operator import add, attrgetter, itemgetter, sub
 from typing import Any, Final, NamedTuple, Protocol, Self
 
-from remuda.core.sketch import Sketch, bin_of, merge, without
+from remuda.core.record import columns_of
+from remuda.core.sketch import Sketch, merge, sketch_of, without
 
 UNSEEN_LOW: Final = 2**62
 """The least of no numbers."""
@@ -59,7 +59,7 @@ SKETCHED: Final = ("latency_us", "ttft_us", "rate_milli")
 
 
 class Measured(Protocol):
-    """What is measured of one request; a `RequestRecord` has it."""
+    """What is measured of one request, in a named tuple; a `RequestRecord` has it."""
 
     @property
     def status(self) -> int: ...
@@ -146,11 +146,16 @@ class Tally:
     @classmethod
     def of(cls, ones: Sequence[One]) -> "Tally":
         """What requests come to, of which there is one at least."""
-        # By columns: it is done with every request that is recorded, and most of it so in no loop of Python.
+        return cls.of_columns(list(zip(*ones, strict=True)))
+
+    @classmethod
+    def of_columns(cls, columns: Sequence[Sequence[Any]]) -> "Tally":
+        """As `of`; each column holds one thing that is measured, of all requests."""
+        # It is done with every request that is recorded, and so most of it in no loop of Python.
         (
             statuses, faults, streamed, truncated, prompts, completions, cached, durations, ttfts, waits, costs,
             electricity, energies, scores,
-        ) = zip(*ones, strict=True)  # fmt: skip
+        ) = columns  # fmt: skip
         errors = 0
         if max(statuses) >= 400 or any(faults):
             errors = sum(1 for status, fault in zip(statuses, faults, strict=True) if fault or status >= 400)
@@ -165,7 +170,7 @@ class Tally:
         scores_e4 = [round(each * 1e4) for each in scores]
         energies_mj = [round(each * 1e3) for each in energies if each is not None]
         counts = Counts(
-            len(ones),
+            len(statuses),
             errors,
             sum(streamed),
             sum(truncated),
@@ -187,7 +192,7 @@ class Tally:
         extremes = (latencies_us, ttfts_us, rates_milli, waits_us, scores_e4)
         lows = [min(each, default=UNSEEN_LOW) for each in extremes]
         tally = cls(counts, lows, [max(each, default=UNSEEN_HIGH) for each in extremes])
-        tally.sketches = tuple([dict(Counter(map(bin_of, each))) for each in extremes[:3]])
+        tally.sketches = tuple(map(sketch_of, extremes[:3]))
         return tally
 
     @classmethod
@@ -229,33 +234,50 @@ Place = tuple[int, str, str]
 
 
 def tallied(
-    measured: Iterable[tuple[Measured, float]], grain_s: int, dimensions: Sequence[str] = DIMENSIONS
+    records: Sequence[Measured], scores: Sequence[float], grain_s: int, dimensions: Sequence[str] = DIMENSIONS
 ) -> dict[Place, Tally]:
     """What requests, each with its score, come to: for each span of `grain_s` seconds, and each value of `dimensions`,
     the first of which is `all`."""
-    who = attrgetter("started_at", *(_FIELDS[each] for each in dimensions[1:] or ("model",)))
-    alike: dict[tuple[Any, ...], list[One]] = {}
-    for record, score in measured:
-        told = who(record)
-        kind = (told[0] // grain_s, *told[1:])
-        one = (*_MEASURED(record), score)
-        if kind in alike:
-            alike[kind].append(one)
-        else:
-            alike[kind] = [one]
-    single: dict[Place, list[One]] = {}
+    if not records:
+        return {}
+    told = columns_of(records)
+    columns = (*_MEASURED(told), scores)
+    buckets = [int(moment // grain_s) * grain_s for moment in told.started_at]
+    values = [getattr(told, _FIELDS[each]) for each in dimensions[1:]]
+    single: dict[Place, list[int]] = {}
     several: dict[Place, list[Tally]] = {}
-    for (number, *values), ones in alike.items():
-        bucket = int(number) * grain_s
+    for (bucket, *kind), rows in _alike((buckets, *values)).items():
         # Most of a batch is often of few kinds: many of one kind are added up once and not for each dimension.
-        tally = Tally.of(ones) if len(ones) >= MANY else None
-        for dimension, value in zip(dimensions, ("", *values), strict=False):
+        tally = Tally.of_columns(_picked(columns, rows)) if len(rows) >= MANY else None
+        for dimension, value in zip(dimensions, ("", *kind), strict=True):
             place = (bucket, dimension, value)
             if tally is None:
-                single.setdefault(place, []).extend(ones)
+                single.setdefault(place, []).extend(rows)
             else:
                 several.setdefault(place, []).append(tally)
-    found = {place: Tally.of(ones) for place, ones in single.items()}
+    found = {place: Tally.of_columns(_picked(columns, rows)) for place, rows in single.items()}
     for place, tallies in several.items():
         found[place] = Tally.sum([found[place], *tallies] if place in found else tallies)
     return found
+
+
+def _alike(columns: Sequence[Sequence[Any]]) -> dict[tuple[Any, ...], Sequence[int]]:
+    """The numbers of the rows of each kind."""
+    if all(len(set(column)) == 1 for column in columns):
+        return {tuple(column[0] for column in columns): range(len(columns[0]))}
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for number, kind in enumerate(zip(*columns, strict=True)):
+        if kind in alike:
+            alike[kind].append(number)
+        else:
+            alike[kind] = [number]
+    return dict(alike)
+
+
+def _picked(columns: Sequence[Sequence[Any]], rows: Sequence[int]) -> Sequence[Sequence[Any]]:
+    """The columns of some of the rows."""
+    if len(rows) == len(columns[0]):
+        return columns
+    if len(rows) == 1:
+        return [(column[rows[0]],) for column in columns]
+    return list(map(itemgetter(*rows), columns))

@@ -24,7 +24,7 @@ class Signal:
     def __init__(self) -> None:
         self._asyncio_future_blocking = False
         """What an awaiting Task or drive looks at to tell `await` from a misuse, as on a future."""
-        self._wake: Callable[[Signal], None] | None = None
+        self._wake: Callable[[Signal], object] | None = None
         self.fault: BaseException | None = None
         self.is_set = False
 
@@ -62,14 +62,11 @@ class Signal:
 
     def add_done_callback(self, wake: "Callable[[Any], None]", *, context: Any = None) -> None:
         """Call `wake(self)` when it happens; at the loop's next turn where a Task asks, which hands in its context."""
-        if context is not None:
+        if context is None:
+            self._wake = wake
+        else:
             loop = asyncio.get_running_loop()
-            woken = wake
-
-            def wake(signal: "Signal") -> None:
-                loop.call_soon(woken, signal, context=context)
-
-        self._wake = wake
+            self._wake = lambda signal: loop.call_soon(wake, signal, context=context)
 
     def remove_done_callback(self, wake: "Callable[[Any], None]") -> None:
         """Nobody waits any more."""

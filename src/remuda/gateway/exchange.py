@@ -2,7 +2,7 @@
 
 import asyncio
 import http
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
@@ -150,7 +150,7 @@ class Exchange:
         connection: ClientConnection,
         transport: asyncio.Transport,
         route: LaneRoute,
-        headers: list[tuple[bytes, bytes]],
+        headers: Sequence[tuple[bytes, bytes]],
         peer: tuple[str, int] | None,
         keep_alive: bool,
         is_http10: bool,
@@ -243,7 +243,7 @@ class Exchange:
 
     def forget_request(self) -> None:
         """Let go of the request; thousands of streams may be open, each for minutes."""
-        self.headers.clear()
+        self.headers = ()
         self.fields = NO_FIELDS
         self.id_line = b""
         self.outgoing = None

@@ -7,10 +7,10 @@ a request head, the time of a body, and idle connections, all by one sweep a sec
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import httptools
 from uvicorn.config import Config
@@ -29,12 +29,15 @@ from remuda.core.faults import (
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.headers import STANDING_HEADERS, block_of
+from remuda.wire.heads import KnownHeads
 
 PIPELINED_BYTES: Final = 64 * 1024
 """Bytes of further requests taken while one is being answered; beyond, reading stops and so does noticing that the
 client left (a client that pipelines this much waits for its answers)."""
 UNASKED_DIGITS: Final = 6
 """A body whose length has fewer digits (below 100 kB) is taken in before its caller is looked at: with all else."""
+OF_ITS_OWN: Final = frozenset((b"x-request-id", b"traceparent", b"expect", b"transfer-encoding", b"upgrade"))
+"""Headers by which a request's head is like no other, or needs a second look."""
 LINGER_S: Final = 2.0
 """How long a refused request's remaining bytes are read and dropped, so that the refusal is not lost to a reset."""
 
@@ -56,6 +59,15 @@ class LaneLimits:
     def small_digits(self) -> int:
         """A body whose length has fewer digits is within all bounds and taken in unasked."""
         return min(UNASKED_DIGITS, len(str(self.body_bytes)))
+
+
+class Head(NamedTuple):
+    """What is made of the usual head of a lane request: HTTP/1.1, each name once, on a connection that stays open."""
+
+    route: LaneRoute
+    headers: Sequence[tuple[bytes, bytes]]
+    fields: Mapping[bytes, bytes]
+    """`Content-Length` among them is that of the request the head was seen with first."""
 
 
 class Taker(Protocol):
@@ -112,6 +124,8 @@ class Lane:
     def limits(self, limits: LaneLimits) -> None:
         self._limits = limits
         self.small_digits = limits.small_digits
+        # Anew: what was within the bounds before may not be now.
+        self.heads = KnownHeads[Head](10 ** (self.small_digits - 1) - 1)
 
     def protocol(
         self,
@@ -314,6 +328,15 @@ class LaneProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refusing:
             return
+        cycle = self.cycle
+        is_between = (cycle is None or cycle.response_complete) and not (self._in_head or self._in_body)
+        if is_between and (known := self._lane.heads.find(data)) is not None:
+            self._begin_known(*known)
+        elif self._parse(data) and is_between:
+            self._learn(data)
+
+    def _parse(self, data: bytes) -> bool:
+        """Hand `data` to the parser; False where it is none of what is spoken here, or too much."""
         answering = self._exchange is not None
         if answering:
             self._ahead_bytes += len(data)
@@ -328,17 +351,47 @@ class LaneProtocol(HttpToolsProtocol):
                 self._read_again(data[upgrade.args[0] :])
             else:
                 self._upgrade()
-            return
+            return False
         except httptools.HttpParserError as error:
             self._malformed(error)
-            return
+            return False
         if self._in_head and self._head_bytes > self._lane.limits.head_bytes:
             self._refuse(HeadTooLarge())
-        elif answering:
+            return False
+        if answering:
             if self._ahead_bytes <= PIPELINED_BYTES:
                 self.flow.resume_reading()  # to notice a client that leaves, even though it has sent more
             else:
                 self.flow.pause_reading()
+        return True
+
+    def _begin_known(self, head: Head, body: bytes) -> None:
+        """A whole request whose head has come before: there is nothing to parse."""
+        exchange = Exchange(
+            self, self.transport, head.route, head.headers, self.client, keep_alive=True, is_http10=False
+        )
+        exchange.fields = head.fields
+        exchange.body = body
+        exchange.bytes_in = len(body)
+        self._since = self._lane.swept
+        self.cycle = exchange
+        self._start(exchange)
+
+    def _learn(self, data: bytes) -> None:
+        """Keep what was made of the head of `data`, where that was one whole request to the lane, and a usual one."""
+        exchange = self.cycle
+        if self._in_head or self._in_body or type(exchange) is not Exchange or self._incoming is exchange:
+            return
+        fields, headers = exchange.fields, exchange.headers
+        if (
+            exchange.keep_alive
+            and not exchange.is_http10
+            and len(fields) == len(headers)
+            and len(fields.get(b"content-length", b"")) < self._lane.small_digits
+            and b"host" in fields
+            and OF_ITS_OWN.isdisjoint(fields)
+        ):
+            self._lane.heads.keep(data, Head(exchange.route, headers, fields))
 
     def on_message_begin(self) -> None:
         self._in_head = True

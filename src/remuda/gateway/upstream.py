@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Protocol, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 import httptools
 
@@ -17,6 +17,7 @@ from remuda.core.address import Address
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed
 from remuda.gateway.drive import Signal
 from remuda.outbound.addresses import AddressRefused, Resolve, resolved
+from remuda.wire.heads import KnownHeads
 
 EARLY_BODY_BYTES: Final = 256 * 1024
 """How much of an answer is held for a relay that has not attached yet before reading stops."""
@@ -25,10 +26,23 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 IDLE_CONNECTIONS: Final = 1024
 """Idle connections kept per address, for half a minute and at some 3 KiB each; slots bound how many are in use."""
 
+WHOLE_BYTES: Final = 256 * 1024
+"""What one read brings at most: a longer answer never comes whole in one."""
+
 PASSED_HEADERS: Final = frozenset(
     {b"content-type", b"content-encoding", b"content-language", b"retry-after", b"openai-processing-ms"}
 )
 """Upstream headers a client gets to see. The rest is hop-by-hop, ours to say, or the upstream's own business."""
+
+
+class Head(NamedTuple):
+    """What is made of the usual head of a whole answer: status 200, and a length."""
+
+    lines: bytes
+    """As `UpstreamConnection.header_lines`."""
+    retry_after: bytes
+    is_event_stream: bool
+    keep_alive: bool
 
 
 class Receiver(Protocol):
@@ -238,6 +252,13 @@ class UpstreamConnection(asyncio.Protocol):
         if receiver is None and self._head is None and not self.status:
             self._lost(UpstreamFailed("the model's server sent bytes that nobody asked for"))
             return
+        head = self._head
+        is_first = head is not None and not self._head_bytes  # with what comes the answer begins
+        if head is not None and is_first and (known := self._pool.heads.find(data)) is not None:
+            self._head = None
+            self._take_known(*known)
+            head.set()
+            return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -247,6 +268,8 @@ class UpstreamConnection(asyncio.Protocol):
             head = self._head
             if self.is_complete and head is not None:  # a whole answer in one read
                 self._head = None
+                if is_first:
+                    self._learn(data)
                 head.set()
             else:
                 self._hold(len(data))
@@ -262,6 +285,21 @@ class UpstreamConnection(asyncio.Protocol):
                 receiver.body(body)
         if self.is_complete:
             receiver.end()
+
+    def _take_known(self, head: Head, body: bytes) -> None:
+        """A whole answer whose head has come before: there is nothing to parse."""
+        self.header_lines, self.retry_after, self.is_event_stream, self._keep_alive = head
+        self.status = 200
+        self._framing = b"length"
+        self.content_length = len(body)
+        self._parts.append(body)
+        self.is_complete = True
+
+    def _learn(self, data: bytes) -> None:
+        """Keep what was made of the head of `data`, which was one whole answer, if it is a usual one."""
+        if self.status == 200 and self._framing == b"length" and data[8:13] == b" 200 ":
+            head = Head(self.header_lines, self.retry_after, self.is_event_stream, self._keep_alive)
+            self._pool.heads.keep(data, head)
 
     def _hold(self, size: int) -> None:
         """Keep what came before a relay attached, within bounds, and wake whoever waits for the head."""
@@ -365,7 +403,7 @@ def _cause(error: Exception) -> str:
 class Pool:
     """Connections to one address: idle ones are reused, last in first out."""
 
-    __slots__ = ("_idle", "_loop", "_resolve", "_ssl", "address", "connect_timeout_s", "outbox")
+    __slots__ = ("_idle", "_loop", "_resolve", "_ssl", "address", "connect_timeout_s", "heads", "outbox")
 
     def __init__(
         self,
@@ -386,6 +424,8 @@ class Pool:
         self._resolve = resolve
         self._ssl = ssl_context if ssl_context is not None or not address.is_tls else ssl.create_default_context()
         self._idle: list[UpstreamConnection] = []
+        self.heads = KnownHeads[Head](WHOLE_BYTES)
+        """Of answers that came whole."""
 
     def __len__(self) -> int:
         return len(self._idle)

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final, Protocol
 
 from remuda.core.alert import COMPARISONS, OF_SUBJECTS, RECENT, SHARES, AlertMetric, AlertRule
@@ -25,8 +26,8 @@ class Verdict:
         if not values:
             return
         holds, threshold = COMPARISONS[rule.operator], rule.threshold
-        if self.hit is None and (hits := [value for value in values if holds(value, threshold)]):
-            self.hit = hits[0]
+        if self.hit is None and any(map(holds, values, repeat(threshold))):
+            self.hit = next(value for value in values if holds(value, threshold))
         self.is_met = holds(values[-1], threshold)
 
 

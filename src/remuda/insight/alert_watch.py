@@ -10,7 +10,7 @@ from typing import Final
 
 from remuda.core.alert import AlertEvent, AlertMetric, AlertRule, event_of
 from remuda.core.clock import Clock
-from remuda.core.record import RequestRecord
+from remuda.core.record import RequestRecord, columns_of, without_text
 from remuda.core.tasks import Tasks
 from remuda.insight.alert_judges import Judge, Verdict, judge_of
 from remuda.insight.alert_values import is_meant, values_of
@@ -89,18 +89,14 @@ class AlertWatch:
         return len(self._open)
 
     def take(self, records: Sequence[RequestRecord]) -> None:
-        """A sink of finished records."""
+        """A sink of finished records, of which only the last may carry text."""
         room = BUFFERED - len(self._buffer)
         if len(records) > room:
             self.dropped += len(records) - room
             records = records[:room]
-        # Captured text must not live on here: it may be megabytes.
-        self._buffer += [
-            record
-            if record.prompt_text is None and record.answer_text is None
-            else record._replace(prompt_text=None, answer_text=None, parameters=None)
-            for record in records
-        ]
+        self._buffer += records
+        if records:
+            self._buffer[-1] = without_text(records[-1])  # it may be megabytes, and must not live on here
 
     def use(self, rules: Iterable[AlertRule]) -> None:
         """Judge by these rules from now on. What was gathered for one whose condition is as it was goes on."""
@@ -159,10 +155,19 @@ class AlertWatch:
         for start in range(0, len(records), AT_ONCE):
             part = records[start : start + AT_ONCE]
             now = self._clock.monotonic()
-            of_all: dict[AlertMetric, list[float]] = {}
+            columns = columns_of(part)
+            of_all: dict[AlertMetric, Sequence[float]] = {}
             for id_, judge in self._judges.items():
-                if judge is not None:
-                    judge.take(_values(self._rules[id_], part, of_all), now)
+                if judge is None:
+                    continue
+                rule = self._rules[id_]
+                if rule.model or rule.key_id or rule.replica:
+                    meant = [record for record in part if is_meant(rule, record)]
+                    values = values_of(rule.metric, columns_of(meant)) if meant else ()
+                else:
+                    values = of_all.get(rule.metric) or values_of(rule.metric, columns)
+                    of_all[rule.metric] = values
+                judge.take(values, now)
             await self._clock.sleep(0)
 
     def _verdicts(self, now: float) -> dict[Key, Verdict]:
@@ -250,14 +255,3 @@ class AlertWatch:
                 await prune_events(self._store, self._clock.wall() - self._retention_s)
             except StoreError as error:
                 log.warning("alerts: %s; old events are forgotten later", error)
-
-
-def _values(
-    rule: AlertRule, records: Sequence[RequestRecord], of_all: dict[AlertMetric, list[float]]
-) -> Sequence[float]:
-    """The values of those of `records` that the rule is about; what holds for all of them is kept in `of_all`."""
-    if rule.model or rule.key_id or rule.replica:
-        return values_of(rule.metric, [record for record in records if is_meant(rule, record)])
-    if rule.metric not in of_all:
-        of_all[rule.metric] = values_of(rule.metric, records)
-    return of_all[rule.metric]

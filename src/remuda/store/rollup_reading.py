@@ -263,10 +263,10 @@ def _put_together(question: Question, rows: _Rows) -> Answer:
     for bucket, value, *told in _gently(rows.groups, LIGHT):
         groups[value].setdefault(_point(bucket, width_s), []).append(told)
     names = ("all",) if dimension == "all" else ("all", dimension)
-    past = ((each, each.score) for each in _gently(rows.past, LIGHT))
+    past = list(_gently(rows.past, LIGHT))
     singly: dict[str, dict[int, Tally]] = {value: {} for value in rows.values}
     of_all: dict[int, Tally] = {}
-    for (bucket, name, value), tally in tallied(past, width_s or ALWAYS, names).items():
+    for (bucket, name, value), tally in tallied(past, [each.score for each in past], width_s or ALWAYS, names).items():
         if name == "all":
             of_all[_point(bucket, width_s)] = tally
         elif value in wanted:

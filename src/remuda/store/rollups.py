@@ -99,7 +99,7 @@ def note_in_rollups(
     of theirs is none."""
     del first_id
     try:
-        _add(connection, zip(records, scores, strict=True))
+        _add(connection, records, scores)
     except (ValueError, OverflowError) as error:
         raise StoreRefused(f"a record cannot be added up: {error}") from error
 
@@ -145,7 +145,7 @@ async def roll_up_journal(store: Store, count: int = 2000) -> int:
         connection.execute(_LOCK)
         if untold_id(connection) != until:
             return 0  # another gateway did it
-        _add(connection, ((past, past.score) for past in found))
+        _add(connection, found, [past.score for past in found])
         rest = found[-1].id - 1 if len(found) == count else 0
         connection.execute(update(counters).where(counters.c.name == "rollups").values(value=rest))
         return len(found)
@@ -228,24 +228,27 @@ async def prune_rollups(store: Store, kept_s: Mapping[int, int]) -> int:
     return removed
 
 
-def _add(connection: Connection, measured: Iterable[tuple[Measured, float]]) -> None:
-    for grain_s, tallies in _deltas(measured, marks_of(connection)).items():
+def _add(connection: Connection, records: Sequence[Measured], scores: Sequence[float]) -> None:
+    for grain_s, tallies in _deltas(records, scores, marks_of(connection)).items():
         if tallies:
             _raise(connection, grain_s, tallies)
 
 
-def _deltas(measured: Iterable[tuple[Measured, float]], marks: Sequence[Mark]) -> dict[int, dict[Place, Tally]]:
+def _deltas(
+    records: Sequence[Measured], scores: Sequence[float], marks: Sequence[Mark]
+) -> dict[int, dict[Place, Tally]]:
     """What is to be added to each grain: to the finest that is kept of that time, and to those that are made of it
     already."""
-    by_grain: dict[int, list[tuple[Measured, float]]] = {grain_s: [] for grain_s in GRAINS}
-    pairs = list(measured)
-    if min([record.started_at for record, _ in pairs], default=0.0) >= marks[0].since:
-        by_grain[MINUTE] = pairs
+    found: dict[int, dict[Place, Tally]] = {grain_s: {} for grain_s in GRAINS}
+    if all(record.started_at >= marks[0].since for record in records):
+        found[MINUTE] = tallied(records, scores, MINUTE)
     else:
-        for pair in pairs:
-            moment = pair[0].started_at
-            by_grain[next((mark.grain_s for mark in marks if moment >= mark.since), DAY)].append(pair)
-    found = {grain_s: tallied(pairs, grain_s) if pairs else {} for grain_s, pairs in by_grain.items()}
+        by_grain: dict[int, list[tuple[Measured, float]]] = {}
+        for record, score in zip(records, scores, strict=True):
+            grain_s = next((mark.grain_s for mark in marks if record.started_at >= mark.since), DAY)
+            by_grain.setdefault(grain_s, []).append((record, score))
+        for grain_s, pairs in by_grain.items():
+            found[grain_s] = tallied([each[0] for each in pairs], [each[1] for each in pairs], grain_s)
     for finer, mark in zip(GRAINS, marks[1:], strict=False):
         made = found[mark.grain_s]
         for (bucket, dimension, value), tally in found[finer].items():

@@ -7,16 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remuda.core.sketch import ACCURACY, Sketch, bin_of, merge, number_in, packed, quantiles, unpacked, without
+from remuda.core.sketch import (
+    ACCURACY,
+    Sketch,
+    bin_of,
+    merge,
+    number_in,
+    packed,
+    quantiles,
+    sketch_of,
+    unpacked,
+    without,
+)
 
 NUMBERS = st.lists(st.integers(0, 2**62), max_size=60)
 
 
-def sketch_of(numbers: list[int]) -> Sketch:
-    sketch: Sketch = {}
+@given(st.lists(st.integers(-5, 2**65), max_size=60))
+def test_a_sketch_counts_each_number_in_its_bin(numbers):
+    one_by_one: Sketch = {}
     for number in numbers:
-        merge(sketch, {bin_of(number): 1})
-    return sketch
+        merge(one_by_one, {bin_of(number): 1})
+    assert sketch_of(numbers) == one_by_one
 
 
 @given(st.integers(1, 2**63))

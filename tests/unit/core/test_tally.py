@@ -61,19 +61,25 @@ def test_the_order_and_the_parts_do_not_matter(records, at, chance: random.Rando
 
 @given(RECORDS)
 def test_each_dimension_comes_to_the_whole(records):
-    found = tallied([(record, 0.5) for record in records], 60)
+    found = tallied(records, [0.5] * len(records), 60)
     for bucket in {place[0] for place in found}:
         whole = found[bucket, "all", ""]
         assert whole.counts[0] == sum(1 for record in records if record.started_at // 60 * 60 == bucket)
+        ones = [one_of(record, 0.5) for record in records if record.started_at // 60 * 60 == bucket]
+        assert whole == Tally.of(ones)
         for dimension in DIMENSIONS:
             parts = [tally for (start, name, _), tally in found.items() if (start, name) == (bucket, dimension)]
             assert Tally.sum(parts) == whole
 
 
 def test_only_the_dimensions_that_are_wanted():
-    pairs = [(a_record(model="a", key_id="k"), 0.0)]
-    assert {place[1:] for place in tallied(pairs, 60, ("all",))} == {("all", "")}
-    assert {place[1:] for place in tallied(pairs, 60, ("all", "key"))} == {("all", ""), ("key", "k")}
+    records = [a_record(model="a", key_id="k")]
+    assert {place[1:] for place in tallied(records, [0.0], 60, ("all",))} == {("all", "")}
+    assert {place[1:] for place in tallied(records, [0.0], 60, ("all", "key"))} == {("all", ""), ("key", "k")}
+
+
+def test_nothing_comes_to_nothing():
+    assert tallied([], [], 60) == {}
 
 
 def test_tallies_that_differ():

@@ -225,6 +225,60 @@ def test_a_connection_is_kept_only_after_a_whole_answer(loop: asyncio.AbstractEv
     assert pool.take() is None
 
 
+LINES = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nRetry-After: 3\r\nX-Own: 1\r\nContent-Length: "
+
+
+def test_an_answer_whose_head_has_come_before_is_what_a_parser_makes_of_it(loop: asyncio.AbstractEventLoop) -> None:
+    pool = Pool(parse_address("http://127.0.0.1:1"), loop)
+    made: list[tuple[object, ...]] = []
+    for body in (b"{}", b'{"n": 2}', b"", b"{}"):
+        connection = pool.take() or UpstreamConnection(pool, loop)
+        if not connection.requests:
+            connection.connection_made(Wire())  # type: ignore[arg-type]
+        head = connection.send(b"x")
+        connection.data_received(LINES + b"%d\r\n\r\n%b" % (len(body), body))
+        assert head.is_set
+        assert (connection.content_length, connection.take_body()) == (len(body), body)
+        made.append((connection.status, connection.header_lines, connection.retry_after, connection.is_event_stream))
+        connection.release()
+        assert len(pool) == 1  # kept
+    assert len(pool.heads) == 1
+    assert made == [(200, b"content-type: application/json\r\nretry-after: 3\r\n", b"3", False)] * 4
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [b"2\r\n\r\nok and more", b"02\r\n\r\nok", b"2\r\nContent-Length: 3\r\n\r\nok", b"9\r\n\r\nok", b"-2\r\n\r\nok"],
+)
+def test_nothing_else_is_taken_for_such_an_answer(odd: bytes, loop: asyncio.AbstractEventLoop) -> None:
+    connection, wire, pool = connected(loop)
+    connection.send(b"x")
+    connection.data_received(LINES + b"2\r\n\r\nok")
+    connection.release()
+    assert len(pool.heads) == 1
+    head = connection.send(b"x")
+    connection.data_received(LINES + odd)
+    if odd.startswith((b"9", b"02")):  # the rest is waited for; a nought before a number makes it no other
+        assert head.is_set
+        assert connection.is_complete is odd.startswith(b"02")
+    else:
+        assert isinstance(head.fault, UpstreamFailed)
+        assert wire.is_aborted
+
+
+def test_heads_of_other_answers_are_not_kept(loop: asyncio.AbstractEventLoop) -> None:
+    for answer in (
+        b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ):
+        connection, _, pool = connected(loop)
+        connection.send(b"x")
+        connection.data_received(answer)
+        assert connection.is_complete
+        assert len(pool.heads) == 0
+
+
 def test_bytes_on_an_idle_connection_end_it(loop: asyncio.AbstractEventLoop) -> None:
     connection, wire, pool = connected(loop)
     connection.send(b"x")

@@ -3,6 +3,7 @@
 import pytest
 
 from remuda.core.alert import AlertMetric
+from remuda.core.record import columns_of
 from remuda.insight.alert_values import is_meant, values_of
 from tests.contract.store.samples import a_record
 from tests.unit.core.test_alert import a_rule
@@ -27,12 +28,20 @@ EMBEDDED = WELL._replace(operation="embedding", completion_tokens=0, ttft_s=None
     ],
 )
 def test_values(metric, values):
-    assert values_of(AlertMetric(metric), [WELL, FAILED, REFUSED, GAVE_UP, EMBEDDED]) == values
+    assert list(values_of(AlertMetric(metric), columns_of([WELL, FAILED, REFUSED, GAVE_UP, EMBEDDED]))) == values
+
+
+@pytest.mark.parametrize("metric", sorted(set(AlertMetric) - {AlertMetric.BUDGET, AlertMetric.REPLICA_DOWN}))
+def test_each_request_by_itself_has_the_values_it_has_among_others(metric):
+    records = [WELL, FAILED, REFUSED, GAVE_UP, EMBEDDED, WELL._replace(duration_s=0.0)]
+    alone = [value for record in records for value in values_of(metric, columns_of([record]))]
+    assert list(values_of(metric, columns_of(records))) == alone
+    assert list(values_of(metric, columns_of([WELL, WELL]))) == 2 * list(values_of(metric, columns_of([WELL])))
 
 
 def test_every_metric_of_requests_has_values():
     for metric in set(AlertMetric) - {AlertMetric.BUDGET, AlertMetric.REPLICA_DOWN}:
-        assert len(values_of(metric, [WELL])) == 1
+        assert len(values_of(metric, columns_of([WELL]))) == 1
 
 
 def test_scope():
