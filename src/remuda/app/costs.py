@@ -5,6 +5,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
+from remuda.app.names import one_model_in
 from remuda.app.settings import InsightSettings
 from remuda.app.settings.insight import zone_of
 from remuda.app.way import Way
@@ -40,12 +41,13 @@ class Costs:
     def __init__(
         self, settings: InsightSettings, store: Store, clock: Clock, fleet: Fleet, journal: Journal, way: Way
     ) -> None:
-        self.prices = Prices(store, clock)
+        self.prices = Prices(store, clock, settings.score_tokens_per_second)
         self.budgets = Budgets(store, clock, zone_of(settings.time_zone), journal.writer)
+        one_model = one_model_in(fleet)
         self.parts: Sequence[Part] = (
-            BudgetRoutes(self.budgets),
+            BudgetRoutes(self.budgets, one_model),
             CostAnalysisRoutes(Analytics(store), self.prices, clock.wall, cloud_price_of(settings)),
-            PriceRoutes(self.prices),
+            PriceRoutes(self.prices, one_model),
         )
         self._settings = settings
         self._clock = clock

@@ -164,6 +164,7 @@ class Remuda:
         way = self._way()
         self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
+        self.otel.join_traces(self.gateway)
         self.lane = self._lane()
         self.durable = Durable(
             settings,

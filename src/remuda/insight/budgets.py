@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
 
-from remuda.core.budget import Budget, BudgetEvent, BudgetTerms, Scope, plain_model
+from remuda.core.budget import Budget, BudgetEvent, BudgetTerms, Scope
 from remuda.core.clock import Clock
+from remuda.core.model_names import plain_model
 from remuda.core.money import amount_of
 from remuda.insight.hard_stops import HardStops
 from remuda.store.budgets import (

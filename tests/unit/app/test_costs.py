@@ -64,6 +64,27 @@ async def test_how_much_is_set_aside(tmp_path, operation, max_tokens, choices, t
                 limiter.grant(LOCAL_CALLER, ask, {})
 
 
+async def test_what_is_said_of_an_alias_is_told_of_its_model(tmp_path):
+    models = {"aliases": {"fast": "fake", "any": ["fake", "other"]}}
+    async with (
+        FakeUpstream() as fake,
+        running_gateway(tmp_path, upstreams=[{"url": fake.url}], models=models) as gateway,
+        httpx.AsyncClient(base_url=gateway.url) as client,
+    ):
+        price = {"cost_per_1k_output_tokens": 1}
+        made = await client.post("/api/cost-settings", json={"model_name": "fast", **price})
+        assert made.json()["model_name"] == "fake"
+        refused = await client.post("/api/cost-settings", json={"model_name": "any", **price})
+        assert refused.status_code == 400
+        assert "fake, other" in refused.json()["detail"]
+        ask = {"model": "fast", "messages": [{"role": "user", "content": "Hi"}]}
+        assert (await client.post("/v1/chat/completions", json=ask)).status_code == 200
+        [record] = await gateway.records()
+        told = (await client.get("/api/cost-analysis")).json()["cost_breakdown"]
+        assert {name: spent["estimated_cost"] for name, spent in told.items()} == {"fake": record.cost_nano / NANO}
+        assert record.cost_nano > 0
+
+
 class StandIn:
     """A meter of a machine that always draws the same."""
 
