@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # What of the tests speaks to the gateway by sockets alone.
-OF_THE_WAY := tests/compat tests/acceptance/test_borders_client.py tests/acceptance/test_chaos.py \
-	tests/acceptance/test_compiled.py tests/acceptance/test_leaving.py tests/acceptance/test_slots.py
+OF_THE_WAY := tests/compat --ignore=tests/compat/test_transformers.py \
+	$(addprefix tests/acceptance/test_,borders_client.py chaos.py compiled.py leaving.py slots.py)
 
 .PHONY: help run test test-compiled wheel transformers check lint types imports docs accept bench bench-peers bench-herd bench-tasks bench-insight soak chaos requirements clean
 

@@ -13,12 +13,13 @@ import pytest
 
 from remuda.testing.answers_anthropic import CACHED_TOKENS
 from remuda.testing.behaviour import Fault, Packing
-from remuda.testing.speech import OllamaSpeech
+from remuda.testing.speech import OllamaSpeech, VllmSpeech
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
 from tests.fixtures.raw import RawClient, post
 
 PATH = "/v1/messages"
+COUNT = "/v1/messages/count_tokens"
 MODEL = "org/model"
 ASK: dict[str, Any] = {"model": MODEL, "max_tokens": 50, "messages": [{"role": "user", "content": "hello there"}]}
 
@@ -155,6 +156,46 @@ async def test_an_ollama_gets_them_from_a_version_on(tmp_path: Path, version: st
             answer = await client.post(f"{gateway.url}{PATH}", json=ASK)
             assert answer.json()["type"] == "message"
             assert [seen.path for seen in node.seen] == [path]
+
+
+async def test_tokens_are_counted_by_a_server_that_can(node: FakeUpstream, gateway: RunningGateway) -> None:
+    body = b'{ "model" : "chat", "messages": [{"role": "user", "content": "one two three"}]}'
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{gateway.url}{COUNT}", content=body)
+    assert (answer.status_code, answer.json()["input_tokens"]) == (200, 3)
+    assert answer.headers["request-id"] == answer.headers["x-request-id"]
+    [seen] = node.seen
+    assert (seen.path, seen.json()["model"]) == (COUNT, MODEL)
+    [record] = await gateway.records()
+    assert (record.operation, record.status, record.completion_tokens) == ("count_tokens", 200, 0)
+
+
+async def test_a_server_too_old_to_count_is_not_asked(tmp_path: Path) -> None:
+    async with FakeUpstream(models=(MODEL,), speaks="vllm") as node:
+        assert isinstance(node.speech, VllmSpeech)
+        node.speech.counts_tokens = False
+        async with before(node, tmp_path) as gateway, httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.post(f"{gateway.url}{COUNT}", json=ASK)).status_code == 501
+            assert (await client.post(f"{gateway.url}{PATH}", json=ASK)).status_code == 200
+        assert [seen.path for seen in node.seen] == [PATH]
+
+
+@pytest.mark.parametrize(("speaks", "status"), [("llama.cpp", 200), ("openai", 501)])
+async def test_another_remuda_counts_or_says_that_it_cannot(tmp_path: Path, speaks: str, status: int) -> None:
+    async with (
+        FakeUpstream(models=(MODEL,), speaks=speaks) as node,
+        before(node, tmp_path / "far") as far,
+        running_gateway(tmp_path / "near", upstreams=[{"url": f"{far.url}/v1", "name": "far"}]) as near,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        await near.until(lambda: near.remuda.fleet.is_offering, "its models are known")
+        answer = await client.post(f"{near.url}{COUNT}", json=ASK)
+        assert answer.status_code == status
+        if status == 200:
+            assert answer.json() == {"input_tokens": 2}
+        else:
+            assert "count tokens beforehand" in answer.json()["error"]["message"]
+        assert [record.operation for record in await far.records()] == ["count_tokens"]
 
 
 async def test_another_remuda_gets_them_as_they_are(tmp_path: Path) -> None:

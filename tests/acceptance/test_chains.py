@@ -62,6 +62,30 @@ async def test_parameters_by_default_reach_the_server(tmp_path: Path) -> None:
             assert [(each["temperature"], each["top_p"]) for each in sent] == [(0.1, 0.9), (0.7, 0.5), (0.7, 0.5)]
 
 
+async def test_parameters_by_default_are_said_in_the_servers_own_words(tmp_path: Path) -> None:
+    async with FakeUpstream(models=("a",), speaks="vllm") as vllm, FakeUpstream(models=("o",), speaks="ollama") as node:
+        wanted = {"max_tokens": 5, "temperature": 0.7, "stop": "END", "seed": 1}
+        upstreams = [{"url": vllm.url, "name": "one"}, {"url": node.root, "name": "two"}]
+        models = {"defaults": {"a": wanted, "o": wanted}}
+        hello = [{"role": "user", "content": "hello"}]
+        async with (
+            running_gateway(tmp_path, upstreams=upstreams, models=models) as gateway,
+            httpx.AsyncClient(base_url=gateway.url, trust_env=False) as client,
+        ):
+            fleet = gateway.remuda.fleet
+            await gateway.until(lambda: fleet.look_up("a") and fleet.look_up("o"), "both are known")
+            ask = {"model": "a", "max_tokens": 9, "messages": hello}
+            assert (await client.post("/v1/messages", json=ask)).status_code == 200
+            assert (await client.post("/api/chat", json={"model": "o", "messages": hello})).status_code == 200
+            assert (await client.post("/api/generate", json={"model": "o"})).status_code == 200
+        assert [(seen.path, seen.json()) for seen in vllm.seen] == [
+            ("/v1/messages", ask | {"temperature": 0.7, "stop_sequences": ["END"]})
+        ]
+        [chat, load] = node.seen
+        assert chat.json()["options"] == {"num_predict": 5, "temperature": 0.7, "stop": "END", "seed": 1}
+        assert "options" not in load.json()
+
+
 async def test_aliases_of_a_changed_settings_file_are_taken_in(tmp_path: Path) -> None:
     file = tmp_path / "remuda.yaml"
     async with FakeUpstream(models=("big", "small")) as fake, FakeUpstream(models=("late",)) as late:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from remuda.core.keys import Key, KeyRing, Scope, digest_of
+from remuda.store.keys import change_weight, create_key
 from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway
@@ -66,6 +67,16 @@ async def test_a_heavier_key_has_more_turns(upstream: FakeUpstream, tmp_path: Pa
         assert [(await client.answer()).status for client in (first, *clients)] == [200] * 8
     served = [seen.header("x-request-id") for seen in upstream.seen]
     assert served == ["first", "light", "heavy", "heavy", "light", "heavy", "heavy", "light"]
+
+
+async def test_a_running_gateway_hears_of_another_weight(upstream: FakeUpstream, tmp_path: Path) -> None:
+    async with gateway_before(upstream, data_dir=tmp_path) as gateway:
+        remuda = gateway.remuda
+        key = Key("chat", "chat", digest_of(b"secret"), "", frozenset({Scope.INFERENCE}), 0.0, weight=2)
+        await create_key(remuda.store, key)
+        await gateway.until(lambda: remuda.gatekeeper.ring.weight_of("chat") == 2, "the key is known")
+        assert await change_weight(remuda.store, "chat", 5)
+        await gateway.until(lambda: remuda.gatekeeper.ring.weight_of("chat") == 5, "its new weight is known")
 
 
 async def test_a_priority_that_is_none_is_refused(gateway: RunningGateway) -> None:

@@ -50,6 +50,24 @@ def status(gateway: RemudaProcess, token: str | None) -> int:
     return post(gateway, "/v1/chat/completions", BODY, **headers).status_code
 
 
+def check_session(gateway: RemudaProcess, password: str) -> None:
+    """A browser that keeps its tokens in cookies asks models for pages of the gateway, and for no others."""
+    with httpx.Client(base_url=gateway.url, trust_env=False, timeout=60) as browser:
+        said = {"username": "root", "password": password, "cookie": True}
+        assert browser.post("/api/account/login", json=said).json() == {"expires_in": 300}
+        for headers, wanted in (
+            ({"origin": gateway.url}, 200),
+            ({"sec-fetch-site": "same-origin"}, 200),
+            ({"origin": "http://127.0.0.1:3000"}, 403),
+            ({"sec-fetch-site": "same-site"}, 403),
+            ({}, 403),
+        ):
+            assert browser.post("/v1/chat/completions", json=BODY, headers=headers).status_code == wanted, headers
+        assert browser.get("/v1/models").status_code == 200
+        assert browser.post("/api/account/logout").status_code == 204
+        assert browser.get("/v1/models").status_code == 401
+
+
 def test_users_come_and_go_while_the_gateway_runs(upstream: FakeUpstream, tmp_path: Path) -> None:
     with remuda_serve(tmp_path, "--upstream", upstream.url) as gateway:
         until(lambda: status(gateway, None) == 200, "the door is open while nobody exists")
@@ -69,6 +87,7 @@ def test_users_come_and_go_while_the_gateway_runs(upstream: FakeUpstream, tmp_pa
         assert post(gateway, "/api/account/login", {"account": "root", "passwd": first}).status_code == 401
         access = logged_in(gateway, "root", second)["access"]
         assert status(gateway, access) == 200
+        check_session(gateway, second)
 
         users(tmp_path, "remove", "root")
         until(lambda: status(gateway, access) == 401, "nobody is left")

@@ -41,6 +41,7 @@ from remuda.dialects.observe.parts import Part
 from remuda.dialects.ollama import errors as ollama_errors
 from remuda.dialects.ollama import routes as ollama
 from remuda.dialects.ollama.keepers import NOBODY, Keepers
+from remuda.dialects.ollama.keeping import BELOW_BLOBS
 from remuda.dialects.openai import errors as openai_errors
 from remuda.dialects.openai import face as openai_face
 from remuda.dialects.openai import routes as openai
@@ -94,6 +95,8 @@ class Parts:
     wall: Callable[[], float] = lambda: 0.0
     max_body_bytes: int = 32 * 1024 * 1024
     """Longest body of an ordinary request; the lane has its own bound."""
+    max_blob_bytes: int = 256 * 1024 * 1024 * 1024
+    """Longest file that is passed on to nodes."""
     on_key_used: Callable[[str], None] = lambda key_id: None
     """Takes the id of a key that an ordinary request was made with."""
     broker: Callable[[], Broker] = Broker
@@ -123,7 +126,7 @@ def build_app(parts: Parts) -> Front:
         is_route=is_route,
         on_answered=parts.on_answered,
         monotonic=parts.monotonic,
-        body_bounds=parts.batches.body_bounds,
+        body_bounds={**parts.batches.body_bounds, BELOW_BLOBS: parts.max_blob_bytes},
     )
 
 

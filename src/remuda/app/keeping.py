@@ -1,16 +1,18 @@
 """What nodes keep: has them fetch, copy, make and delete models by Ollama's own API, those that have it."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from remuda.app.nodes import Nodes
 from remuda.core.node import NodeKind
+from remuda.core.tasks import Tasks
 from remuda.dialects.nodes.herd import Progress, Pulled
 from remuda.dialects.ollama.keepers import Outcome, Said
 from remuda.fleet.node_status import NodeStatus
 from remuda.fleet.replica import ReplicaState
-from remuda.outbound.http import OutboundError
+from remuda.outbound.http import OutboundClient, OutboundError
+from remuda.outbound.spread import Taker, spread
 
 AT_ONCE: Final = 5
 """Nodes that work on it at the same time: they share a line to the outside."""
@@ -46,17 +48,44 @@ class Keeping:
     async def call(self, method: str, path: str, body: bytes) -> Sequence[Said]:
         """What each node that can answers at `path`; status 0 where it does not."""
 
-        async def one(node: NodeStatus) -> Said:
-            found = self._nodes.client_of(node)
-            if found is None:
-                return Said(node.name, 0, node.reason.encode())
-            client, root = found
-            try:
-                return Said(node.name, *await client.call(method, path, body, base_path=root))
-            except OutboundError as error:
-                return Said(node.name, 0, str(error).encode())
+        def called(client: OutboundClient, root: str) -> Awaitable[tuple[int, bytes]]:
+            return client.call(method, path, body, base_path=root)
 
-        return await asyncio.gather(*(one(node) for node in self._keepers()))
+        return await asyncio.gather(*(self._said(node, called) for node in self._keepers()))
+
+    async def give(self, path: str, pieces: AsyncIterable[bytes], size: int | None) -> Sequence[Said]:
+        """Give the nodes that can, and that lack it, the file at `path`, all at the pace of the slowest of them."""
+
+        async def upload(node: NodeStatus, taker: Taker) -> Said:
+            try:
+                return await self._said(
+                    node, lambda client, root: client.upload(path, taker, size, base_path=root, silence_s=SILENCE_S)
+                )
+            finally:
+                taker.leave()
+
+        nodes = {node.name: node for node in self._keepers()}
+        said = {each.node: each for each in await self.call("HEAD", path, b"")}
+        takers = {name: Taker() for name, each in said.items() if each.status == 404 and name in nodes}
+        tasks = Tasks("giving")
+        try:
+            uploads = [tasks.start(upload(nodes[name], taker), name) for name, taker in takers.items()]
+            if uploads:
+                await spread(pieces, list(takers.values()))
+            said |= {each.node: each for each in await asyncio.gather(*uploads)}
+        finally:
+            await tasks.close()
+        return list(said.values())
+
+    async def _said(self, node: NodeStatus, ask: Callable[[OutboundClient, str], Awaitable[tuple[int, bytes]]]) -> Said:
+        """What the node answers to what `ask` asks of its client, below its root."""
+        found = self._nodes.client_of(node)
+        if found is None:
+            return Said(node.name, 0, node.reason.encode())
+        try:
+            return Said(node.name, *await ask(*found))
+        except OutboundError as error:
+            return Said(node.name, 0, str(error).encode())
 
     async def _each(
         self, nodes: Sequence[NodeStatus], path: str, asked: Mapping[str, Any], progress: Progress

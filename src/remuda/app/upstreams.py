@@ -48,16 +48,17 @@ class UpstreamMaker:
         self._announce = announce
         self._recovered = recovered
         self._is_asking = is_asking
-        openai_like, with_messages = OpenAILike(), OpenAILike([anthropic.NAME])
+        counting = OpenAILike([anthropic.NAME], counts_tokens=True)
         self._with_messages: Mapping[NodeKind, Engine] = {
             NodeKind.OLLAMA: Ollama([anthropic.NAME]),
-            NodeKind.OPENAI: with_messages,
+            NodeKind.OPENAI: OpenAILike([anthropic.NAME]),
         }
+        self._with_counts: Mapping[NodeKind, Engine] = {NodeKind.OPENAI: counting}
         self._engines: Mapping[NodeKind, Engine] = {
             NodeKind.OLLAMA: Ollama(),
             NodeKind.LLAMA_CPP: LlamaCpp(clock.wall, ids=ids, continuation_max_bytes=continuation_max_bytes),
-            NodeKind.OPENAI: openai_like,
-            NodeKind.REMUDA: with_messages,
+            NodeKind.OPENAI: OpenAILike(),
+            NodeKind.REMUDA: counting,
         }
         self._rules = HealthRules(
             failures=health.failures_to_standby,
@@ -86,6 +87,7 @@ class UpstreamMaker:
             address=address,
             engines=self._engines,
             with_messages=self._with_messages,
+            with_counts=self._with_counts,
             kind=upstream.kind,
             client=client,
             slots=upstream.slots,

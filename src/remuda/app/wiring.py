@@ -374,6 +374,7 @@ class Remuda:
             vitals=self.standing.vitals,
             version=__version__,
             max_body_bytes=self.settings.server.max_body_bytes,
+            max_blob_bytes=self.settings.server.max_blob_bytes,
             on_key_used=self._key_use.note,
             broker=self.standing.broker,
             on_answered=self.metrics.observe_http,

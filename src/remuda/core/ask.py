@@ -1,5 +1,6 @@
 """One inference request, free of its dialect."""
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -42,6 +43,9 @@ class Native(msgspec.Struct, frozen=True, eq=False):
     """The client wants the answer piece by piece, as the dialect means it."""
     untranslatable: Fault | None = None
     """What is wrong with the ask for every engine that does not speak the dialect."""
+    with_defaults: Callable[[bytes, Mapping[str, bytes]], bytes] | None = None
+    """Gives a body what it does not say of parameters: fields of OpenAI's API, their values as JSON. What the dialect
+    has no word for is left out. None: the ask has no use for any."""
 
 
 class Ask(msgspec.Struct, eq=False):
@@ -67,6 +71,8 @@ class Ask(msgspec.Struct, eq=False):
     """The answer shall tell which of its `stop` sequences ended it, where the engine knows."""
     context_length: int | None = None
     """Tokens that an engine of the dialect's own is told to have room for; None: as many as it has."""
+    is_unbounded: bool = False
+    """The client has said that its answer has no bound of tokens; engines are told so by no word of one."""
 
     @property
     def held_bytes(self) -> int:

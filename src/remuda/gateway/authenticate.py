@@ -20,12 +20,15 @@ Network = IPv4Network | IPv6Network
 
 PROXY_HEADERS: Final = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip"))
 """With one of these a request says that it was passed on: whoever connected is not who asks."""
+SESSION_COOKIE: Final = "remuda-session"
+_SESSION: Final = SESSION_COOKIE.encode()
 REMEMBERED: Final = 64
 """Host headers and addresses whose verdict is kept; there are a handful in practice, and each takes microseconds."""
 
 
 def credential_of(fields: Mapping[bytes, bytes], query: bytes = b"") -> bytes | None:
-    """The credential of a request, or None: `Authorization: Bearer`, `X-API-Key`, or `?api_key=` in `query`.
+    """The credential of a request, or None: `Authorization: Bearer`, `X-API-Key`, or `?api_key=` in `query`. Where
+    there is none of these, `session_of` is the last place.
 
     `query` is handed in only by routes that browsers reach without headers (server-sent events, WebSockets).
     `fields` are the headers by their names in lower case. An Authorization header comes first; another scheme than
@@ -41,6 +44,16 @@ def credential_of(fields: Mapping[bytes, bytes], query: bytes = b"") -> bytes | 
         for pair in query.split(b"&"):
             if pair.startswith(b"api_key="):
                 return unquote_to_bytes(pair[8:].replace(b"+", b" "))
+    return None
+
+
+def session_of(fields: Mapping[bytes, bytes]) -> bytes | None:
+    """The credential in a request's session cookie, or None. Browsers add it by themselves, also for pages of others:
+    whoever takes it checks where the request comes from."""
+    for pair in fields.get(b"cookie", b"").split(b";"):
+        name, _, value = pair.strip().partition(b"=")
+        if name == _SESSION and value:
+            return value
     return None
 
 
@@ -120,16 +133,23 @@ class Gatekeeper:
         *,
         also: Scope | None = None,
         fields: Mapping[bytes, bytes] | None = None,
+        is_reading: bool = False,
     ) -> Caller:
         """The caller of a request that needs `scope`, or `also` in its place; raises a 401 or 403 fault. `fields` are
-        the headers by name, where they are at hand."""
+        the headers by name, where they are at hand. `is_reading`: the request changes nothing (GET, HEAD)."""
         if self.is_open:
             # Clients that insist on a key send a dummy one: it is not looked at while there is none to compare with.
             self._check_local(headers, peer)
             return LOCAL_CALLER
-        credential = credential_of(dict(headers) if fields is None else fields, query)
+        if fields is None:
+            fields = dict(headers)
+        credential = credential_of(fields, query)
         if credential is None:
-            raise MissingCredential
+            credential = session_of(fields)
+            if credential is None:
+                raise MissingCredential
+            if not is_reading:
+                _check_own_page(fields)
         try:
             caller = self._ring.caller_of(credential, self._wall())
         except InvalidCredential:
@@ -200,6 +220,15 @@ class Gatekeeper:
             return False
         address = _address(host)
         return address is not None and any(address in network for network in self._trusted_proxies)
+
+
+def _check_own_page(fields: Mapping[bytes, bytes]) -> None:
+    """Raise ForeignOrigin unless the browser says that a page of this gateway makes the request (CSRF). Without a word
+    about that it is none: all browsers say at least their Origin with what may change something."""
+    site, origin = fields.get(b"sec-fetch-site"), fields.get(b"origin", b"").lower()
+    is_own = origin.partition(b"://")[2] == fields.get(b"host", b"").lower() if site is None else site == b"same-origin"
+    if not is_own:
+        raise ForeignOrigin("with a session cookie, only pages of this gateway may change something")
 
 
 def _names_this_machine(authority: bytes) -> bool:

@@ -10,7 +10,7 @@ from remuda.core.faults import InvalidRequest
 from remuda.engines.body import fields_of, with_fields
 
 GENERATING: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE})
-SAME: Final = (frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"}),)
+BOUNDS: Final = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
 """Names of one thing: a client that says one of them has said it."""
 
 
@@ -24,20 +24,25 @@ class Defaults:
         }
 
     def apply(self, ask: Ask, model: str) -> None:
-        """Give `ask`, which was made of an alias or a model and means `model`, what it does not say itself.
-
-        What goes to an engine in the client's own dialect, untranslated, stays as the client wrote it.
-        """
+        """Give `ask`, which was made of an alias or a model and means `model`, what it does not say itself; in its
+        dialect's own words too, where some engines speak it."""
         of_model, of_alias = self._by_name.get(model), self._by_name.get(ask.model)
         if (of_model is None and of_alias is None) or ask.operation not in GENERATING:
             return
         wanted = {**(of_model or {}), **(of_alias or {})}
+        native = ask.native
         try:
-            fields = fields_of(ask.body)
+            ask.body = _under(ask, wanted)
+            if native is not None and native.with_defaults is not None:
+                ask.native = msgspec.structs.replace(native, body=native.with_defaults(native.body, wanted))
         except InvalidRequest:
             return  # the engine says what is wrong with it
-        said = set(fields)
-        for names in SAME:
-            if not names.isdisjoint(said):
-                said |= names
-        ask.body = with_fields(ask.body, fields, {field: value for field, value in wanted.items() if field not in said})
+
+
+def _under(ask: Ask, wanted: Mapping[str, bytes]) -> bytes:
+    """The body of `ask` with what it does not say of `wanted`."""
+    fields = fields_of(ask.body)
+    said = set(fields)
+    if ask.is_unbounded or not BOUNDS.isdisjoint(said):
+        said |= BOUNDS
+    return with_fields(ask.body, fields, {field: value for field, value in wanted.items() if field not in said})

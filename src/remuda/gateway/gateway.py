@@ -9,7 +9,7 @@ from remuda.core.faults import Fault, ShuttingDown
 from remuda.core.ids import Ids, accepted_request_id
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Fleet
-from remuda.gateway.authenticate import Gatekeeper, credential_of
+from remuda.gateway.authenticate import Gatekeeper, credential_of, session_of
 from remuda.gateway.drive import Drive
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.forward import Forwarder
@@ -117,7 +117,7 @@ class Gateway:
         fields = exchange.fields
         given = fields.get(b"x-request-id")
         if given is not None:
-            exchange.identify(accepted_request_id(given, credential_of(fields)) or self._ids())
+            exchange.identify(accepted_request_id(given, credential_of(fields) or session_of(fields)) or self._ids())
         else:
             exchange.identify(self._ids())
         origin = fields.get(b"origin")

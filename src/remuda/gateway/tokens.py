@@ -50,7 +50,7 @@ class Tokens:
         self._key: bytes | None = None
         self._wall = wall
         self._ids = ids
-        self._lasts = {ACCESS: access_s, REFRESH: refresh_s}
+        self.access_s, self.refresh_s = access_s, refresh_s
         self._met: dict[bytes, tuple[Caller, float]] = {}
         self._users = Users()
 
@@ -100,7 +100,7 @@ class Tokens:
             "type": kind,
             "jti": self._ids(),
             "iat": now,
-            "exp": now + int(self._lasts[kind]),
+            "exp": now + int(self.access_s if kind == ACCESS else self.refresh_s),
             "ver": user.epoch,
         }
         return jwt.encode(claims, self._secret(), algorithm=ALGORITHM)

@@ -1,8 +1,9 @@
 """A general HTTP client for questions asked beside the request path: bounded in time and size, redirects off."""
 
+import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any, Final
 
 import aiohttp
@@ -107,6 +108,42 @@ class OutboundClient:
                     on_line(msgspec.json.decode(rest))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NotJson("it answers something that is not JSON") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(error) from error
+
+    async def upload(
+        self,
+        path: str,
+        pieces: AsyncIterable[bytes],
+        size: int | None,
+        *,
+        base_path: str | None = None,
+        silence_s: float,
+    ) -> tuple[int, bytes]:
+        """Post `pieces` as they come, however many: bytes of a file, `size` in all where that is known. The status and
+        the body of the answer; raises OutboundError, also where the server takes no piece, or says nothing after the
+        last one, for so many seconds. How long a piece is waited for is the caller's business."""
+        session = self._session or self._open()
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s, sock_read=silence_s)
+        headers = {"Content-Type": "application/octet-stream"}
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        now = asyncio.get_running_loop().time
+
+        async def paced() -> AsyncIterator[bytes]:
+            async for piece in pieces:
+                patience.reschedule(now() + silence_s)
+                yield piece
+                patience.reschedule(None)
+
+        try:
+            async with (
+                asyncio.timeout(None) as patience,
+                session.post(
+                    self._url(path, base_path), data=paced(), headers=headers, timeout=timeout, allow_redirects=False
+                ) as answer,
+            ):
+                return answer.status, await read_bounded(answer.content, MAX_LINE_BYTES) or b""
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error
 

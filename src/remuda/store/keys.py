@@ -96,6 +96,19 @@ async def revoke_key(store: Store, key_id: str, now: float) -> bool:
     return await store.write(work)
 
 
+async def change_weight(store: Store, key_id: str, weight: int) -> bool:
+    """Give the key another weight. False where no such key exists or it was revoked."""
+    changing = update(keys).where(keys.c.id == key_id, keys.c.revoked_at.is_(None)).values(weight=weight)
+
+    def work(connection: Connection) -> bool:
+        if connection.execute(changing).rowcount == 0:
+            return False
+        raise_revision(connection)
+        return True
+
+    return await store.write(work)
+
+
 async def touch_last_used(store: Store, used: Mapping[str, float]) -> None:
     """Note when keys (by id) were last used, wall clock. An earlier time than is known changes nothing."""
     if not used:

@@ -57,3 +57,9 @@ def messages(number: int, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
     ]
     failure = event({"type": "error", "error": {"type": "api_error", "message": "the fake failed"}}, "error")
     return Answer(tuple(parts), media_type="text/event-stream", tokens=len(words), streamed=True, failure=failure)
+
+
+def count(ask: dict[str, Any]) -> Answer:
+    """`POST /v1/messages/count_tokens`, as vLLM answers it: here a word is a token."""
+    tokens = len(text_of(ask.get("messages")).split())
+    return whole({"input_tokens": tokens, "context_management": {"original_input_tokens": tokens}})

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import hashlib
 import socket
 import struct
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, cast
 
 from remuda.testing import answers
@@ -27,6 +29,7 @@ _PROBED: Final = frozenset(
         "/props",
         "/slots",
         "/v1/messages",
+        "/v1/messages/count_tokens",
         "/version",
     }
 )
@@ -35,6 +38,16 @@ _PROBED: Final = frozenset(
 def is_probe(method: str, path: str) -> bool:
     """Whether a request asks what the server is and has, rather than for an answer of a model."""
     return (method == "GET" and (path in _PROBED or path.startswith("/v1/models"))) or path == "/api/show"
+
+
+def is_order(path: str) -> bool:
+    """Whether a request tells the fake how to behave, or asks what it has seen."""
+    return path.startswith("/_fake/")
+
+
+def is_file(path: str) -> bool:
+    """Whether what is sent there is a file: it may be longer than anybody keeps in memory."""
+    return path.startswith("/api/blobs/")
 
 
 class _Gone(Exception):
@@ -135,7 +148,7 @@ class Connection(asyncio.Protocol):
         method, target, headers = await self._head()
         fields = {name.lower(): value for name, value in headers}
         seen = Seen(0, self._number, method, target, headers, b"", asyncio.get_running_loop().time())
-        order = seen.path.startswith("/_fake/")
+        order = is_order(seen.path)
         probe = is_probe(method, seen.path)
         fake, behaviour, fault = self._fake, self._fake.behaviour.changed({}), Fault.NONE
         if not order and (not probe or behaviour.probes_too):
@@ -143,20 +156,29 @@ class Connection(asyncio.Protocol):
         self._requests += 1
         if fault is Fault.NEVER_READING:
             self.transport.pause_reading()
+            self._came(seen)
+        elif is_file(seen.path):
+            self._came(seen)
+            seen.digest = await self._digest(fields)
         else:
-            seen.body = await self._body(fields)
-        if not order:
-            kept = fake.probes if probe else fake.seen
-            kept.append(seen)
-            seen.number = len(kept)
-        self._seen, self._flushing = seen, False
-        fake._signal.changed()
+            seen.body = b"".join([piece async for piece in self._pieces(fields)])
+            self._came(seen)
         if order:
             keep = await self._perform(seen, fake._ordered(seen), Behaviour(), Fault.NONE)
         else:
             async with fake._slots if fake._slots and not probe else contextlib.nullcontext():
                 keep = await self._perform(seen, self._said(seen, behaviour, fault), behaviour, fault)
         return keep and fields.get("connection", "").lower() != "close"
+
+    def _came(self, seen: Seen) -> None:
+        """A request is in, or the head of one whose body nobody keeps."""
+        fake = self._fake
+        if not is_order(seen.path):
+            kept = fake.probes if is_probe(seen.method, seen.path) else fake.seen
+            kept.append(seen)
+            seen.number = len(kept)
+        self._seen, self._flushing = seen, False
+        fake._signal.changed()
 
     def _said(self, seen: Seen, behaviour: Behaviour, fault: Fault) -> Answer:
         if fault is Fault.ERROR:
@@ -208,23 +230,37 @@ class Connection(asyncio.Protocol):
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             raise _Gone from None
 
-    async def _body(self, fields: dict[str, str]) -> bytes:
+    async def _digest(self, fields: dict[str, str]) -> str:
+        digest = hashlib.sha256()
+        async for piece in self._pieces(fields):
+            digest.update(piece)
+        return f"sha256:{digest.hexdigest()}"
+
+    async def _pieces(self, fields: dict[str, str]) -> AsyncIterator[bytes]:
+        """The request's body as it comes."""
         if fields.get("expect", "").lower() == "100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            if fields.get("transfer-encoding", "").lower() == "chunked":
-                return await self._chunked()
-            return await self._reader.readexactly(int(fields.get("content-length", "0")))
+            if fields.get("transfer-encoding", "").lower() != "chunked":
+                async for piece in self._exactly(int(fields.get("content-length", "0"))):
+                    yield piece
+                return
+            while size := int((await self._reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+                async for piece in self._exactly(size):
+                    yield piece
+                await self._reader.readexactly(2)
+            while await self._reader.readuntil(b"\r\n") != b"\r\n":
+                pass
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             raise _Gone from None
 
-    async def _chunked(self) -> bytes:
-        body = b""
-        while size := int((await self._reader.readuntil(b"\r\n")).partition(b";")[0], 16):
-            body += (await self._reader.readexactly(size + 2))[:-2]
-        while await self._reader.readuntil(b"\r\n") != b"\r\n":
-            pass
-        return body
+    async def _exactly(self, size: int) -> AsyncIterator[bytes]:
+        while size:
+            piece = await self._reader.read(size)
+            if not piece:
+                raise _Gone
+            size -= len(piece)
+            yield piece
 
 
 class Refused(asyncio.Protocol):

@@ -39,6 +39,8 @@ class Seen:
     outcome: Outcome = Outcome.OPEN
     chunks: int = 0
     """Content chunks that have left."""
+    digest: str = ""
+    """Of a file that was looked at and not kept: `sha256:` and its hash."""
 
     @property
     def path(self) -> str:

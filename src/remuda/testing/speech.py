@@ -79,6 +79,11 @@ class OpenAISpeech:
 class VllmSpeech(OpenAISpeech):
     """vLLM: Anthropic's API beside OpenAI's."""
 
+    def __init__(self, models: Sequence[str], slots: int | None = None) -> None:
+        super().__init__(models, slots)
+        self.counts_tokens = True
+        """It is new enough to count the tokens of a prompt in Anthropic's API."""
+
     def told(self, path: str) -> Answer:
         match path:
             case "/v1/models":
@@ -87,11 +92,15 @@ class VllmSpeech(OpenAISpeech):
                 return answers.whole({"version": "0.12.0"})
             case "/v1/messages":
                 return answers.whole({"detail": "Method Not Allowed"}, status=405)
+            case "/v1/messages/count_tokens" if self.counts_tokens:
+                return answers.whole({"detail": "Method Not Allowed"}, status=405)
         return super().told(path)
 
     def inferred(self, seen: Seen, ask: dict[str, Any], behaviour: Behaviour) -> Answer:
         if seen.path == "/v1/messages":
             return answers_anthropic.messages(seen.number, ask, behaviour)
+        if seen.path == "/v1/messages/count_tokens" and self.counts_tokens:
+            return answers_anthropic.count(ask)
         return super().inferred(seen, ask, behaviour)
 
 
@@ -113,6 +122,8 @@ class OllamaSpeech(OpenAISpeech):
         path = seen.path
         if path.startswith("/api/blobs/"):
             if seen.method == "POST":
+                if not path.endswith(seen.digest):
+                    return self.error(400, f"digest mismatch, got {seen.digest}")
                 self.blobs.add(path)
                 return answers.Answer((), status=201)
             return answers.Answer((), status=200 if path in self.blobs else 404)

@@ -31,6 +31,19 @@ async def test_a_revoked_key_is_not_usable_and_cannot_be_revoked_again(store: St
     assert [key.revoked_at for key in await keys.list_keys(store)] == [NOON]
 
 
+async def test_a_key_gets_another_weight(store: Store):
+    await keys.create_key(store, a_key("one"))
+    await keys.create_key(store, a_key("two", weight=2))
+    assert await keys.change_weight(store, "key_one", 5)
+    revision, usable = await keys.usable_keys(store)
+    assert revision == 3
+    assert {key.id: key.weight for key in usable} == {"key_one": 5, "key_two": 2}
+    await keys.revoke_key(store, "key_two", NOON)
+    assert not await keys.change_weight(store, "key_two", 7)
+    assert not await keys.change_weight(store, "key_unknown", 7)
+    assert {key.id: key.weight for key in await keys.list_keys(store)} == {"key_one": 5, "key_two": 2}
+
+
 async def test_usable_keys_make_a_ring(store: Store):
     await keys.create_key(store, a_key())
     revision, usable = await keys.usable_keys(store)
@@ -80,8 +93,11 @@ async def test_every_change_of_keys_raises_the_revision(store: Store):
     seen = [await store.revision()]
     await keys.create_key(store, a_key())
     seen.append(await store.revision())
-    await keys.revoke_key(store, "key_laptop", NOON)
+    await keys.change_weight(store, "key_laptop", 2)
     seen.append(await store.revision())
     await keys.revoke_key(store, "key_laptop", NOON)
     seen.append(await store.revision())
-    assert seen == [0, 1, 2, 2]
+    await keys.revoke_key(store, "key_laptop", NOON)
+    await keys.change_weight(store, "key_laptop", 3)
+    seen.append(await store.revision())
+    assert seen == [0, 1, 2, 3, 3]

@@ -12,7 +12,7 @@ from remuda.core.faults import (
 )
 from remuda.core.keys import LOCAL_CALLER, Key, KeyRing, Scope, digest_of
 from remuda.core.users import Users
-from remuda.gateway.authenticate import Gatekeeper, credential_of
+from remuda.gateway.authenticate import Gatekeeper, credential_of, session_of
 from remuda.gateway.tokens import Tokens
 from tests.fixtures.asgi import SIGNING_KEY, count_up, user
 
@@ -52,6 +52,62 @@ def bearer(secret: bytes) -> list[tuple[bytes, bytes]]:
 )
 def test_credential_is_found_wherever_it_may_stand(headers, query, found):
     assert credential_of(dict(headers), query) == found
+
+
+@pytest.mark.parametrize(
+    ("cookie", "found"),
+    [
+        (None, None),
+        (b"", None),
+        (b"remuda-session=abc", b"abc"),
+        (b"a=1; remuda-session=a=c ; b=2", b"a=c"),
+        (b"remuda-session=", None),
+        (b"xremuda-session=abc;remuda-session", None),
+    ],
+)
+def test_the_session_cookie_is_found(cookie, found):
+    assert session_of({} if cookie is None else {b"cookie": cookie}) == found
+
+
+THERE = (b"host", b"gate.example:7368")
+OWN_PAGE = [
+    [(b"sec-fetch-site", b"same-origin")],
+    [(b"origin", b"https://Gate.example:7368")],
+    [(b"origin", b"null"), (b"sec-fetch-site", b"same-origin")],
+]
+OTHER_PAGE = [
+    [],
+    [(b"origin", b"https://gate.example:9999")],
+    [(b"origin", b"null")],
+    [(b"origin", b"")],
+    [(b"sec-fetch-site", b"same-site"), (b"origin", b"https://gate.example:7368")],
+    [(b"sec-fetch-site", b"cross-site")],
+    [(b"sec-fetch-site", b"none")],
+]
+
+
+@pytest.mark.parametrize("more", OWN_PAGE)
+def test_a_session_cookie_does_for_pages_of_the_gateway(more):
+    headers = [THERE, (b"cookie", b"remuda-session=right"), *more]
+    assert keeper(key(b"right", Scope.INFERENCE)).admit(headers, ELSEWHERE, Scope.INFERENCE).key_id == "key_1"
+
+
+@pytest.mark.parametrize("more", OTHER_PAGE)
+def test_with_a_session_cookie_other_pages_only_read(more):
+    headers = [THERE, (b"cookie", b"remuda-session=right"), *more]
+    admits = keeper(key(b"right", Scope.READ))
+    with pytest.raises(ForeignOrigin):
+        admits.admit(headers, ELSEWHERE, Scope.READ)
+    assert admits.admit(headers, ELSEWHERE, Scope.READ, is_reading=True).key_id == "key_1"
+
+
+def test_a_session_cookie_is_the_last_place():
+    headers = [THERE, (b"cookie", b"remuda-session=wrong"), (b"authorization", b"Bearer right")]
+    admits = keeper(key(b"right", Scope.READ))
+    assert admits.admit(headers, ELSEWHERE, Scope.READ).key_id == "key_1", "a page may say its origin or not"
+    assert admits.admit(headers[:2], ELSEWHERE, Scope.READ, b"api_key=right").key_id == "key_1"
+    with pytest.raises(InvalidCredential):
+        admits.admit(headers[:2], ELSEWHERE, Scope.READ, is_reading=True)
 
 
 def test_key_is_checked_for_its_scope():  # row 58

@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from remuda.core.ask import Ask, Operation
+from remuda.core.ask import Ask, Native, Operation
 from remuda.gateway.defaults import Defaults
 
 DEFAULTS = Defaults(
@@ -35,6 +36,25 @@ def test_what_is_said_stays_also_where_it_is_null() -> None:
 
 def test_other_names_of_the_same_count() -> None:
     assert "max_tokens" not in applied({"max_completion_tokens": 9})
+
+
+def test_a_client_that_wants_no_bound_gets_none() -> None:
+    ask = Ask(Operation.CHAT, "m", False, False, 1, b"{}", is_unbounded=True)
+    DEFAULTS.apply(ask, "m")
+    assert set(json.loads(ask.body)) == {"temperature", "chat_template_kwargs"}
+
+
+def test_the_dialects_own_words_are_filled_in_by_the_dialect() -> None:
+    native = Native(
+        "ollama", "/api/chat", b"mine", True, with_defaults=lambda body, wanted: body + wanted["temperature"]
+    )
+    ask = Ask(Operation.CHAT, "alias", True, True, 1, b"{}", native=native)
+    DEFAULTS.apply(ask, "m")
+    assert ask.native is not None
+    assert ask.native.body == b"mine0.9"
+    untouched = ask.native = msgspec.structs.replace(native, with_defaults=None)
+    DEFAULTS.apply(ask, "m")
+    assert ask.native is untouched
 
 
 def test_an_aliass_come_before_its_models() -> None:

@@ -1,13 +1,21 @@
 """Questions to other servers, over real sockets: bounded, and clear about what went wrong."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.fixtures.http_servers import http, serving
 
 from remuda.core.address import Address
+from remuda.core.tasks import Tasks
 from remuda.outbound.addresses import AddressRefused
 from remuda.outbound.http import MAX_ANSWER_BYTES, NotJson, OutboundClient, OutboundError, WebPage
+from remuda.testing.behaviour import Fault
+from remuda.testing.speech import OllamaSpeech
+from remuda.testing.upstream import FakeUpstream
 
 KEY = ((b"Authorization", b"Bearer secret-key"),)
 
@@ -139,3 +147,57 @@ async def test_a_web_page_is_told_from_other_odd_answers(answer: bytes, kind: ty
     with pytest.raises(OutboundError) as caught:
         await asked(answer)
     assert (type(caught.value), caught.value.status) == (kind, status)
+
+
+@asynccontextmanager
+async def file_node(**behaviour: Any) -> AsyncIterator[tuple[FakeUpstream, OutboundClient]]:
+    async with FakeUpstream(speaks="ollama", **behaviour) as node:
+        one = client(node.port)
+        yield node, one
+        await one.close()
+
+
+async def file_of(*pieces: bytes, then: Exception | None = None) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+    if then is not None:
+        raise then
+
+
+BLOB = "/api/blobs/sha256:" + sha256(b"abcd").hexdigest()
+
+
+@pytest.mark.parametrize("size", [4, None])
+async def test_a_file_is_uploaded_as_it_comes(size: int | None):
+    async with file_node() as (node, one):
+        assert await one.upload(BLOB, file_of(b"ab", b"cd"), size, base_path="", silence_s=30) == (201, b"")
+        [seen] = node.seen
+        assert seen.header("content-length") == (None if size is None else "4")
+        assert seen.header("authorization") == "Bearer secret-key"
+        status, said = await one.upload(BLOB, file_of(b"ab"), None, base_path="", silence_s=30)
+        assert (status, b"digest mismatch" in said) == (400, True)
+
+
+@pytest.mark.parametrize("fault", [Fault.NEVER_READING, Fault.HANG])
+async def test_a_server_that_takes_nothing_more_or_says_nothing_is_given_up_on(fault: Fault):
+    async with file_node(fault=fault) as (_, one):
+        with pytest.raises(OutboundError, match="Timeout"):
+            await one.upload(BLOB, file_of(*[b"x" * 2**20] * 32), None, base_path="", silence_s=0.1)
+
+
+async def test_a_file_that_breaks_off_is_no_file():
+    async with file_node() as (node, one):
+        with pytest.raises(OutboundError, match="cannot be reached"):
+            await one.upload(BLOB, file_of(b"abcd", then=ValueError()), None, base_path="", silence_s=30)
+        await node.aborted_count(1)
+        assert isinstance(node.speech, OllamaSpeech)
+        assert not node.speech.blobs
+
+
+async def test_whoever_gives_up_an_upload_closes_it():
+    async with file_node(fault=Fault.HANG) as (node, one):
+        tasks = Tasks("test")
+        tasks.start(one.upload(BLOB, file_of(b"abcd"), 4, base_path="", silence_s=30), "upload")
+        await node.saw(1)
+        await tasks.close()
+        await node.aborted_count(1)

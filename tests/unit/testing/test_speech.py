@@ -64,10 +64,12 @@ def test_llamacpp_tells_its_slots() -> None:
     assert ask("llama.cpp", "/props")[1]["default_generation_settings"]["n_ctx"] == LLAMACPP_CONTEXT
 
 
-def test_llamacpp_alone_counts_tokens_beforehand() -> None:
+def test_some_count_tokens_beforehand() -> None:
     path, body = "/v1/chat/completions/input_tokens", {"model": "b", "messages": [{"role": "user", "content": "a b"}]}
     assert ask("llama.cpp", path, body) == (200, {"object": "response.input_tokens", "input_tokens": 2})
     assert ask("openai", path, body)[0] == 404
+    assert ask("vllm", "/v1/messages/count_tokens", body)[1]["input_tokens"] == 2
+    assert ask("vllm", "/v1/messages/count_tokens")[0] == 405
 
 
 @pytest.mark.parametrize("speaks", list(SPEECHES))

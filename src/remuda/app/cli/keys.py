@@ -1,5 +1,6 @@
-"""`remuda keys`: make, list and revoke API keys. A running gateway takes changes up within a second."""
+"""`remuda keys`: make, list, change and revoke API keys. A running gateway takes changes up within a second."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,16 +12,19 @@ from remuda.core.keys import MAX_WEIGHT, Key, Scope
 
 if TYPE_CHECKING:
     from remuda.app.settings import Settings
+    from remuda.store import Store
 
 keys = typer.Typer(rich_markup_mode=None)
 
 DEFAULT_SCOPES = (Scope.INFERENCE, Scope.READ)
 MAX_NAME_CHARS = 200
 
+Which = Annotated[str, typer.Argument(help="Id, name or first characters of the key, as listed.", metavar="KEY")]
+
 
 @keys.callback(invoke_without_command=True)
 def root(context: typer.Context) -> None:
-    """Make, list and revoke API keys."""
+    """Make, list, change and revoke API keys."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -104,8 +108,31 @@ def list_all(
 
 
 @keys.command()
+def update(
+    key: Which,
+    weight: Annotated[
+        int,
+        typer.Option("--weight", min=1, max=MAX_WEIGHT, help="Turns it gets in a queue for one of another key."),
+    ],
+    data: Data = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a key another weight. What waits already keeps its place."""
+    import asyncio
+
+    from remuda.core.clock import SystemClock
+
+    updated = asyncio.run(_update(settings_from(config, data=data), key, weight))
+    if as_json:
+        print_json(_as_json(updated, SystemClock.wall()))
+    else:
+        typer.echo(f"{safe(updated.name)} ({updated.id}) has the weight {updated.weight} from now on.")
+
+
+@keys.command()
 def revoke(
-    key: Annotated[str, typer.Argument(help="Id, name or first characters of the key, as listed.")],
+    key: Which,
     data: Data = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -139,21 +166,44 @@ async def _list(settings: "Settings") -> list[Key]:
         return await list_keys(store)
 
 
-async def _revoke(settings: "Settings", word: str, now: float) -> Key:
+async def _update(settings: "Settings", word: str, weight: int) -> Key:
     from remuda.app.stores import opened_store
-    from remuda.store.keys import find_keys, revoke_key
+    from remuda.store.keys import change_weight
 
     async with opened_store(settings) as store:
-        found = await find_keys(store, word)
-        live = [key for key in found if key.revoked_at is None]
-        if len(live) > 1:
-            ids = ", ".join(key.id for key in live)
-            raise CommandError(f"{len(live)} keys are called {word!r}: name one by its id ({ids})")
-        if not live:
-            raise CommandError(f"the key {word!r} is revoked already" if found else f"no key is called {word!r}")
-        if not await revoke_key(store, live[0].id, now):
-            raise CommandError(f"the key {word!r} is revoked already")
-        return live[0]
+        key = await _live(store, word)
+        if not await change_weight(store, key.id, weight):
+            raise _revoked(word)
+        return replace(key, weight=weight)
+
+
+async def _revoke(settings: "Settings", word: str, now: float) -> Key:
+    from remuda.app.stores import opened_store
+    from remuda.store.keys import revoke_key
+
+    async with opened_store(settings) as store:
+        key = await _live(store, word)
+        if not await revoke_key(store, key.id, now):
+            raise _revoked(word)
+        return key
+
+
+async def _live(store: "Store", word: str) -> Key:
+    """The one key that `word` means and that is not revoked; raises CommandError."""
+    from remuda.store.keys import find_keys
+
+    found = await find_keys(store, word)
+    live = [key for key in found if key.revoked_at is None]
+    if len(live) > 1:
+        ids = ", ".join(key.id for key in live)
+        raise CommandError(f"{len(live)} keys are called {word!r}: name one by its id ({ids})")
+    if not live:
+        raise _revoked(word) if found else CommandError(f"no key is called {word!r}")
+    return live[0]
+
+
+def _revoked(word: str) -> CommandError:
+    return CommandError(f"the key {word!r} is revoked already")
 
 
 def _state(key: Key, now: float) -> str:

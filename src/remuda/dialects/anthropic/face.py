@@ -7,6 +7,7 @@ from remuda.core.faults import Fault
 from remuda.core.ids import Ids
 from remuda.dialects.anthropic.answers import CountAnswer, MessageAnswer
 from remuda.dialects.anthropic.asks import AnthropicAsk, read_count, read_messages
+from remuda.dialects.anthropic.defaults import with_defaults
 from remuda.dialects.anthropic.errors import refusal, stream_error
 from remuda.dialects.anthropic.events import ID_HEADER
 from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal
@@ -29,9 +30,11 @@ class AnthropicFace:
     def read(self, operation: Operation, body: bytes) -> Ask:
         """The ask that `body` holds, in the words of engines, and as it is for those that speak Anthropic's."""
         if operation is Operation.COUNT_TOKENS:
-            return read_count(body)
+            count = read_count(body)
+            count.native = Native(NAME, COUNT, body, False)
+            return count
         ask = read_messages(body)
-        ask.native = Native(NAME, MESSAGES, body, ask.is_streamed)
+        ask.native = Native(NAME, MESSAGES, body, ask.is_streamed, with_defaults=with_defaults)
         return ask
 
     def translator(self, ask: Ask) -> AnswerTranslator | None:

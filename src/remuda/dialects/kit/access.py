@@ -41,7 +41,8 @@ class Rule:
     methods: frozenset[str] | None = READING
     """None: all of them."""
     brings_credential: bool = False
-    """The body is the credential: a log-in. It alone may be public though it is no reading."""
+    """The request is about its own credential: a log-in, or the end of one. It alone may be public though it is no
+    reading."""
 
     def __post_init__(self) -> None:
         is_log_in = self.brings_credential and self.methods == LOG_IN and not self.path.endswith("/*")

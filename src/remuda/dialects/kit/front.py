@@ -16,7 +16,7 @@ from remuda.core.ids import Ids, accepted_request_id
 from remuda.core.keys import Scope as KeyScope
 from remuda.dialects.kit.access import READING, WEBSOCKET, Access, Policy
 from remuda.dialects.kit.owners import Owners
-from remuda.gateway.authenticate import Gatekeeper, credential_of
+from remuda.gateway.authenticate import Gatekeeper, credential_of, session_of
 from remuda.gateway.face import Refusal
 from remuda.gateway.headers import STANDING_HEADERS, Cors
 
@@ -53,7 +53,8 @@ class Front:
         monotonic: Callable[[], float] = lambda: 0.0,
         body_bounds: Mapping[str, int] | None = None,
     ) -> None:
-        """`body_bounds`: paths to which bodies of other lengths than `max_body_bytes` may be posted."""
+        """`body_bounds`: paths to which bodies of other lengths than `max_body_bytes` may be posted; one that ends in
+        `/*` is all those right below it."""
         self.app = app
         self._on_answered = on_answered
         self._monotonic = monotonic
@@ -90,7 +91,7 @@ class Front:
                 await answer.refuse(self._preflight(head.origin, head.asked_names))
                 return answer.status, ""
             self._admit(scope, head, self._policy.need(method, path))
-            limit = self._body_bounds.get(path, self._max_body_bytes) if method == "POST" else self._max_body_bytes
+            limit = self._body_bound(path) if method == "POST" else self._max_body_bytes
             if head.length > limit:
                 raise _too_large(limit)
             # A GET without its body is what HEAD is, and so it holds for every route without a word there; a route
@@ -104,6 +105,10 @@ class Front:
             log.exception("request %s failed inside the gateway", head.id)
             await answer.refuse(self._owners.refusal(path, Fault(), head.id, scope["headers"]))
         return answer.status, getattr(inner.get("route"), "path", "")
+
+    def _body_bound(self, path: str) -> int:
+        below = path.rpartition("/")[0] + "/*"
+        return self._body_bounds.get(path) or self._body_bounds.get(below, self._max_body_bytes)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = _Head(scope, self._ids)
@@ -141,7 +146,14 @@ class Front:
         else:
             query = scope["query_string"] if need.takes_query_key else b""
             try:
-                caller = self._gatekeeper.admit(scope["headers"], peer, need.scope, query, also=need.also)
+                caller = self._gatekeeper.admit(
+                    scope["headers"],
+                    peer,
+                    need.scope,
+                    query,
+                    also=need.also,
+                    is_reading=scope.get("method") in READING,
+                )
             except Forbidden as fault:
                 if fault.key_id:
                     self._on_key_used(fault.key_id)
@@ -191,9 +203,9 @@ class _Head:
         given: str | None = None
         for name, value in scope["headers"]:
             if name == b"x-request-id":
-                given = accepted_request_id(
-                    value, credential_of(dict(scope["headers"]), scope.get("query_string", b""))
-                )
+                fields = dict(scope["headers"])
+                shown = credential_of(fields, scope.get("query_string", b"")) or session_of(fields)
+                given = accepted_request_id(value, shown)
             elif name == b"host":
                 self.hosts += 1
             elif name == b"origin":

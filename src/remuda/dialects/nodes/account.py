@@ -10,19 +10,24 @@ from fastapi import APIRouter, Request, Response
 from remuda.core.faults import InvalidRequest, UnsupportedMedia
 from remuda.dialects.kit.access import LOG_IN, PUBLIC, Rule
 from remuda.dialects.kit.bodies import malformed
-from remuda.dialects.kit.documents import REF, json_of
-from remuda.dialects.nodes.account_schemas import AccessToken, LoginAsk, RefreshAsk, TokenPair
-from remuda.gateway.authenticate import Headers
+from remuda.dialects.kit.documents import REF
+from remuda.dialects.nodes.account_schemas import AccessToken, LoginAsk, RefreshAsk, Session, TokenPair
+from remuda.gateway.authenticate import SESSION_COOKIE, Headers
 from remuda.gateway.log_in import LogIn
 
 NAME: Final = "nodes"
 LOGIN: Final = "/api/account/login"
 REFRESH: Final = "/api/account/refresh"
-RULES: Final = tuple(Rule(path, PUBLIC, LOG_IN, brings_credential=True) for path in (LOGIN, REFRESH))
-SCHEMAS: Final = (LoginAsk, TokenPair, RefreshAsk, AccessToken)
+LOGOUT: Final = "/api/account/logout"
+RULES: Final = tuple(Rule(path, PUBLIC, LOG_IN, brings_credential=True) for path in (LOGIN, REFRESH, LOGOUT))
+SCHEMAS: Final = (LoginAsk, TokenPair, RefreshAsk, AccessToken, Session)
+REFRESH_COOKIE: Final = "remuda-refresh"
+"""Sent by browsers to `REFRESH` alone."""
 MAX_BODY_BYTES: Final = 16 * 1024
 """Far above any name, password or token."""
 
+TICKED: Final = ("on", "true", "1")
+"""What forms say of a box that is ticked."""
 _FORM: Final = "application/x-www-form-urlencoded"
 _NO_STORE: Final = {"cache-control": "no-store"}
 """RFC 6749, 5.1: answers with tokens in them are kept by nobody."""
@@ -37,7 +42,7 @@ class ClientOf(Protocol):
 
 
 def router(log_in: LogIn, client_of: ClientOf) -> APIRouter:
-    """Log-in and refresh."""
+    """Log-in, refresh and log-out."""
     routes = APIRouter(tags=[NAME], default_response_class=Response)
 
     async def login(request: Request) -> Response:
@@ -47,17 +52,58 @@ def router(log_in: LogIn, client_of: ClientOf) -> APIRouter:
             raise InvalidRequest("Missing credentials.")  # S4's own words
         address = client_of(request.scope["headers"], request.scope.get("client"))
         pair = await log_in.log_in(name, password, address)
-        return _json(TokenPair(pair.access, pair.refresh))
+        if not ask.cookie:
+            return _json(TokenPair(pair.access, pair.refresh))
+        answer = session(request, pair.access)
+        _set_cookie(answer, request, REFRESH_COOKIE, pair.refresh, log_in.tokens.refresh_s)
+        return answer
 
     async def refresh(request: Request) -> Response:
         ask = await _body(request, RefreshAsk)
-        if not ask.refresh:
+        if ask.refresh:
+            return _json(AccessToken(log_in.tokens.renewed(ask.refresh)))
+        kept = request.cookies.get(REFRESH_COOKIE)
+        if not kept:
             raise InvalidRequest("This field is required.", parameter="refresh")
-        return _json(AccessToken(log_in.tokens.renewed(ask.refresh)))
+        return session(request, log_in.tokens.renewed(kept))
 
-    _add(routes, LOGIN, login, "Log in", "Tokens of that user.", LoginAsk, TokenPair)
-    _add(routes, REFRESH, refresh, "Get another access token", "The token.", RefreshAsk, AccessToken)
+    async def logout(request: Request) -> Response:
+        answer = Response(status_code=204, headers=_NO_STORE)
+        for name in (SESSION_COOKIE, REFRESH_COOKIE):
+            _set_cookie(answer, request, name, "", 0)
+        return answer
+
+    def session(request: Request, access: str) -> Response:
+        lasts_s = log_in.tokens.access_s
+        answer = _json(Session(int(lasts_s)))
+        _set_cookie(answer, request, SESSION_COOKIE, access, lasts_s)
+        return answer
+
+    _add(routes, LOGIN, login, "Log in", "Tokens of that user, or in cookies.", LoginAsk, TokenPair, Session)
+    _add(routes, REFRESH, refresh, "Get another access token", "It, or in a cookie.", RefreshAsk, AccessToken, Session)
+    routes.add_api_route(
+        LOGOUT,
+        logout,
+        methods=["POST"],
+        status_code=204,
+        summary="Log a browser out",
+        operation_id="post_api_account_logout",
+        responses={204: {"description": "The cookies are gone; what else the user has stays."}},
+    )
     return routes
+
+
+def _set_cookie(answer: Response, request: Request, name: str, value: str, lasts_s: float) -> None:
+    """Have the browser keep `value`, for requests that pages of this gateway make; for 0 s: forget it."""
+    answer.set_cookie(
+        name,
+        value,
+        max_age=int(lasts_s),
+        path=REFRESH if name == REFRESH_COOKIE else "/",
+        secure=request.scope["scheme"] == "https",
+        httponly=True,
+        samesite="strict",
+    )
 
 
 async def _body(request: Request, kind: type[AskT]) -> AskT:
@@ -71,7 +117,10 @@ async def _body(request: Request, kind: type[AskT]) -> AskT:
     try:
         if media == _FORM:
             form = parse_qs(body.decode(), max_num_fields=16)
-            return msgspec.convert({name: values[-1] for name, values in form.items()}, kind)
+            said: dict[str, Any] = {name: values[-1] for name, values in form.items()}
+            if "cookie" in said:
+                said["cookie"] = said["cookie"] in TICKED
+            return msgspec.convert(said, kind)
         if not media.endswith(("/json", "+json")):
             raise UnsupportedMedia("the request body is to be JSON, or a form of a web page")
         return msgspec.json.decode(body, type=kind) if body else kind()
@@ -88,9 +137,10 @@ def _add(
     summary: str,
     answer: str,
     ask: type,
-    struct: type,
+    *structs: type,
 ) -> None:
     schema = {"schema": {"$ref": REF.format(name=ask.__name__)}}
+    answers = {"oneOf": [{"$ref": REF.format(name=struct.__name__)} for struct in structs]}
     body: dict[str, Any] = {"required": True, "content": {"application/json": schema, _FORM: schema}}
     routes.add_api_route(
         path,
@@ -98,7 +148,7 @@ def _add(
         methods=["POST"],
         summary=summary,
         operation_id="post" + path.replace("/", "_"),
-        responses={200: {"description": answer, "content": json_of(struct)}},
+        responses={200: {"description": answer, "content": {"application/json": {"schema": answers}}}},
         openapi_extra={"requestBody": body},
     )
 

@@ -10,6 +10,8 @@ class LoginAsk(msgspec.Struct):
     account: str | None = None
     password: str | None = None
     passwd: str | None = None
+    cookie: bool = False
+    """The tokens are for a browser to keep, in cookies that its pages cannot read."""
 
 
 class TokenPair(msgspec.Struct):
@@ -21,8 +23,15 @@ class TokenPair(msgspec.Struct):
     """Gets another access token from `POST /api/account/refresh`."""
 
 
+class Session(msgspec.Struct):
+    """What is answered where the tokens stand in cookies."""
+
+    expires_in: int
+    """Seconds after which `POST /api/account/refresh` is to be asked."""
+
+
 class RefreshAsk(msgspec.Struct):
-    """`POST /api/account/refresh`."""
+    """`POST /api/account/refresh`. Where nothing is said the cookie counts."""
 
     refresh: str | None = None
 

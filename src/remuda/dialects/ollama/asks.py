@@ -27,7 +27,9 @@ MAX_STOPS: Final = 64
 EFFORTS: Final = ("low", "medium", "high")
 _KINDS: Final = {"/9j/": "jpeg", "iVBOR": "png", "R0lGO": "gif", "UklGR": "webp"}
 """How pictures in base64 begin, by what they are."""
-_SAME: Final = tuple(name for name in OllamaOptions.__struct_fields__ if name not in ("num_predict", "stop", "num_ctx"))
+SAMPLING: Final = tuple(
+    name for name in OllamaOptions.__struct_fields__ if name not in ("num_predict", "stop", "num_ctx")
+)
 """Options that have the same name in a request to an engine."""
 
 _ALONE: Final = {
@@ -188,6 +190,7 @@ def _ask(asked: OllamaGenerating, shape: Shape, operation: Operation, made: Json
         shape=shape,
         told=told_of(asked.options),
         context_length=_context_of(asked.options),
+        is_unbounded=_is_unbounded(asked.options),
         has_lines=is_streamed,
         hides_thinking=asked.think is False,
     )
@@ -270,7 +273,7 @@ def sampling_of(options: OllamaOptions | None) -> Json:
     """`options` in the words of engines; what the client did not set is left to them."""
     if options is None:
         return {}
-    made: Json = {name: value for name in _SAME if (value := getattr(options, name)) is not None}
+    made: Json = {name: value for name in SAMPLING if (value := getattr(options, name)) is not None}
     if options.num_predict is not None and options.num_predict >= 0:
         made["max_tokens"] = options.num_predict
     if options.stop:
@@ -278,6 +281,10 @@ def sampling_of(options: OllamaOptions | None) -> Json:
             raise InvalidRequest(f"'options.stop': {MAX_STOPS} at most", parameter="options.stop")
         made["stop"] = options.stop
     return made
+
+
+def _is_unbounded(options: OllamaOptions | None) -> bool:
+    return options is not None and options.num_predict is not None and options.num_predict < 0
 
 
 def told_of(options: OllamaOptions | None) -> Told:

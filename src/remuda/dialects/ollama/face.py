@@ -7,6 +7,7 @@ from remuda.core.clock import Clock
 from remuda.core.faults import Fault, InvalidJson
 from remuda.dialects.ollama.answers import ANSWERS
 from remuda.dialects.ollama.asks import READERS, OllamaAsk, Shape
+from remuda.dialects.ollama.defaults import with_defaults
 from remuda.dialects.ollama.errors import refusal, stream_error
 from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal
 
@@ -34,7 +35,8 @@ class OllamaFace:
             raise InvalidJson("the request body is nested too deeply") from None
         ask.started = self._clock.monotonic()
         if ask.is_ollamas:
-            ask.native = Native(NAME, self._path, body, ask.has_lines, ask.untranslatable)
+            lays = None if ask.is_load else with_defaults
+            ask.native = Native(NAME, self._path, body, ask.has_lines, ask.untranslatable, lays)
         return ask
 
     def translator(self, ask: Ask) -> AnswerTranslator | None:

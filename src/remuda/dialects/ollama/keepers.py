@@ -1,6 +1,6 @@
 """Nodes that keep models by Ollama's own API; made elsewhere and handed in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 
@@ -35,6 +35,11 @@ class Keepers(Protocol):
         """What each answers at `path`."""
         ...
 
+    async def give(self, path: str, pieces: AsyncIterable[bytes], size: int | None) -> Sequence[Said]:
+        """Give each that lacks it the file at `path`, as its bytes come, `size` in all where that is known; what each
+        answers. What `pieces` raises is raised, and no node takes what it has got for the whole file."""
+        ...
+
 
 class Nobody:
     """No node keeps anything."""
@@ -47,6 +52,10 @@ class Nobody:
 
     async def call(self, method: str, path: str, body: bytes) -> Sequence[Said]:
         """Nobody answers."""
+        return ()
+
+    async def give(self, path: str, pieces: AsyncIterable[bytes], size: int | None) -> Sequence[Said]:
+        """Nobody takes it."""
         return ()
 
 

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
-from remuda.core.faults import InvalidRequest, NotOffered, UnknownModel, UpstreamFailed
+from remuda.core.faults import ClientGone, InvalidRequest, NotOffered, UnknownModel, UpstreamFailed
 from remuda.core.keys import Scope
 from remuda.core.tasks import Tasks
 from remuda.dialects.kit.access import Access, Rule
@@ -24,6 +25,7 @@ MAX_LINES_HELD: Final = 1000
 """Lines of progress that wait for a client; beyond them the newest are dropped: what is said next is newer still."""
 STREAMED: Final = {"/api/pull": "Fetch a model", "/api/create": "Make a model", "/api/push": "Publish a model"}
 BLOBS: Final = "/api/blobs/{digest}"
+BELOW_BLOBS: Final = "/api/blobs/*"
 PATHS: Final = (*STREAMED, "/api/copy", "/api/delete", "/api/blobs")
 RULES: Final = tuple(Rule(each, Access(Scope.MANAGE), methods=None) for path in PATHS for each in (path, path + "/*"))
 
@@ -47,8 +49,9 @@ def add_keeping(routes: APIRouter, keepers: Keepers) -> None:
         return Response(status_code=200 if all(each.status == 200 for each in said) else 404)
 
     async def put_blob(request: Request) -> Response:
-        digest = _digest(request)
-        _all_of(await keepers.call("POST", f"/api/blobs/{digest}", await request.body()), digest)
+        size = request.headers.get("content-length", "")
+        path = f"/api/blobs/{_digest(request)}"
+        _check_given(await keepers.give(path, _pieces(request), int(size) if size.isdigit() else None))
         return Response(status_code=201)
 
     done = {"description": "Done on all nodes that have it."}
@@ -56,7 +59,7 @@ def add_keeping(routes: APIRouter, keepers: Keepers) -> None:
         ("POST", "/api/copy", copy, "Give a model another name", 200),
         ("DELETE", "/api/delete", delete, "Delete a model", 200),
         ("GET", BLOBS, has_blob, "Whether all nodes have a file; asked by HEAD", 200),
-        ("POST", BLOBS, put_blob, "Give all nodes a file", 201),
+        ("POST", BLOBS, put_blob, "Give a file to all nodes that lack it", 201),
     ):
         routes.add_api_route(
             path,
@@ -135,6 +138,28 @@ def _all_of(said: Sequence[Said], what: str) -> Response:
     if all(each.status == 404 for each in said):
         raise UnknownModel(f"no node has {what[:200]!r}", parameter="model", received=what[:200])
     return Response(status_code=200)
+
+
+def _check_given(said: Sequence[Said]) -> None:
+    """Raise what is to be said where a node has not taken a file: InvalidRequest where that was the file's fault (it is
+    another than its digest says), else UpstreamFailed."""
+    _some(said)
+    failed = [each for each in said if not 200 <= each.status < 300]
+    if failed:
+        why = "; ".join(f"{each.node}: {_sentence(each)}" for each in failed)[:1000]
+        if all(each.status == 400 for each in failed):
+            raise InvalidRequest(why, parameter="digest")
+        raise UpstreamFailed(why)
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """The request's body as it comes; raises ClientGone where it breaks off."""
+    try:
+        async for piece in request.stream():
+            if piece:
+                yield piece
+    except ClientDisconnect:
+        raise ClientGone from None
 
 
 def _some(said: Sequence[Said]) -> None:

@@ -43,13 +43,12 @@ class Ollama:
     def outgoing(self, ask: Ask, upstream_model: str) -> Outgoing:
         """An ask of a dialect that it speaks as its client wrote it, but for the model's name where the server has
         another; any other as OpenAI's. Raises NotOffered for what Ollama has no API for."""
-        native = ask.native
-        if native is not None and native.dialect in self._dialects:
+        native, is_count = ask.native, ask.operation is Operation.COUNT_TOKENS
+        if native is not None and native.dialect in self._dialects and not is_count:
             body = in_its_own_words(native, ask.model, upstream_model)
             return Outgoing(path=native.path, body=body, is_streamed=native.is_streamed, is_native=True)
         path = _PATHS.get(ask.operation)
         if path is None:
-            is_count = ask.operation is Operation.COUNT_TOKENS
             raise NotOffered(
                 NO_COUNT if is_count else "This model is served by Ollama, which does not offer reranking."
             )

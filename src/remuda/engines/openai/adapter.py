@@ -51,11 +51,12 @@ class OpenAILike:
     kind: Final = "openai"
     reuses_after_stream: Final = True
     slots_path: Final = None
-    counts_tokens: Final = False
 
-    def __init__(self, dialects: Collection[str] = ()) -> None:
-        """`dialects`: others that the server speaks, below the same base address."""
+    def __init__(self, dialects: Collection[str] = (), *, counts_tokens: bool = False) -> None:
+        """`dialects`: others that the server speaks, below the same base address. `counts_tokens`: in one of them it
+        can be asked for the tokens of a prompt."""
         self._dialects = frozenset(dialects)
+        self.counts_tokens: Final = counts_tokens
 
     def busy_slots(self, body: bytes) -> int:
         """Never asked: such servers do not tell their slots."""
@@ -66,7 +67,8 @@ class OpenAILike:
         another dialect that the server speaks as its client wrote it. Raises NotOffered for what such servers have no
         API for."""
         native = ask.native
-        if native is not None and native.dialect in self._dialects:
+        is_taken = self.counts_tokens or ask.operation is not Operation.COUNT_TOKENS
+        if native is not None and native.dialect in self._dialects and is_taken:
             body = in_its_own_words(native, ask.model, upstream_model)
             return Outgoing(native.path.removeprefix("/v1"), body, native.is_streamed, is_native=True)
         path = PATHS.get(ask.operation)

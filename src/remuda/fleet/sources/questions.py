@@ -17,6 +17,8 @@ MODELS: Final = "/models"
 """Where an OpenAI-compatible server lists its models, below its base address."""
 MESSAGES: Final = "/messages"
 """Where one that speaks Anthropic's API, too, takes its requests."""
+COUNT: Final = "/messages/count_tokens"
+"""Where such a one counts the tokens of a prompt; not all do."""
 UNWELL: Final = frozenset({None, 502, 503, 504})
 """Statuses (None: nothing was answered) that tell nothing of a server but that it is not well."""
 SHOWN_AT_ONCE: Final = 20
@@ -35,6 +37,8 @@ class Found:
     """How many asks it takes at once, where it tells."""
     has_messages: bool = False
     """It speaks Anthropic's API, too, and lets go of a request whose client has left."""
+    counts_tokens: bool = False
+    """In that it can be asked how many tokens a prompt has."""
 
 
 class Questions:
@@ -47,6 +51,8 @@ class Questions:
         self._offers: Offers = {}
         self._has_messages: bool | None = None
         """None: it has not been asked since it came up."""
+        self._counts_tokens: bool | None = None
+        """As `_has_messages`."""
         self._shown: dict[str, Told] = {}
         """What was told of single models, by their digest."""
 
@@ -75,7 +81,7 @@ class Questions:
                     return await self._llamacpp()
             return await self._openai()
         except OutboundError:
-            self._has_messages = None  # it may be of another version when it is back
+            self._has_messages = self._counts_tokens = None  # it may be of another version when it is back
             raise
 
     async def more(self, kind: NodeKind, offers: Offers) -> Mapping[str, Told]:
@@ -117,7 +123,9 @@ class Questions:
             return Found(None, f" ({error})")
         if self._has_messages is None and is_vllm(answer):
             self._has_messages = await self._takes_posts(MESSAGES)
-        return Found(listed(answer), has_messages=bool(self._has_messages))
+        if self._counts_tokens is None and self._has_messages:
+            self._counts_tokens = await self._takes_posts(COUNT)
+        return Found(listed(answer), has_messages=bool(self._has_messages), counts_tokens=bool(self._counts_tokens))
 
     async def _takes_posts(self, path: str) -> bool | None:
         """Whether there is something at `path` that a GET is not the way to ask; None where that cannot be told now."""

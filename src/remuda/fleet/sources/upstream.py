@@ -35,6 +35,7 @@ class UpstreamSource:
         address: Address,
         engines: Mapping[NodeKind, Engine],
         with_messages: Mapping[NodeKind, Engine] = MappingProxyType({}),
+        with_counts: Mapping[NodeKind, Engine] = MappingProxyType({}),
         kind: NodeKind | None = None,
         client: OutboundClient,
         slots: int,
@@ -53,9 +54,9 @@ class UpstreamSource:
         is_asking: Callable[[], bool] = lambda: True,
     ) -> None:
         """`address` is where the server's OpenAI API stands; its own stands there too, without the `/v1`. Without a
-        `kind` it is found out. `with_messages`: in place of `engines`, where it speaks Anthropic's API. `held`: the
-        slots of whoever watched the server before, with what is in use. While `is_asking` says no, somebody else asks,
-        and what they see is taken over."""
+        `kind` it is found out. `with_messages`: in place of `engines`, where it speaks Anthropic's API; `with_counts`:
+        where it counts tokens in that, too. `held`: the slots of whoever watched the server before, with what is in
+        use. While `is_asking` says no, somebody else asks, and what they see is taken over."""
         self.name = name
         self.kind = kind
         """What kind of server it is; None: that is not known yet."""
@@ -68,6 +69,7 @@ class UpstreamSource:
         self._root = address.base_path.removesuffix("/v1")
         self._engines = engines
         self._with_messages = with_messages
+        self._with_counts = with_counts
         self._questions = Questions(client, self._root)
         self._slots_bound = slots
         self._slots = held if held is not None else Slots(slots)
@@ -274,6 +276,8 @@ class UpstreamSource:
         engine = self._engines[kind]
         if self._found is not None and self._found.has_messages:
             engine = self._with_messages.get(kind, engine)
+            if self._found.counts_tokens:
+                engine = self._with_counts.get(kind, engine)
         is_news = self._is_changed or set(names) != set(self._replicas)
         replicas = {}
         for name in names:

@@ -65,6 +65,21 @@ def test_a_key_may_have_more_turns_than_another(capsys: Capture) -> None:
         assert refusal(capsys, "create", "--weight", weight)[0] == Exit.USAGE
 
 
+def test_a_weight_is_changed(capsys: Capture) -> None:
+    made = answer(capsys, "create", "--name", "chat", "--weight", "5")
+    del made["key"]
+    assert answer(capsys, "update", "chat", "--weight", "7") == made | {"weight": 7}
+    assert answer(capsys, "list") == [made | {"weight": 7}]
+    assert main(["keys", "update", made["id"], "--weight", "1"]) == 0
+    assert capsys.readouterr().out == f"chat ({made['id']}) has the weight 1 from now on.\n"
+    for arguments in (["--weight", "0"], ["--weight", "101"], []):
+        assert refusal(capsys, "update", "chat", *arguments)[0] == Exit.USAGE
+    assert refusal(capsys, "update", "none", "--weight", "2") == (Exit.CHECK_FAILED, "no key is called 'none'")
+    answer(capsys, "revoke", "chat")
+    said = "the key 'chat' is revoked already"
+    assert refusal(capsys, "update", "chat", "--weight", "2") == (Exit.CHECK_FAILED, said)
+
+
 def test_a_revoked_key_is_listed_no_more(capsys: Capture) -> None:
     made = answer(capsys, "create", "--name", "old")
     assert answer(capsys, "revoke", "old")["state"] == "revoked"
@@ -103,7 +118,7 @@ def test_what_makes_no_key(capsys: Capture, arguments: list[str], said: str) -> 
 def test_a_store_that_cannot_be_used(capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "remuda.db").write_text("something else")
-    for arguments in (["list"], ["create"], ["revoke", "x"]):
+    for arguments in (["list"], ["create"], ["update", "x", "--weight", "2"], ["revoke", "x"]):
         code, said = refusal(capsys, *arguments)
         assert code == Exit.STORE
         assert "is not a Remuda store" in said

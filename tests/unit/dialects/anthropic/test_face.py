@@ -19,7 +19,9 @@ def test_its_routes_read_and_translate() -> None:
     ask = face.read(Operation.CHAT, BODY)
     assert ask.native is not None
     assert (ask.native.dialect, ask.native.path, ask.native.body) == ("anthropic", MESSAGES, BODY)
-    assert face.read(Operation.COUNT_TOKENS, BODY).native is None
+    counting = face.read(Operation.COUNT_TOKENS, BODY).native
+    assert counting is not None
+    assert (counting.path, counting.body, counting.is_streamed) == (COUNT, BODY, False)
     words = face.translator(ask)
     assert words is not None
     assert b'"id":"msg_7"' in words.whole(b'{"choices":[{"message":{"content":"y"}}]}')

@@ -58,10 +58,14 @@ async def greet(scope: Any, _receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize(
     "scope",
-    [websocket(b"api_key=rmd_manage"), websocket(b"", (b"authorization", b"Bearer rmd_admin"))],
-    ids=["query", "header"],
+    [
+        websocket(b"api_key=rmd_manage"),
+        websocket(b"", (b"authorization", b"Bearer rmd_admin")),
+        websocket(b"", (b"cookie", b"remuda-session=rmd_admin"), (b"origin", b"http://" + HOST[1])),
+    ],
+    ids=["query", "header", "cookie"],
 )
-async def test_websocket_takes_its_key_from_the_query_or_a_header(scope):
+async def test_websocket_takes_its_key_from_wherever_it_may_stand(scope):
     (accepted,) = await answers_to(scope, greet)
     assert accepted["type"] == "websocket.accept"
     names = [name for name, _ in accepted["headers"]]
@@ -71,6 +75,12 @@ async def test_websocket_takes_its_key_from_the_query_or_a_header(scope):
 @pytest.mark.parametrize("query", [b"", b"api_key=wrong", b"api_key=rmd_read"])
 async def test_websocket_is_closed_to_whoever_may_not(query):
     (closed,) = await answers_to(websocket(query), greet)
+    assert (closed["type"], closed["code"]) == ("websocket.close", 1008)
+
+
+@pytest.mark.parametrize("more", [(), ((b"origin", b"http://evil.example"),)])
+async def test_websocket_is_closed_to_pages_elsewhere_that_send_a_cookie(more):
+    (closed,) = await answers_to(websocket(b"", (b"cookie", b"remuda-session=rmd_admin"), *more), greet)
     assert (closed["type"], closed["code"]) == ("websocket.close", 1008)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from remuda.core.keys import Scope
-from remuda.dialects.nodes.account import LOGIN, MAX_BODY_BYTES, REFRESH
+from remuda.dialects.nodes.account import LOGIN, LOGOUT, MAX_BODY_BYTES, REFRESH, REFRESH_COOKIE
+from remuda.gateway.authenticate import SESSION_COOKIE
 from remuda.gateway.guesses import PER_ADDRESS
 from remuda.gateway.headers import Cors
 from tests.fixtures.asgi import PASSWORD, client, parts, parts_with, user
@@ -148,3 +149,58 @@ async def test_a_token_does_where_keys_exist_too():
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "token_not_valid")
         answer = await caller.get("/v1/models", headers={"authorization": "Bearer rmd_nothing"})
         assert answer.json()["error"]["code"] == "invalid_api_key"
+
+
+HERE = {"origin": "http://127.0.0.1:7368"}
+"""As a page of the gateway says."""
+
+
+@pytest.mark.parametrize("sent", [{"json": {**RIGHT, "cookie": True}}, {"data": {**RIGHT, "cookie": "on"}}])
+async def test_a_browser_may_keep_the_tokens_in_cookies(sent: dict[str, Any]):
+    async with client(made()) as caller:
+        answer = await caller.post(LOGIN, **sent)
+        assert (answer.status_code, answer.json()) == (200, {"expires_in": 300})
+        session, refresh = answer.headers.get_list("set-cookie")
+        for said in ("HttpOnly", "SameSite=strict"):
+            assert said in session
+            assert said in refresh
+        assert session.startswith(f"{SESSION_COOKIE}=eyJ")
+        assert "Max-Age=300; Path=/; SameSite" in session
+        assert f"Max-Age=86400; Path={REFRESH}; SameSite" in refresh
+        assert "Secure" not in session
+        assert (await caller.get("/v1/models")).status_code == 200
+        assert (await caller.put("/openapi.json", headers=HERE)).status_code == 405
+        assert (await caller.put("/openapi.json")).status_code == 403
+        assert (await caller.put("/openapi.json", headers={"origin": "http://127.0.0.1:3000"})).status_code == 403
+
+
+async def test_over_tls_the_cookies_go_nowhere_else():
+    async with client(made(), base_url="https://gate.example") as caller:
+        answer = await caller.post(LOGIN, json={**RIGHT, "cookie": True})
+    assert ["Secure" in said for said in answer.headers.get_list("set-cookie")] == [True, True]
+
+
+async def test_a_cookie_gets_another_access_token():
+    async with client(made()) as caller:
+        await caller.post(LOGIN, json={**RIGHT, "cookie": True})
+        before = caller.cookies[SESSION_COOKIE]
+        answer = await caller.post(REFRESH, headers=HERE)
+        assert (answer.status_code, answer.json()) == (200, {"expires_in": 300})
+        assert caller.cookies[SESSION_COOKIE] != before
+        assert (await caller.get("/v1/models")).status_code == 200
+        assert (await caller.post(REFRESH, headers={"origin": "https://evil.example"})).status_code == 403
+        caller.cookies.clear()
+        caller.cookies.set(REFRESH_COOKIE, "wrong")
+        assert (await caller.post(REFRESH, headers=HERE)).status_code == 401
+
+
+async def test_logging_out_forgets_the_cookies():
+    async with client(made()) as caller:
+        await caller.post(LOGIN, json={**RIGHT, "cookie": True})
+        assert (await caller.post(LOGOUT, headers={"origin": "https://evil.example"})).status_code == 403
+        answer = await caller.post(LOGOUT, headers=HERE)
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert not caller.cookies
+        assert (await caller.get("/v1/models")).status_code == 401
+        assert (await caller.post(REFRESH, headers=HERE)).status_code == 400
+        assert (await caller.post(LOGOUT)).status_code == 204, "also without one"

@@ -61,6 +61,11 @@ def test_options(options, made):
     assert chat(options=options) == {"model": "m", "messages": SAID} | made
 
 
+@pytest.mark.parametrize(("bound", "is_unbounded"), [(None, False), (0, False), (5, False), (-1, True)])
+def test_that_there_is_to_be_no_bound_is_known(bound, is_unbounded):
+    assert read(Shape.CHAT, messages=SAID, options={"num_predict": bound}).is_unbounded is is_unbounded
+
+
 @pytest.mark.parametrize(
     ("given", "made"),
     [

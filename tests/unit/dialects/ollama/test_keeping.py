@@ -1,6 +1,7 @@
 """What nodes keep, changed through Ollama's routes: on real fake nodes, and by the real client where there is a way."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.fixtures.asgi import client as bare
 from tests.fixtures.asgi import parts
 from tests.fixtures.gateway import RunningGateway, running_gateway
 
-DIGEST = "sha256:" + "0a" * 32
+DIGEST = "sha256:" + hashlib.sha256(b"weights").hexdigest()
 
 
 class Stand:
@@ -78,6 +79,8 @@ async def test_files_are_given_to_all_and_asked_of_all(stand: Stand) -> None:
     assert (await stand.client.head(path)).status_code == 404
     assert (await stand.client.post(path, content=b"weights")).status_code == 201
     assert (await stand.client.head(path)).status_code == 200
+    wrong = await stand.client.post("/api/blobs/sha256:" + "0a" * 32, content=b"weights")
+    assert (wrong.status_code, wrong.json()["error"].count("digest mismatch")) == (400, 2)
     assert (await stand.client.head("/api/blobs/sha256:abc")).status_code == 400
 
 

@@ -67,6 +67,9 @@ def test_others_asks_go_to_its_openai_api(operation: Operation, path: str) -> No
 def test_what_it_has_no_api_for_is_not_offered() -> None:
     with pytest.raises(NotOffered):
         ENGINE.outgoing(ask(Operation.RERANK), "m")
+    count = ask(Operation.COUNT_TOKENS, Native("anthropic", "/v1/messages/count_tokens", b"{}", False))
+    with pytest.raises(NotOffered, match="count tokens"):
+        Ollama(["anthropic"]).outgoing(count, "m")
 
 
 @pytest.mark.parametrize("engine", [OpenAILike(), LlamaCpp()])

@@ -118,7 +118,16 @@ def test_an_overflow_names_what_is_too_long(operation: Operation, named: str) ->
     assert found.parameter == "top"
 
 
-def test_such_servers_count_nothing() -> None:
-    assert not ENGINE.counts_tokens
+def test_tokens_are_counted_where_the_server_does() -> None:
+    native = Native("anthropic", "/v1/messages/count_tokens", b'{"model":"m"}', False)
+    ask = ask_of(Operation.COUNT_TOKENS, b"{}", native=native)
+    for engine in (ENGINE, OpenAILike(["anthropic"])):
+        assert not engine.counts_tokens
+        with pytest.raises(NotOffered, match="count tokens"):
+            engine.outgoing(ask, "m")
+    counting = OpenAILike(["anthropic"], counts_tokens=True)
+    assert counting.counts_tokens
+    out = counting.outgoing(ask, "n")
+    assert (out.path, out.body, out.is_native) == ("/messages/count_tokens", b'{"model":"n"}', True)
     with pytest.raises(NotOffered, match="count tokens"):
-        ENGINE.outgoing(ask_of(Operation.COUNT_TOKENS, b"{}"), "m")
+        counting.outgoing(ask_of(Operation.COUNT_TOKENS, b"{}"), "m")

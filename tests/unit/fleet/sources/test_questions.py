@@ -10,7 +10,7 @@ from remuda.core.node import NodeKind
 from remuda.fleet.sources.questions import SHOWN_AT_ONCE, Questions
 from remuda.outbound.http import OutboundClient, OutboundError
 from remuda.testing.behaviour import Fault
-from remuda.testing.speech import OllamaSpeech
+from remuda.testing.speech import OllamaSpeech, VllmSpeech
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.http_servers import http, serving
 
@@ -71,6 +71,21 @@ async def test_who_speaks_anthropics_api_is_asked_once_while_it_is_up():
     async with FakeUpstream() as fake, asking(fake.url) as questions:
         assert not (await questions.found(NodeKind.OPENAI)).has_messages
         assert "/v1/messages" not in [seen.path for seen in fake.probes]
+
+
+@pytest.mark.parametrize("counts", [True, False])
+async def test_whether_tokens_are_counted_in_it_is_asked_once_while_it_is_up(counts: bool):
+    path = "/v1/messages/count_tokens"
+    async with FakeUpstream(speaks="vllm") as fake, asking(fake.url) as questions:
+        assert isinstance(fake.speech, VllmSpeech)
+        fake.speech.counts_tokens = counts
+        for _ in range(3):
+            found = await questions.found(NodeKind.OPENAI)
+            assert (found.has_messages, found.counts_tokens) == (True, counts)
+        assert [seen.path for seen in fake.probes].count(path) == 1
+    async with FakeUpstream() as fake, asking(fake.url) as questions:
+        assert not (await questions.found(NodeKind.OPENAI)).counts_tokens
+        assert path not in [seen.path for seen in fake.probes]
 
 
 @pytest.mark.parametrize(("version", "speaks"), [("0.12.11", False), ("0.15.2", True)])

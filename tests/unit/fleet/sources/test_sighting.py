@@ -12,7 +12,11 @@ def test_what_is_written_is_read() -> None:
     told = Told(size_bytes=5, digest="d", families=("llama",), capabilities=("tools",), is_running=True)
     for seen in (
         Sighting(
-            Health(), NodeKind.OLLAMA, "", 0.25, Found({"a:latest": Offer(4096, told)}, slots=4, has_messages=True)
+            Health(),
+            NodeKind.OLLAMA,
+            "",
+            0.25,
+            Found({"a:latest": Offer(4096, told)}, slots=4, has_messages=True, counts_tokens=True),
         ),
         Sighting(Health(False, 1), None, "it answers 500", None, None),
         Sighting(Health(), NodeKind.OPENAI, "", 0.1, Found(None, " (it answers 404)")),
