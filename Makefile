@@ -4,7 +4,11 @@ TORCH ?= torch
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test transformers check lint types imports docs accept bench bench-peers bench-herd bench-tasks bench-insight soak chaos requirements clean
+# What of the tests speaks to the gateway by sockets alone.
+OF_THE_WAY := tests/compat --ignore=tests/compat/test_transformers.py \
+	$(addprefix tests/acceptance/test_,borders_client.py chaos.py compiled.py leaving.py slots.py)
+
+.PHONY: help run test test-compiled wheel transformers check lint types imports docs accept bench bench-peers bench-herd bench-tasks bench-insight soak chaos requirements clean
 
 help: ## what there is (the default)
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -15,6 +19,12 @@ run: $(VENV)/.run ## start the gateway (ARGS: those of remuda serve)
 
 test: $(VENV)/.dev ## run all tests (ARGS: those of pytest)
 	@$(BIN)/pytest $(ARGS)
+
+test-compiled: $(VENV)/.dev ## run the tests of the request's way on the package as wheels have it
+	PYTHONPATH="$$($(BIN)/python -m tools.compiled build/compiled)" $(BIN)/pytest $(OF_THE_WAY) $(ARGS)
+
+wheel: $(VENV)/.dev ## build the wheel for this Python and machine, the request's way compiled (needs a C compiler)
+	REMUDA_COMPILE=1 $(BIN)/python -m hatchling build -t wheel -d dist
 
 transformers: $(VENV)/.dev ## add what the transformers engine takes, gigabytes with a GPU build (TORCH: which)
 	$(call pip) $(TORCH)
@@ -66,7 +76,7 @@ requirements: ## renew the exact sets of packages (needs uv)
 	requirements/compile.sh
 
 clean: ## remove the environment and what benchmarks wrote
-	rm -rf $(VENV) bench/out bench/build
+	rm -rf $(VENV) bench/out bench/build build dist
 
 # pip ARGUMENTS: install them into the environment that is there.
 pip = @if command -v uv >/dev/null 2>&1; then set -- uv pip install --quiet --python $(BIN)/python; \

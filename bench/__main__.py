@@ -161,7 +161,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="short loads: to look, not to judge by")
     parser.add_argument("--only", type=targets.listed(NAMES), default=set(NAMES), help=f"some of {','.join(NAMES)}")
     parser.add_argument(
-        "--targets", type=targets.listed(targets.TARGETS), default=list(targets.TARGETS), help="some of the targets"
+        "--targets", type=targets.listed(targets.TARGETS), default=targets.USUAL, help="some of the targets"
     )
     parser.add_argument(
         "--install-peers", action="store_true", help="first installs the peers from PyPI into bench/build"

@@ -108,11 +108,11 @@ async def watchers_kib(url: str, data: Path, gateway: Program, count: int) -> fl
 
         await asyncio.gather(*(watch(id_) for id_ in ids[:50]))
         await asyncio.sleep(1.0)
-        before = gateway.pss_kib()
+        before = gateway.own_kib()
         for start in range(50, count, 50):
             await asyncio.gather(*(watch(id_) for id_ in ids[start : start + 50]))
         await asyncio.sleep(2.0)
-        return (gateway.pss_kib() - before) / (count - 50)
+        return (gateway.own_kib() - before) / (count - 50)
 
 
 async def measured(pairs: int, console: Console) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from bench import machine
 from bench.loads import Unfit
 from bench.machine import Command, Program
-from bench.targets import REMUDA
+from bench.targets import AS_INSTALLED, REMUDA
 
 READY_WITHIN_S = 60.0
 MODEL = "random"
@@ -51,7 +51,7 @@ def serving(folder: Path, settings: dict[str, Any], *arguments: str) -> Iterator
     file = home / "remuda.yaml"
     file.write_text(json.dumps(settings))
     command: Command = [REMUDA, "serve", "--config", file, "--port", str(port), "--data", home / "data", *arguments]
-    with Program(command, core=None, folder=home) as program:
+    with Program(command, core=None, folder=home, env=AS_INSTALLED) as program:
         await_ready(program, port)
         yield Server(program, port)
 

@@ -50,7 +50,7 @@ def serving(name: str, settings: Callable[[Place], dict[str, Any]]) -> Target:
         where: machine.Command = ["--host", "127.0.0.1", "--port", str(place.port), "--data", place.folder / "data"]
         return [REMUDA, "serve", "--config", file, *where]
 
-    return Target(name, command, TARGETS["remuda"].missing, {"API_KEYS": targets.KEY})
+    return Target(name, command, env=TARGETS["remuda"].env)
 
 
 def by_policy(policy: str) -> Target:
@@ -167,6 +167,7 @@ def main() -> int:
     with machine.alone():
         about = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine.facts()}
         try:
+            machine.compile_into(targets.COMPILED)
             with loads.stage(ports=NODES + 1) as stage:
                 for name in given.only:
                     try:

@@ -54,6 +54,10 @@ class Live:
     def cpu_s(self) -> float:
         return self.program.cpu_s() if self.program else 0.0
 
+    def own_kib(self) -> int:
+        """As `Program.own_kib`."""
+        return self.program.own_kib() if self.program else 0
+
     def pss_kib(self) -> int:
         return self.program.pss_kib() if self.program else 0
 

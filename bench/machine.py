@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 import psutil
+from tools.compiled import compiled_into
 
 Command = Sequence[str | Path]
 
@@ -76,6 +77,16 @@ def build(name: str) -> Path:
     if done.returncode:
         raise Missing(f"{source.name} does not compile here:\n{done.stderr}")
     return program
+
+
+def compile_into(folder: Path) -> None:
+    """Has Remuda there as its wheels have it; Missing where there is no compiler, or it does not compile."""
+    if tool("cc") is None:
+        raise Missing(what_to_install("cc"))
+    try:
+        compiled_into(folder)
+    except subprocess.CalledProcessError as error:
+        raise Missing("Remuda does not compile here") from error
 
 
 def free_ports(n: int) -> list[int]:
@@ -169,6 +180,11 @@ class Program:
     def pss_kib(self) -> int:
         """Its memory, what is shared counted in proportion."""
         return self._memory("Pss:")
+
+    def own_kib(self) -> int:
+        """Its memory but for files that are mapped: these are shared with whatever other programs come and go, so that
+        only this tells how much has been added."""
+        return self._memory("Anonymous:")
 
     def rss_kib(self) -> int:
         """Its memory, what is shared counted in full for each process."""

@@ -13,6 +13,11 @@ from bench.machine import Command
 KEY = "sk-test-key-1"
 PEERS = machine.BUILD / ".peers"
 REMUDA = Path(sys.prefix) / "bin" / "remuda"
+COMPILED = machine.BUILD / "compiled"
+"""Where Remuda lies as its wheels have it: with the request's way compiled."""
+AS_INSTALLED = {"PYTHONPATH": str(COMPILED)}
+AS_SOURCE = {"PYTHONPATH": str(machine.HERE.parent / "src")}
+"""Environments in which one or the other runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,26 @@ def _peer(package: str) -> Callable[[], str | None]:
     return _unless((PEERS / package / "installed").exists, f"{package} is not installed (make bench-peers)")
 
 
+def _compiled() -> str | None:
+    """Has Remuda compiled where that is to be done."""
+    if not REMUDA.exists():
+        return NOT_INSTALLED
+    try:
+        machine.compile_into(COMPILED)
+    except machine.Missing as gap:
+        return str(gap)
+    return None
+
+
+NOT_INSTALLED = "remuda is not installed beside this Python"
+
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
         Target("direct", None),
         Target("nginx", _nginx, _unless(lambda: machine.tool("nginx") is not None, machine.what_to_install("nginx"))),
-        Target(
-            "remuda", _remuda, _unless(REMUDA.exists, "remuda is not installed beside this Python"), {"API_KEYS": KEY}
-        ),
+        Target("remuda", _remuda, _compiled, {"API_KEYS": KEY, **AS_INSTALLED}),
+        Target("remuda-source", _remuda, _unless(REMUDA.exists, NOT_INSTALLED), {"API_KEYS": KEY, **AS_SOURCE}),
         Target("vllm-router", _router("vllm-router", "vllm_router"), _peer("vllm-router"), ready_within_s=60),
         Target(
             "sglang-router",
@@ -105,6 +122,10 @@ TARGETS: dict[str, Target] = {
         ),
     )
 }
+
+
+USUAL = [name for name in TARGETS if name != "remuda-source"]
+"""What is measured where nothing else is said."""
 
 
 def told(command: str) -> Target:

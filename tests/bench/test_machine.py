@@ -35,6 +35,7 @@ def test_a_program_is_seen_with_its_children_and_ended_with_them(tmp_path: Path)
         assert os.sched_getaffinity(pids[0]) == {core}
         assert program.cpu_s() > 0
         assert 0 < program.pss_kib() <= program.rss_kib()
+        assert 0 < program.own_kib() < program.rss_kib()
     assert program.ended
     assert not any(alive(pid) for pid in pids)
 

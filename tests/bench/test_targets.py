@@ -29,7 +29,7 @@ def test_remuda_runs_with_key_and_both_upstreams(tmp_path: Path) -> None:
         *("serve", "--host", "127.0.0.1", "--port", "1", "--data", str(tmp_path / "data")),
         *("--upstream", "http://127.0.0.1:3/v1", "--upstream", "http://127.0.0.1:4/v1"),
     ]
-    assert remuda.env == {"API_KEYS": "sk-test-key-1"}
+    assert remuda.env == {"API_KEYS": "sk-test-key-1", "PYTHONPATH": str(targets.COMPILED)}
     assert remuda.headers == ("Authorization: Bearer sk-test-key-1",)
 
 

@@ -12,7 +12,7 @@ from remuda.app.settings import Settings, leaves
 from remuda.telemetry.catalogue import CATALOGUE
 from tests.docs.pages import PAGES
 
-OWN_VARIABLES = {"REMUDA_CONFIG", "REMUDA_API_KEY", "REMUDA_TEST_STRICT", "REMUDA_SECTION__KEY"}
+OWN_VARIABLES = {"REMUDA_COMPILE", "REMUDA_CONFIG", "REMUDA_API_KEY", "REMUDA_TEST_STRICT", "REMUDA_SECTION__KEY"}
 SERIES = re.compile(r"_(bucket|sum|count)$")
 
 

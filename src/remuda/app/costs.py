@@ -5,6 +5,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
+from remuda.app.alerting import CHANNEL
+from remuda.app.names import one_model_in
 from remuda.app.settings import InsightSettings
 from remuda.app.settings.insight import zone_of
 from remuda.app.way import Way
@@ -22,12 +24,15 @@ from remuda.fleet.registry import Fleet
 from remuda.fleet.replica import Replica
 from remuda.gateway.exchange import Exchange
 from remuda.insight.analytics import Analytics
-from remuda.insight.budgets import Budgets
+from remuda.insight.budgets import Budgets, crossing_of
 from remuda.insight.energy import Energy
 from remuda.insight.meters import Meter, meter_of_machine
 from remuda.insight.prices import Prices
 from remuda.store.database import Store
 from remuda.store.journal import Journal
+from remuda.telemetry import catalogue_alerts as catalogue
+from remuda.telemetry.fanout import Fanout
+from remuda.telemetry.metrics import Metrics
 
 HERE: Final = "local/"
 """How the names of replicas begin whose engines run on this machine."""
@@ -38,14 +43,22 @@ class Costs:
     """Prices and budgets, and who asks for them. Without either, requests go their way as if there were none."""
 
     def __init__(
-        self, settings: InsightSettings, store: Store, clock: Clock, fleet: Fleet, journal: Journal, way: Way
+        self,
+        settings: InsightSettings,
+        store: Store,
+        clock: Clock,
+        fleet: Fleet,
+        journal: Journal,
+        way: Way,
+        fanout: Fanout,
     ) -> None:
-        self.prices = Prices(store, clock)
+        self.prices = Prices(store, clock, settings.score_tokens_per_second)
         self.budgets = Budgets(store, clock, zone_of(settings.time_zone), journal.writer)
+        one_model = one_model_in(fleet)
         self.parts: Sequence[Part] = (
-            BudgetRoutes(self.budgets),
+            BudgetRoutes(self.budgets, one_model),
             CostAnalysisRoutes(Analytics(store), self.prices, clock.wall, cloud_price_of(settings)),
-            PriceRoutes(self.prices),
+            PriceRoutes(self.prices, one_model),
         )
         self._settings = settings
         self._clock = clock
@@ -56,6 +69,12 @@ class Costs:
         journal.on_batch = self.budgets.stops.batched
         self.prices.on_change(self._priced)
         self.budgets.on_change(self._budgeted)
+        self.budgets.on_crossed(lambda event: fanout.publish(CHANNEL, crossing_of(event)))
+
+    def attach_to(self, metrics: Metrics) -> None:
+        """Let `metrics` ask how often budgets were used up."""
+        crossed = self.budgets.crossed
+        metrics.attach(catalogue.BUDGETS, lambda: [((str(each),), n) for each, n in crossed.items()])
 
     def start(self, tasks: Tasks, *, has_engines: bool) -> None:
         """Begin to look how budgets stand, and what this machine draws if it has engines and a meter."""

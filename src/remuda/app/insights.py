@@ -5,6 +5,7 @@ from functools import partial
 
 from remuda.app import costs, rollups
 from remuda.app.costs import Costs
+from remuda.app.names import canonical_in
 from remuda.app.rollups import Rollups
 from remuda.app.settings import Settings
 from remuda.app.settings.insight import zone_of
@@ -16,7 +17,7 @@ from remuda.dialects.observe.exports import ExportRoutes
 from remuda.dialects.observe.logs import LogRoutes
 from remuda.dialects.observe.parts import Part
 from remuda.dialects.observe.suggestions import SuggestionRoutes
-from remuda.fleet.registry import WILDCARD, Fleet
+from remuda.fleet.registry import Fleet
 from remuda.insight.export import Export
 from remuda.insight.log import Log
 from remuda.insight.suggestions import Suggestions
@@ -56,16 +57,13 @@ class Insights:
         comparisons: Comparisons,
         suggestions: Suggestions,
     ) -> None:
-        def canonical(name: str) -> str:
-            model = fleet.look_up(name)
-            return name if model is None or model.name == WILDCARD else model.name
-
+        canonical = canonical_in(fleet)
         self.parts: Sequence[Part] = (
             alerts,
             *costs.parts,
             ComparisonRoutes(comparisons),
             ExportRoutes(Export(store), clock.wall, canonical),
-            LogRoutes(Log(store), clock.wall, canonical),
+            LogRoutes(Log(store, clock.monotonic), clock.wall, canonical),
             *rollups.parts,
             SuggestionRoutes(suggestions),
         )

@@ -1,13 +1,22 @@
 """OpenTelemetry, where the settings name a collector."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
 from remuda import __version__
 from remuda.app.exits import CommandError, Exit
 from remuda.app.settings import TelemetrySettings
 from remuda.core.clock import Clock
 from remuda.core.ids import random_ids
+from remuda.gateway.exchange import Exchange
+from remuda.gateway.gateway import Gateway
 from remuda.gateway.record import Sink
 from remuda.telemetry import catalogue
 from remuda.telemetry.metrics import Metrics
+
+TRACEPARENT: Final = b"traceparent"
+Begin = Callable[[str, float, bytes | None], bytes]
 
 
 class Otel:
@@ -37,6 +46,12 @@ class Otel:
         """What takes finished records."""
         return () if self._export is None else (self._export.take,)
 
+    def join_traces(self, gateway: Gateway) -> None:
+        """Requests of clients get spans in the traces that these name, and whoever they are sent to is told of that
+        span in place of the client's."""
+        if self._export is not None:
+            gateway.on_open = partial(_join, self._export.begin)
+
     def start(self) -> None:
         """Begin to tell."""
         if self._export is not None:
@@ -46,3 +61,8 @@ class Otel:
         """Tell what is there, and stop."""
         if self._export is not None:
             await self._export.close()
+
+
+def _join(begin: Begin, exchange: Exchange) -> None:
+    ours = begin(exchange.id, exchange.started_wall, exchange.fields.get(TRACEPARENT))
+    exchange.fields = {**exchange.fields, TRACEPARENT: ours}

@@ -162,8 +162,9 @@ class Remuda:
             settings, store, clock, self.fleet, self.standing, live=lambda: len(self.gateway.live)
         )
         way = self._way()
-        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way)
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way, fanout)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
+        self.otel.join_traces(self.gateway)
         self.lane = self._lane()
         self.durable = Durable(
             settings,
@@ -202,6 +203,7 @@ class Remuda:
         )
         self._loads.attach_to(self.metrics)
         self.alerting.attach_to(self.metrics)
+        self.costs.attach_to(self.metrics)
         self.app = build_app(self._parts())
 
     @classmethod

@@ -6,9 +6,10 @@ from enum import StrEnum
 from math import floor
 from typing import Final
 
+from remuda.core.model_names import plain_model
+
 PERCENTS: Final = (70, 90, 100)
 """Whoever wants to know is told when so much of a budget is used."""
-LATEST: Final = ":latest"
 
 
 class Period(StrEnum):
@@ -110,11 +111,6 @@ def subjects_of(model: str, key_id: str, user_id: str) -> tuple[Subject, ...]:
         (Scope.KEY, key_id),
         (Scope.USER, user_id),
     )
-
-
-def plain_model(name: str) -> str:
-    """A model's name without the tag `:latest`: with it, it is the same model."""
-    return name.removesuffix(LATEST)
 
 
 def _first_day(period: Period, moment: float, zone: tzinfo) -> datetime:

@@ -20,8 +20,11 @@ _WIDTH: Final = log((1 + ACCURACY) / (1 - ACCURACY))
 _MIDDLE: Final = 2 / (1 + exp(_WIDTH))
 _LARGEST: Final = (0, *(int(exp(bin_ * _WIDTH)) for bin_ in range(ceil(log(2**63) / _WIDTH) + 1)))
 """The largest whole number of each bin: looking one up is quicker than reckoning its bin."""
+_NUMBERS: Final = (0.0, *(exp(bin_ * _WIDTH) * _MIDDLE for bin_ in range(len(_LARGEST))))
 _TYPES: Final = "BHIQ"
 """Sizes in which counts are written: the least that holds the largest."""
+_TYPE_OF: Final = {array(each).itemsize: each for each in reversed(_TYPES)}
+"""By bytes."""
 
 Sketch = dict[int, int]
 """How many numbers each bin holds; bins that hold none are not in it."""
@@ -47,7 +50,7 @@ def sketch_of(numbers: Iterable[int]) -> Sketch:
 
 def number_in(bin_: int) -> float:
     """What stands for the numbers of a bin."""
-    return exp((bin_ - 1) * _WIDTH) * _MIDDLE if bin_ else 0.0
+    return _NUMBERS[bin_]
 
 
 def merge(sketch: Sketch, other: Sketch) -> None:
@@ -62,18 +65,26 @@ def merge(sketch: Sketch, other: Sketch) -> None:
 
 def without(sketch: Sketch, part: Sketch) -> Sketch:
     """The numbers of `sketch` but for those of `part`, which are among them."""
-    left = {bin_: count - part.get(bin_, 0) for bin_, count in sketch.items()}
-    return {bin_: count for bin_, count in left.items() if count > 0}
+    left = sketch.copy()
+    for bin_, count in part.items():
+        rest = left.get(bin_, 0) - count
+        if rest > 0:
+            left[bin_] = rest
+        else:
+            left.pop(bin_, None)
+    return left
 
 
 def quantiles(sketch: Sketch, shares: Iterable[float]) -> list[float]:
     """About what stands at the places int(count * share) of the numbers in their order; zeros where there are none."""
-    bins = sorted(sketch)
-    reached = list(accumulate(map(sketch.__getitem__, bins)))
-    if not bins:
+    if not sketch:
         return [0.0 for _ in shares]
+    bins = sorted(sketch)
+    if len(bins) == 1:
+        return [_NUMBERS[bins[0]] for _ in shares]
+    reached = list(accumulate(map(sketch.__getitem__, bins)))
     count = reached[-1]
-    return [number_in(bins[bisect_right(reached, min(int(count * share), count - 1))]) for share in shares]
+    return [_NUMBERS[bins[bisect_right(reached, min(int(count * share), count - 1))]] for share in shares]
 
 
 def packed(sketch: Sketch) -> bytes:
@@ -101,8 +112,7 @@ def merge_packed(sketch: Sketch, data: bytes) -> None:
     size = data[0]
     many = (len(data) - 1) // (2 + size)
     middle = 1 + 2 * many
-    type_ = next(each for each in _TYPES if array(each).itemsize == size)
-    counts = data[middle:] if size == 1 else _numbers(type_, data[middle:])
+    counts = data[middle:] if size == 1 else _numbers(_TYPE_OF[size], data[middle:])
     told = zip(_numbers("H", data[1:middle]), counts, strict=True)
     if not sketch:
         sketch.update(told)

@@ -43,12 +43,13 @@ class Continuation(StreamTranslator, Protocol):
         ...
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class Outgoing(msgspec.Struct, eq=False):
     """An ask in the words of an engine."""
 
     path: str
     """Path below the server's base address, with a leading slash."""
     body: bytes
+    """Nothing any more once it has been sent: its answer may take minutes, and thousands of others as well."""
     is_streamed: bool
     """The engine answers piece by piece (with server-sent events, unless it is native), whatever the client asked
     for."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remuda.core.faults import Fault, UnknownModel
+from remuda.core.model_names import twin_of
 from remuda.core.priority import Priority
 from remuda.fleet.aliases import Aliases
 from remuda.fleet.model import Model as Model
@@ -79,13 +80,6 @@ MAX_EXPECTED: Final = 256
 
 MAX_UNSERVED: Final = 8
 """Waiters that are asked in vain whether a free slot is one for them, before the others have to wait too."""
-LATEST: Final = ":latest"
-"""The tag that a name without one means."""
-
-
-def twin_of(name: str) -> str:
-    """`name` without its tag `:latest`, or with it: the other way to write the same."""
-    return name.removesuffix(LATEST) if name.endswith(LATEST) else name + LATEST
 
 
 class Fleet:

@@ -125,14 +125,16 @@ class Drive:
         if self._is_cancelled:
             self._give_up(waits_for)
         else:
-            waits_for.add_done_callback(self._wake)
+            waits_for.add_done_callback(self)
 
-    def _wake(self, _: "asyncio.Future[Any] | Signal") -> None:
+    def __call__(self, _: "asyncio.Future[Any] | Signal") -> None:
+        """What it waits for has happened. It is its own callback: a bound method would be one more object to keep for
+        each open stream."""
         if not self._is_cancelled:
             self._step(None)
 
     def _give_up(self, waits_for: "asyncio.Future[Any] | Signal") -> None:
-        waits_for.remove_done_callback(self._wake)
+        waits_for.remove_done_callback(self)
         waits_for.cancel()
         self._loop.call_soon(self._step_cancelled)
 

@@ -84,6 +84,7 @@ class Forwarder:
         channel = self._channel(replica)
         exchange.replica_block = channel.tag
         request = channel.request(outgoing.path, outgoing.body, exchange)
+        outgoing.body = b""
         is_reusable = engine.reuses_after_stream or not outgoing.is_streamed
         sent = self._monotonic()
         exchange.expires_at = sent + replica.deadlines.answer_s
@@ -100,6 +101,9 @@ class Forwarder:
                 # A kept connection that the server had closed in the meantime: it never saw the request.
                 connection = await self._dialled(channel.pool)
                 await connection.send(request, is_reusable=is_reusable)
+            request = (
+                b""  # mypyc's coroutines are held, with what they hold, for as long as those that awaited them run
+            )
             if connection.status >= 300:
                 raise await self._fault(connection, replica, ask)
         except BaseException:

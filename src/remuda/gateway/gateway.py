@@ -54,6 +54,8 @@ class Gateway:
         self._cors = cors
         self._loop = asyncio.get_running_loop()
         self._is_draining = False
+        self.on_open: Callable[[Exchange], None] | None = None
+        """Told of each request when it has its id, before anything is decided about it; None while nobody cares."""
         self.live = pipeline.live
         """Exchanges being answered: with leases, the invariant `slots in use == live asks sent` is checked."""
 
@@ -121,3 +123,5 @@ class Gateway:
         origin = fields.get(b"origin")
         if origin is not None:
             exchange.cors_block = block_of(self._cors.headers(origin))
+        if self.on_open is not None:
+            self.on_open(exchange)

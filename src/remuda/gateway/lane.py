@@ -152,6 +152,13 @@ class Lane:
             connection.check(now)
 
 
+def address_of(name: Any) -> tuple[str, int | None] | None:
+    """Host and port of a socket's name; path and None of a unix socket's; None of one that has no name."""
+    if isinstance(name, str) and name:
+        return name, None
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
+
 class Waiting(list[Any]):
     """Pipelined requests, newest first, as uvicorn's deque holds them. Empty on nearly all connections, where a deque
     takes ten times the memory."""
@@ -217,6 +224,7 @@ class LaneProtocol(HttpToolsProtocol):
     cycle: Any
     pipeline: Any
     parser: Any
+    headers: Any
 
     def __init__(
         self,
@@ -228,8 +236,9 @@ class LaneProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.pipeline = Waiting()
-        # uvicorn allows bytes after a message that announced `connection: close`; llhttp's strict rule is wanted here.
-        self.parser = httptools.HttpRequestParser(self)
+        # Made when there is something to parse. Not uvicorn's, which allows bytes after a message that announced
+        # `connection: close`: llhttp's strict rule is wanted here.
+        self.parser = None
         self._lane = lane
         self._exchange: Exchange | None = None
         """The lane request being answered."""
@@ -275,17 +284,22 @@ class LaneProtocol(HttpToolsProtocol):
         parse, and a parser takes as much memory as all else of the connection. After a request that said
         `connection: close` it stays, for it knows that nothing may follow."""
         if exchange.keep_alive and not (self._in_head or self._in_body or self.pipeline):
-            self.parser = None
+            self.parser = self.headers = None
 
     # Connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        # As uvicorn's own, which would have a socket object made and kept with each connection to ask it who it is.
+        self.connections.add(self)
+        self.transport = transport
         self.flow = LazyFlow(transport)
+        self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         # Thousands of connections come to the same address, many from the same: kept once, not with each.
-        self.server = self._lane.addresses.setdefault(self.server, self.server)
-        if self.client is not None:
-            self.client = (intern(self.client[0]), self.client[1])
+        here = address_of(transport.get_extra_info("sockname"))
+        self.server = self._lane.addresses.setdefault(here, here)
+        there = address_of(transport.get_extra_info("peername"))
+        if there is not None and there[1] is not None:
+            self.client = (intern(there[0]), there[1])
         self._lane.connections.add(self)
         self._since = self._lane.swept
         if self._lane.is_draining:

@@ -7,8 +7,12 @@ from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
 
-from remuda.core.budget import Budget, BudgetEvent, BudgetTerms, Scope, plain_model
+import msgspec
+
+from remuda.core.budget import PERCENTS, Budget, BudgetEvent, BudgetTerms, Scope
 from remuda.core.clock import Clock
+from remuda.core.model_names import plain_model
+from remuda.core.moments import iso_time
 from remuda.core.money import amount_of
 from remuda.insight.hard_stops import HardStops
 from remuda.store.budgets import (
@@ -24,6 +28,7 @@ from remuda.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
+CROSSED: Final = "budget.crossed"
 LOOK_S: Final = 0.5
 """How often it is looked what others used, where anything stops by it: with the reading, within a second."""
 
@@ -42,7 +47,9 @@ class Budgets:
         self._used: Mapping[str, float] = {}
         self._lock = asyncio.Lock()
         self._on_change: Callable[[], None] = lambda: None
-        self._on_crossed: list[Callable[[BudgetEvent], None]] = []
+        self._on_crossed: Callable[[BudgetEvent], None] = lambda event: None
+        self.crossed = dict.fromkeys(PERCENTS, 0)
+        """How often so many per cent were reached, as far as it was told here."""
 
     def on_change(self, told: Callable[[], None]) -> None:
         """Call `told` when budgets were read anew."""
@@ -51,7 +58,7 @@ class Budgets:
     def on_crossed(self, told: Callable[[BudgetEvent], None]) -> None:
         """Call `told` when so much of a budget is used: once for each percentage and period, in one of the gateways on
         the store. It must not raise."""
-        self._on_crossed.append(told)
+        self._on_crossed = told
 
     async def renew(self) -> int:
         """Take in what the store holds; returns the revision it was read at. Raises StoreError."""
@@ -115,8 +122,26 @@ class Budgets:
         for event in await take_events(self._store, self._clock.wall()):
             used, amount = amount_of(event.usage_nano), amount_of(event.amount_nano)
             log.warning("budget %r: %d %% is used, %g of %g", event.budget_name, event.percent, used, amount)
-            for told in self._on_crossed:
-                told(event)
+            self.crossed[event.percent] += 1
+            self._on_crossed(event)
+
+
+def crossing_of(event: BudgetEvent) -> bytes:
+    """What the live bus is told of it, in JSON."""
+    said = {
+        "type": CROSSED,
+        "timestamp": iso_time(event.at),
+        "data": {
+            "event_id": event.id,
+            "budget_id": event.budget_id,
+            "budget": event.budget_name,
+            "percent": event.percent,
+            "usage": amount_of(event.usage_nano),
+            "amount": amount_of(event.amount_nano),
+            "period_start": iso_time(event.period_start),
+        },
+    }
+    return msgspec.json.encode(said)
 
 
 def used_of(budgets: Iterable[Budget]) -> Mapping[str, float]:

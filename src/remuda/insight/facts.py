@@ -78,6 +78,10 @@ class Facts:
     """By replica."""
     reread: Mapping[str, Reread] = field(default_factory=dict)
     """By model."""
+    asked: Mapping[str, int] = field(default_factory=dict)
+    """Requests of every kind since `asked_since`, by model: from the rollups, which know all, however many."""
+    asked_since: float = 0.0
+    """Wall clock."""
     readings: Readings = Readings()
     target_latency_s: float = 2.0
     """From here on an answer is slow."""

@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from remuda.core.moments import iso_time
 from remuda.core.suggestion import Change, Draft, Gain, shown
 from remuda.core.traffic import Traffic
 from remuda.insight.facts import FEW_REQUESTS, Facts, Held
+from remuda.store.rollups import OTHERS
 
 MANY_LOADS: Final = 4
 LOADS_PER_HOUR: Final = 0.5
@@ -150,12 +152,12 @@ def truncated_contexts(facts: Facts) -> list[Draft]:
 def idle_model(facts: Facts) -> list[Draft]:
     """A model is held in memory, and nobody has asked for it."""
     readings = facts.readings
-    if readings.watched_s < IDLE_S:
+    if readings.watched_s < IDLE_S or not facts.asked or OTHERS in facts.asked:  # there: more names than are kept
         return []
     return [
         _idle(facts, held, held.size_bytes)
         for held in readings.held
-        if held.is_loaded and held.size_bytes and not facts.models.get(held.model, Traffic()).requests
+        if held.is_loaded and held.size_bytes and not facts.asked.get(held.model)
     ]
 
 
@@ -174,9 +176,12 @@ def _idle(facts: Facts, held: Held, size_bytes: int) -> Draft:
         potential_improvement=str(gain),
         expected_gain=gain,
         evidence=facts.evidence(
-            "requests to this model: none; loaded now",
+            "requests of every kind to this model: none; loaded now",
             model=held.model,
             requests=0,
+            filter={"from": iso_time(facts.asked_since), "to": iso_time(facts.window.until), "model": held.model},
+            window_hours=(facts.window.until - facts.asked_since) / 3600,
+            is_cut=False,
             size_bytes=size_bytes,
             watched_hours=facts.readings.watched_s / 3600,
         ),

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from remuda.core.budget import LATEST
 from remuda.core.clock import Clock
+from remuda.core.model_names import twin_of
 from remuda.core.money import Price, electricity_cost, tokens_cost
 from remuda.core.usage import Usage, prompt_estimate
 from remuda.store.database import Store
 from remuda.store.prices import ModelPrice, change_price, end_price, list_prices, price_history, set_price
 
+RECENT: Final = 8
+"""About so many of a model's answers tell how long its next one takes."""
 ANY: Final = "*"
 """The price under this name is that of all models without one of their own."""
 
@@ -27,8 +29,11 @@ class Used(Protocol):
 class Prices:
     """The prices of all models. Changes are made in the store and taken in from there, whoever made them."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, tokens_per_second: float = 20.0) -> None:
+        """`tokens_per_second`: how fast an answer is taken to come of a model that has given none yet."""
         self._store = store
+        self._token_s = 1 / tokens_per_second
+        self._token_s_of: dict[str, float] = {}
         self._clock = clock
         self._book: Mapping[str, Price] = {}
         self._on_change: Callable[[], None] = lambda: None
@@ -60,20 +65,33 @@ class Prices:
         if energy_nano is None:
             if not price.electricity_nano or not used.replica:
                 return tokens_nano, 0
-            energy_nano = electricity_cost(price.electricity_nano, duration_s - used.queue_wait_s)
+            engine_s = duration_s - used.queue_wait_s
+            if usage.completion_tokens > 0:
+                self._note_pace(used.model, engine_s / usage.completion_tokens)
+            energy_nano = electricity_cost(price.electricity_nano, engine_s)
         return tokens_nano + energy_nano, energy_nano
 
     def estimate_nano(self, model: str, prompt_bytes: int, completion_tokens: int) -> int:
-        """What the tokens of a request may cost that is yet to be sent."""
+        """What a request may cost that is yet to be sent: its tokens, and by the hour the time that so many tokens took
+        of late."""
         price = self.of(model)
-        return 0 if price is None else tokens_cost(price, prompt_estimate(prompt_bytes), 0, completion_tokens)
+        if price is None:
+            return 0
+        tokens_nano = tokens_cost(price, prompt_estimate(prompt_bytes), 0, completion_tokens)
+        engine_s = completion_tokens * self._token_s_of.get(model, self._token_s)
+        return tokens_nano + electricity_cost(price.electricity_nano, engine_s)
+
+    def _note_pace(self, model: str, token_s: float) -> None:
+        """An answer took so long for each of its tokens. Models that are served are few, and so are these."""
+        before = self._token_s_of.get(model, token_s)
+        self._token_s_of[model] = before + (token_s - before) / RECENT
 
     async def renew(self) -> int:
         """Take in what the store holds; returns the revision it was read at. Raises StoreError."""
         revision, found = await list_prices(self._store)
         book = {each.model: each.price for each in found}
         # `x` and `x:latest` are the same model: fleet's names have either form.
-        others = {_other_form(name): price for name, price in book.items() if name != ANY}
+        others = {twin_of(name): price for name, price in book.items() if name != ANY}
         book = others | book
         if book != self._book:
             self._book = book
@@ -105,7 +123,3 @@ class Prices:
         was_there = await end_price(self._store, id_, self._clock.wall())
         await self.renew()
         return was_there
-
-
-def _other_form(name: str) -> str:
-    return name.removesuffix(LATEST) if name.endswith(LATEST) else name + LATEST

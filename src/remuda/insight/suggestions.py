@@ -15,6 +15,8 @@ from remuda.insight.replica_rules import REPLICA_RULES
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
 from remuda.store.leases import take_lease
+from remuda.store.rollup_reading import values_in
+from remuda.store.rollups import MAX_VALUES
 from remuda.store.suggestions import end_suggestion, find_suggestion, keep_suggestions, suggestion_page
 from remuda.store.traffic import loads, prompt_beginnings, replica_traffic, slower_than
 
@@ -108,7 +110,9 @@ class Suggestions:
             replicas,
             slow=(0, 0.0) if mean_s is None else await slower_than(self._store, window, SLOW_FACTOR * mean_s),
             loads=await loads(self._store, window),
-            reread=reread_by_model(beginnings),
+            asked=dict(await values_in(self._store, "model", now - WINDOW_S, now, MAX_VALUES + 1)),
+            asked_since=now - WINDOW_S,
+            reread=await asyncio.to_thread(reread_by_model, beginnings),  # character by character
             readings=await self._read(),
             target_latency_s=self._target_latency_s,
             target_tokens_per_second=self._target_tokens_per_second,

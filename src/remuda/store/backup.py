@@ -38,8 +38,7 @@ from remuda.store.versions import HEAD, migrate, version_of
 
 FORMAT = 1
 ROWS_AT_ONCE = 500
-"""Rows read and compressed at once: a few milliseconds, for which the event loop waits where the store is on
-Postgres."""
+"""Rows read and compressed at once: a few milliseconds, for which other work waits where the store is on Postgres."""
 
 _KEPT_BY_ITSELF = frozenset(
     {"alert_rules", "counters", "journal_writers", "known_models", "leases", "rollup_marks", "sightings"}

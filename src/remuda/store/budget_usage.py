@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from remuda.core.budget import (
-    LATEST,
     PERCENTS,
     Budget,
     BudgetTerms,
@@ -24,6 +23,7 @@ from remuda.core.budget import (
     start_of,
     subjects_of,
 )
+from remuda.core.model_names import twin_of
 from remuda.core.money import MAX_NANO, NANO
 from remuda.core.record import RequestRecord
 from remuda.store.leases import store_now
@@ -112,7 +112,7 @@ def usage_since(connection: Connection, terms: BudgetTerms, start: float) -> int
     units, rest = func.sum(journal.c.cost_nano // NANO), func.sum(journal.c.cost_nano % NANO)
     summing = select(units, rest).where(journal.c.started_at >= start)
     if terms.scope is Scope.MODEL:
-        summing = summing.where(journal.c.model.in_((terms.subject, terms.subject + LATEST)))
+        summing = summing.where(journal.c.model.in_((terms.subject, twin_of(terms.subject))))
     elif terms.scope is Scope.KEY:
         summing = summing.where(journal.c.key_id == terms.subject)
     elif terms.scope is Scope.USER:

@@ -32,9 +32,9 @@ class Store:
     """An open store of this program's version. Made by `open_store`; whoever opened it closes it.
 
     What the functions of this room do with it is *work*: a plain function of a connection, run inside one
-    transaction. On SQLite it runs in a thread, as a whole: handing over each statement on its own would cost several
-    times the work. On Postgres it runs on the event loop, which goes on while the server is waited for. Work returns
-    plain values.
+    transaction, away from the caller's event loop, as a whole: handing over each statement on its own would cost
+    several times the work. On SQLite each runs in a thread; on Postgres all share one, whose own event loop goes on
+    with others while the server is waited for. Work returns plain values.
 
     There are two sets of connections: one for everybody, and one for the journal's writer, which does not wait for the
     others.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, delete, func, literal_column, not_, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, delete, func, literal_column, not_, or_, select
 
 from remuda.core.record import RequestRecord
 from remuda.core.score import FAILED_FROM
@@ -13,6 +13,10 @@ from remuda.store.journal_text import with_text
 from remuda.store.schema import journal, journal_content, journal_writers
 
 MAX_PAGE = 1000
+EARLIEST = 1000
+EARLIER = 10_000
+"""How many ids before the first of the earliest entries of a time are taken to be of that time too: those of requests
+that began later and were recorded sooner."""
 PRUNE_STEP = 5000
 """Rows removed in one transaction: short enough that the writer of the journal hardly waits."""
 PRUNE_TEXTS = 200
@@ -43,9 +47,16 @@ class JournalFilter:
     has_failed: bool | None = None
     """Whether it ended otherwise than well: see `core.score.has_failed`."""
     request_id: str | None = None
-    """There is no index for it, which every request would have to pay for: all of a large journal is gone through."""
+    """There is no index for it, nor for replicas and statuses, which every request would have to pay for."""
     terms: Sequence[str] = ()
     """Words and phrases that occur in what was kept of its text, all of them."""
+
+    @property
+    def is_picky(self) -> bool:
+        """Whether it may let few entries of a long time through, and there are no terms, which have an index of their
+        own."""
+        picking = (self.model, self.replica, self.key_id, self.user_id, self.status, self.status_class)
+        return not self.terms and any(each is not None for each in (*picking, self.has_failed, self.request_id))
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter as conditions on the journal, but for its terms."""
@@ -84,20 +95,67 @@ class JournalPage:
     entries: list[JournalEntry]
     next_cursor: int | None
     """Hand it in as `before_id` for the next page; None where this was the last."""
+    searched_to: float | None = None
+    """Where the search for entries was left off before the page was full: about when those began that come next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Ids among which entries are looked for."""
+
+    first: int
+    end: int
+    """The one after the last."""
+
+    def before(self, id_: int) -> "Reach":
+        """Those of them before this one."""
+        return Reach(self.first, min(self.end, id_))
 
 
 async def journal_page(
-    store: Store, wanted: JournalFilter, *, before_id: int | None = None, limit: int = 50
+    store: Store,
+    wanted: JournalFilter,
+    *,
+    before_id: int | None = None,
+    from_id: int | None = None,
+    limit: int = 50,
 ) -> JournalPage:
-    """At most `limit` (and at most 1,000) entries that `wanted` lets through, newest first, without their text.
+    """At most `limit` (and at most 1,000) entries that `wanted` lets through, newest first, without their text;
+    only such with ids from `from_id` on, where that is told.
 
     Pages are stable while records are added: a cursor is an id, and new ones come before the first page.
     """
     limit = max(1, min(limit, MAX_PAGE))
     query = _page_query(store, wanted, before_id).limit(limit + 1)
+    if from_id is not None:
+        query = query.where(journal.c.id >= from_id)
     rows = await store.read(lambda connection: connection.execute(query).all())
     entries = [JournalEntry(row[0], RequestRecord._make((*row[2:], *_ELSEWHERE)), row[1]) for row in rows[:limit]]
     return JournalPage(entries, entries[-1].id if len(rows) > limit else None)
+
+
+async def journal_reach(store: Store, since: float | None) -> Reach:
+    """Where entries are that started at `since` or later, or any. Found by those that started first from then on: of
+    so many, one was recorded in time, and so none of the others is recorded long before it."""
+    first = select(func.min(journal.c.id))
+    if since is not None:
+        earliest = select(journal.c.id).where(journal.c.started_at >= since).order_by(journal.c.started_at)
+        first = select(func.min(earliest.limit(EARLIEST).subquery().c.id))
+    last = select(func.max(journal.c.id))
+
+    def look(connection: Connection) -> Reach:
+        found, newest = connection.execute(first).scalar(), connection.execute(last).scalar()
+        if found is None or newest is None:
+            return Reach(0, 0)
+        return Reach(max(0, found - EARLIER) if since is not None else found, newest + 1)
+
+    return await store.read(look)
+
+
+async def moment_of(store: Store, before_id: int) -> float | None:
+    """When the newest entry before this id began; None where there is none."""
+    query = select(journal.c.started_at).where(journal.c.id < before_id).order_by(journal.c.id.desc()).limit(1)
+    return await store.read(lambda connection: connection.execute(query).scalar())
 
 
 def _page_query(store: Store, wanted: JournalFilter, before_id: int | None) -> Select[Any]:

@@ -7,6 +7,7 @@ from sqlalchemy import URL, Connection
 # Only imported where a store is on Postgres: with it comes a third of SQLAlchemy's import time.
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from remuda.store.loop_thread import LoopThread
 from remuda.store.transactions import Mode, T
 
 CONNECT_TIMEOUT_S = 5.0
@@ -15,32 +16,43 @@ JOURNAL_COMMAND_TIMEOUT_S = 10.0
 
 
 class PostgresDatabase:
-    """A Postgres database: work runs on the event loop."""
+    """A Postgres database: work runs in threads, each with an event loop that its connections belong to.
+
+    What work computes, such as the journal's sums, holds up other work there, and not the requests of the gateway.
+    """
 
     def __init__(self, url: URL) -> None:
         self._engine = self._engine_of(url, COMMAND_TIMEOUT_S, pool_size=5)
         self._snapshot_engine = self._engine.execution_options(isolation_level="REPEATABLE READ")
         self._journal_engine = self._engine_of(url, JOURNAL_COMMAND_TIMEOUT_S, pool_size=1)
 
+        # As on SQLite: the journal's writer queues behind nothing.
+        self._thread = LoopThread("remuda-store", self._engine.dispose)
+        self._journal_thread = LoopThread("remuda-journal", self._journal_engine.dispose)
+
     async def run(self, work: Callable[[Connection], T], mode: Mode) -> T:
-        engine = self._engine
-        if mode is Mode.SNAPSHOT:
-            engine = self._snapshot_engine
-        elif mode.is_journals:
-            engine = self._journal_engine
-        async with engine.connect() as connection, connection.begin():
-            return await connection.run_sync(work)
+        if mode.is_journals:
+            return await self._journal_thread.run(self._run(work, self._journal_engine))
+        engine = self._snapshot_engine if mode is Mode.SNAPSHOT else self._engine
+        return await self._thread.run(self._run(work, engine))
 
     async def number(self, query: str) -> int:
-        async with self._engine.connect() as connection:
-            return int((await connection.exec_driver_sql(query)).scalar_one())
+        return await self._thread.run(self._number(query))
 
     async def prepare(self) -> None:
         """Nothing: a server is set up by whoever runs it."""
 
     async def close(self) -> None:
-        await self._journal_engine.dispose()
-        await self._engine.dispose()
+        await self._journal_thread.close()
+        await self._thread.close()
+
+    async def _run(self, work: Callable[[Connection], T], engine: AsyncEngine) -> T:
+        async with engine.connect() as connection, connection.begin():
+            return await connection.run_sync(work)
+
+    async def _number(self, query: str) -> int:
+        async with self._engine.connect() as connection:
+            return int((await connection.exec_driver_sql(query)).scalar_one())
 
     @staticmethod
     def _engine_of(url: URL, command_timeout_s: float, *, pool_size: int) -> AsyncEngine:

@@ -3,11 +3,12 @@
 Every change raises the revision, so that running gateways charge by it within a second.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from remuda.core.model_names import twin_of
 from remuda.core.money import Price
 from remuda.store.database import Store, raise_counter, raise_revision, read_revision
 from remuda.store.errors import StoreError
@@ -43,7 +44,8 @@ class ModelPrice:
 async def set_price(
     store: Store, model: str, price: Price, now: float, *, max_priced: int = MAX_PRICED, max_changes: int = MAX_CHANGES
 ) -> ModelPrice:
-    """From `now` (wall clock) on `model` costs `price`; what it cost before is kept beside it.
+    """From `now` (wall clock) on `model` costs `price`; what it cost before is kept beside it. With the tag `:latest`
+    or without it is the same model, which goes by the name that was said last.
 
     Raises TooManyPrices, StoreRefused, StoreUnavailable.
     """
@@ -51,8 +53,10 @@ async def set_price(
     def work(connection: Connection) -> ModelPrice:
         raise_revision(connection)  # first: whoever changes prices at the same time waits for us
         current = _first(connection, prices.c.model == model)
+        if current is None:
+            current = _first(connection, prices.c.model == twin_of(model))
         if current is not None:
-            return _change(connection, current, price, now, max_changes)
+            return _change(connection, current, price, now, max_changes, model)
         count = connection.execute(select(func.count()).select_from(prices).where(_CURRENT)).scalar_one()
         if count >= max_priced:
             raise TooManyPrices(f"{max_priced} models have prices already")
@@ -67,7 +71,7 @@ async def change_price(store: Store, id_: int, price: Price, now: float) -> Mode
     def work(connection: Connection) -> ModelPrice | None:
         raise_revision(connection)
         current = _first(connection, prices.c.id == id_)
-        return None if current is None else _change(connection, current, price, now, MAX_CHANGES)
+        return None if current is None else _change(connection, current, price, now, MAX_CHANGES, current.model)
 
     return await store.write(work)
 
@@ -114,12 +118,14 @@ def _first(connection: Connection, meant: Any) -> ModelPrice | None:
     return None if row is None else _price_from(row)
 
 
-def _change(connection: Connection, current: ModelPrice, price: Price, now: float, max_changes: int) -> ModelPrice:
-    if price == current.price:
+def _change(
+    connection: Connection, current: ModelPrice, price: Price, now: float, max_changes: int, model: str
+) -> ModelPrice:
+    if price == current.price and model == current.model:
         return current
     moment = max(now, current.valid_from)  # also where the clock was put back
     _end(connection, current, moment)
-    changed = _insert(connection, ModelPrice(current.id, current.model, price, current.created_at, moment, None))
+    changed = _insert(connection, replace(current, model=model, price=price, valid_from=moment))
     newest = select(prices.c.seq).where(prices.c.id == current.id).order_by(prices.c.seq.desc())
     last = connection.execute(newest.offset(max_changes).limit(1)).scalar()
     if last is not None:

@@ -1,20 +1,20 @@
 """What requests came to in a span of time, read from rollups where they reach and from the journal where they do not.
 
-A question is read in one snapshot, as plain rows; putting them together takes a while and is done in a thread, so that
-the event loop goes on.
+A question is read in one snapshot, as plain rows; putting them together takes a while and is done in a thread of its
+own, so that other work on the store goes on.
 """
 
 import asyncio
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, func, literal, select, union_all
+from sqlalchemy import BigInteger, Connection, Select, and_, cast, func, literal, select, union_all
 
 from remuda.core.sketch import quantiles
 from remuda.core.spans import ALWAYS, Mark, Piece, cut
 from remuda.core.tally import EXTREMES, SKETCHED, Counts, Tally, tallied
+from remuda.core.threads import gently
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
 from remuda.store.rollups import PAST_COLUMNS, Past, marks_of, tally_of, untold_id
@@ -29,13 +29,12 @@ SHARES: Final = (0.5, 0.95, 0.99)
 MAX_NAMED: Final = 50
 """Values that a query names, at most: where more are wanted, it finds all there are."""
 ROWS_AT_ONCE: Final = 2000
-"""Taken from the driver at once: where the store is on Postgres the event loop waits meanwhile, a few milliseconds."""
+"""Taken from the driver at once: where the store is on Postgres other work waits meanwhile, a few milliseconds."""
 
 LIGHT: Final = 1024
-HEAVY: Final = 16
+HEAVY: Final = 64
 """Items that take about a millisecond, of those that take one step each and of those that take many."""
 
-T = TypeVar("T")
 Quantiles = dict[str, list[float]]
 """For each of `SKETCHED`, in its unit: what stands at each of `SHARES`."""
 
@@ -128,8 +127,7 @@ def _read(connection: Connection, question: Question) -> _Rows:
     marks = marks_of(connection)
     width_s = question.width_s and _kept_width(question.width_s, start, marks)
     pieces = cut(start, end, [mark for mark in marks if width_s is None or width_s % mark.grain_s == 0])
-    count = sum(many for _, many in _ranked(connection, "all", start, end, 1))
-    is_exact = question.wants_quantiles and count <= question.exact_up_to
+    is_exact = question.wants_quantiles and _count(connection, start, end) <= question.exact_up_to
     columns = _COUNTS if width_s else [*_COUNTS, *_EXTREMES]
     if question.wants_quantiles and not is_exact:
         columns = [*columns, *_SKETCHES]
@@ -191,12 +189,14 @@ def _summed_rows(
     wanted = set(values)
     for piece in pieces:
         if piece.grain_s and values:
-            query = select(rollups.c.value, *map(func.sum, _COUNTS)).where(_among(piece, dimension))
+            # As whole numbers: Postgres adds up to decimal ones, which take longer to read than to find.
+            sums = (cast(func.sum(column), BigInteger) for column in _COUNTS)
+            query = select(rollups.c.value, *sums).where(_among(piece, dimension))
             if len(values) <= MAX_NAMED:
                 query = query.where(rollups.c.value.in_(values))
             for value, *counts in connection.execute(query.group_by(rollups.c.value)):
                 if value in wanted:
-                    found.append((0, value, *map(int, counts)))
+                    found.append((0, value, *counts))
     return found
 
 
@@ -213,6 +213,10 @@ def _past(connection: Connection, pieces: Sequence[Piece], limit: int) -> list[P
         if len(found) > limit:
             raise TooManySingly(f"more than {limit} requests of that time are not added up")
     return found
+
+
+def _count(connection: Connection, start: float, end: float) -> int:
+    return sum(many for _, many in _ranked(connection, "all", start, end, 1))
 
 
 def _ranked(connection: Connection, dimension: str, start: float, end: float, limit: int) -> list[tuple[str, int]]:
@@ -258,12 +262,12 @@ def _put_together(question: Question, rows: _Rows) -> Answer:
     wanted = set(rows.values)
     total: dict[int, list[Sequence[Any]]] = {}
     groups: dict[str, dict[int, list[Sequence[Any]]]] = {value: {} for value in rows.values}
-    for bucket, _, *told in _gently(rows.total, LIGHT):
+    for bucket, _, *told in gently(rows.total, LIGHT):
         total.setdefault(_point(bucket, width_s), []).append(told)
-    for bucket, value, *told in _gently(rows.groups, LIGHT):
+    for bucket, value, *told in gently(rows.groups, LIGHT):
         groups[value].setdefault(_point(bucket, width_s), []).append(told)
     names = ("all",) if dimension == "all" else ("all", dimension)
-    past = list(_gently(rows.past, LIGHT))
+    past = list(gently(rows.past, LIGHT))
     singly: dict[str, dict[int, Tally]] = {value: {} for value in rows.values}
     of_all: dict[int, Tally] = {}
     for (bucket, name, value), tally in tallied(past, [each.score for each in past], width_s or ALWAYS, names).items():
@@ -281,20 +285,10 @@ def _put_together(question: Question, rows: _Rows) -> Answer:
         _set_exact(answer, rows.exact, width_s)
     elif question.wants_quantiles:
         for points in (answer.total, *answer.groups.values()):
-            for each in _gently(points.values(), HEAVY):
+            for each in gently(points.values(), HEAVY):
                 sketched = zip(SKETCHED, each.tally.sketches, strict=True)
                 each.quantiles = {name: quantiles(sketch, SHARES) for name, sketch in sketched}
     return answer
-
-
-def _gently(items: Iterable[T], every: int) -> Iterator[T]:
-    """The items. After so many of them the interpreter's lock is given up: the event loop, which answers requests
-    meanwhile, else waits 5 ms for it each time that it has waited for the network. Not oftener than about each
-    millisecond: where the loop is busy, getting the lock back takes 5 ms too."""
-    for number, item in enumerate(items):
-        if number % every == every - 1:
-            time.sleep(0)
-        yield item
 
 
 def _point(moment: float, width_s: int | None) -> int:
@@ -304,7 +298,7 @@ def _point(moment: float, width_s: int | None) -> int:
 def _summed(points: dict[int, list[Sequence[Any]]], singly: dict[int, Tally]) -> dict[int, Sum]:
     """Rollups and single requests together."""
     found = {}
-    for point in _gently(sorted({*points, *singly}), HEAVY):
+    for point in gently(sorted({*points, *singly}), HEAVY):
         parts = [tally_of(points[point])] if point in points else []
         parts += [singly[point]] if point in singly else []
         found[point] = Sum(parts[0] if len(parts) == 1 else Tally.sum(parts))
@@ -326,7 +320,7 @@ def _set_exact(answer: Answer, exact: Iterable[Sequence[Any]], width_s: int | No
     """Tell the quantiles of the requests themselves."""
     numbers: dict[tuple[str | None, int], tuple[list[float], list[float], list[float]]] = {}
     all_: dict[int, tuple[list[float], list[float], list[float]]] = {}
-    for started_at, value, duration_s, ttft_s, tokens in _gently(exact, LIGHT):
+    for started_at, value, duration_s, ttft_s, tokens in gently(exact, LIGHT):
         point = _point(started_at, width_s)
         group = value if value in answer.groups else None
         for each in (

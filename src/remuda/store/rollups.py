@@ -21,6 +21,7 @@ from remuda.core.record import RequestRecord
 from remuda.core.sketch import merge_packed, packed
 from remuda.core.spans import DAY, GRAINS, MINUTE, Mark
 from remuda.core.tally import DIMENSIONS, EXTREMES, Counts, Measured, Place, Tally, tallied
+from remuda.core.threads import gently
 from remuda.store.database import ROWS_PER_INSERT, Store, insert_rows
 from remuda.store.errors import StoreRefused
 from remuda.store.schema import counters, journal
@@ -35,6 +36,8 @@ MAX_SUM: Final = 2**53
 SLACK_S: Final = 120
 """How long after its end a span is rolled up: by then most of its requests are recorded."""
 PRUNE_STEP: Final = 5000
+ROWS_A_BREATH: Final = 32
+"""Rows that are read or made in about a millisecond."""
 
 _WIDTH: Final = len(Counts._fields)
 _SIDE: Final = len(EXTREMES)
@@ -116,6 +119,8 @@ def untold_id(connection: Connection) -> int:
 
 def tally_of(rows: Sequence[Sequence[Any]]) -> Tally:
     """What rows, one at least, come to together: each the counts, then perhaps extremes, then perhaps sketches."""
+    if len(rows) == 1:
+        return _tally_of_one(rows[0])
     columns = list(zip(*rows, strict=True))
     tally = Tally([sum(column) for column in columns[:_WIDTH]])
     rest = columns[_WIDTH:]
@@ -126,6 +131,18 @@ def tally_of(rows: Sequence[Sequence[Any]]) -> Tally:
     for sketch, column in zip(tally.sketches, rest, strict=False):
         for data in column:
             merge_packed(sketch, data)
+    return tally
+
+
+def _tally_of_one(row: Sequence[Any]) -> Tally:
+    # Of most points of a fine series there is one row.
+    tally = Tally(row[:_WIDTH])
+    rest = row[_WIDTH:]
+    if len(rest) >= 2 * _SIDE:
+        tally.lows, tally.highs = rest[:_SIDE], rest[_SIDE : 2 * _SIDE]
+        rest = rest[2 * _SIDE :]
+    for sketch, data in zip(tally.sketches, rest, strict=False):
+        merge_packed(sketch, data)
     return tally
 
 
@@ -260,11 +277,12 @@ def _deltas(
 
 def _raise(connection: Connection, grain_s: int, tallies: Mapping[Place, Tally]) -> None:
     rows = dict(tallies)
-    for dimension, bucket, value, *rest in _found(connection, grain_s, list(tallies)):
+    for dimension, bucket, value, *rest in gently(_found(connection, grain_s, list(tallies)), ROWS_A_BREATH):
         place = (bucket, dimension, value)
         rows[place] = tally_of([rest])
         rows[place].add(tallies[place])
-    _put(connection, [_row(grain_s, place, tally) for place, tally in sorted(rows.items(), key=_by_place)])
+    sorted_rows = gently(sorted(rows.items(), key=_by_place), ROWS_A_BREATH)
+    _put(connection, [_row(grain_s, place, tally) for place, tally in sorted_rows])
 
 
 def _by_place(item: tuple[Place, Tally]) -> tuple[str, int, str]:

@@ -27,6 +27,7 @@ from remuda.core.score import has_failed
 from remuda.core.tasks import Tasks
 from remuda.core.threads import in_thread
 from remuda.telemetry import otel_names as names
+from remuda.telemetry.traces import Place, Places
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ BUFFERED: Final = 16_384
 """Records that wait to be sent; more are not sent, and counted."""
 AT_ONCE: Final = 512
 """Spans in one message to the collector, as the library's own batches."""
+
+Told = tuple[RequestRecord, Place]
 
 CLOSE_S: Final = 2.0
 """How long a collector that does not answer holds up the end."""
@@ -52,10 +55,10 @@ class OtelExport:
         """`endpoint`: the collector's base URL; `ids` gives random ones of at least 32 hex digits. The library's own
         environment variables add headers, certificates and attributes (`OTEL_EXPORTER_OTLP_HEADERS` ...)."""
         self._clock = clock
-        self._ids = ids
+        self._places = Places(ids)
         self._interval_s = interval_s
         self._tasks = Tasks("otel")
-        self._buffer: list[RequestRecord] = []
+        self._buffer: list[Told] = []
         self._resource = Resource.create({"service.name": names.REMUDA, "service.version": version})
         self._scope = InstrumentationScope(names.REMUDA, version)
         base = endpoint.rstrip("/")
@@ -87,19 +90,16 @@ class OtelExport:
         self.dropped = 0
         """Records of which no collector was told."""
 
+    def begin(self, request_id: str, started_at: float, traceparent: bytes | None) -> bytes:
+        """A request begins, in the trace that its client names; the `traceparent` for whom it is sent to."""
+        return self._places.begin(request_id, started_at, traceparent).traceparent
+
     def take(self, records: Sequence[RequestRecord]) -> None:
         """A sink of finished records."""
+        told = [(_without_text(record), self._places.end(record.id, record.started_at)) for record in records]
         room = BUFFERED - len(self._buffer)
-        if len(records) > room:
-            self.dropped += len(records) - room
-            records = records[:room]
-        # Captured text must not live on here, and is told to nobody.
-        self._buffer += [
-            record
-            if record.prompt_text is None and record.answer_text is None
-            else record._replace(prompt_text=None, answer_text=None, parameters=None)
-            for record in records
-        ]
+        self.dropped += max(0, len(told) - room)
+        self._buffer += told[:room]
 
     def start(self) -> None:
         """Begin to send."""
@@ -115,26 +115,29 @@ class OtelExport:
 
     async def export(self) -> None:
         """Send what has come."""
-        records, self._buffer = self._buffer, []
-        sent = await in_thread(self._send, records)
+        told, self._buffer = self._buffer, []
+        sent, unsent = await in_thread(self._send, told)
         self.sent += sent
-        self.dropped += len(records) - sent
+        self.dropped += unsent
 
     async def _run(self) -> None:
         while True:
             await self._clock.sleep(self._interval_s)
             await self.export()
 
-    def _send(self, records: Sequence[RequestRecord]) -> int:
+    def _send(self, told: Sequence[Told]) -> tuple[int, int]:
+        """How many spans a collector took, and how many it did not."""
         sent = 0
-        for record in records:
+        for record, _ in told:
             self._measure(record)
-        for start in range(0, len(records), AT_ONCE):
-            part = records[start : start + AT_ONCE]
-            if self._exporter.export([self._span(record) for record in part]) is SpanExportResult.SUCCESS:
+        # Whoever began a trace has decided whether it is one of those that are looked at.
+        sampled = [each for each in told if each[1].is_sampled]
+        for start in range(0, len(sampled), AT_ONCE):
+            part = sampled[start : start + AT_ONCE]
+            if self._exporter.export([self._span(*each) for each in part]) is SpanExportResult.SUCCESS:
                 sent += len(part)
         self._reader.force_flush(self._timeout_s * 1000)
-        return sent
+        return sent, len(sampled) - sent
 
     def _give_up(self) -> None:
         if not self._has_given_up:
@@ -156,14 +159,15 @@ class OtelExport:
         if record.completion_tokens:
             self._tokens.record(record.completion_tokens, about | {names.TOKEN_TYPE: names.OUTPUT})
 
-    def _span(self, record: RequestRecord) -> ReadableSpan:
+    def _span(self, record: RequestRecord, place: Place) -> ReadableSpan:
         began = int(record.started_at * _NS)
         operation = names.OPERATIONS.get(record.operation, record.operation)
-        # Each request is a trace of its own.
-        context = SpanContext(int(self._ids()[:32], 16), int(self._ids()[:16], 16), False, _SAMPLED)
+        trace_id = int(place.trace_id, 16)
+        parent = SpanContext(trace_id, int(place.parent_id, 16), True, _SAMPLED) if place.parent_id else None
         return ReadableSpan(
             f"{operation} {record.model}".strip() or names.REMUDA,
-            context,
+            SpanContext(trace_id, int(place.span_id, 16), False, _SAMPLED),
+            parent,
             resource=self._resource,
             attributes=dict(attributes_of(record)),
             kind=SpanKind.SERVER,
@@ -172,6 +176,13 @@ class OtelExport:
             end_time=began + int(record.duration_s * _NS),
             instrumentation_scope=self._scope,
         )
+
+
+def _without_text(record: RequestRecord) -> RequestRecord:
+    """Captured text must not live on here, and is told to nobody."""
+    if record.prompt_text is None and record.answer_text is None:
+        return record
+    return record._replace(prompt_text=None, answer_text=None, parameters=None)
 
 
 def attributes_of(record: RequestRecord) -> Iterator[tuple[str, str | bool | int | float | Sequence[str]]]:

@@ -7,9 +7,12 @@ from remuda.store import Store, journal_reading
 from remuda.store.journal_batch import Batch, write_batches
 from remuda.store.journal_reading import (
     JournalFilter,
+    Reach,
     journal_entry,
     journal_page,
+    journal_reach,
     journal_size,
+    moment_of,
     prune_content,
     prune_journal,
 )
@@ -51,6 +54,25 @@ async def test_a_request_is_found_by_its_id_with_its_decisions_and_without_its_t
     found = (await journal_page(store, JournalFilter(request_id="mine"))).entries
     assert [(entry.id, entry.record.decisions) for entry in found] == [(4, "[2]"), (3, "[1]"), (2, "[0]")]
     assert found[0].record == twice[2]._replace(prompt_text=None)
+
+
+async def test_where_entries_of_a_time_are(store: Store, monkeypatch: pytest.MonkeyPatch):
+    assert await journal_reach(store, None) == await journal_reach(store, NOON) == Reach(0, 0)
+    await keep(store, *[a_record(number) for number in range(50)])
+    monkeypatch.setattr(journal_reading, "EARLIER", 5)
+    assert await journal_reach(store, None) == Reach(1, 51)
+    assert await journal_reach(store, NOON + 20) == Reach(21 - 5, 51)
+    assert await journal_reach(store, NOON + 500) == Reach(0, 0)
+    assert Reach(1, 51).before(40) == Reach(1, 40)
+    assert Reach(1, 51).before(60) == Reach(1, 51)
+    assert await moment_of(store, 21) == NOON + 19
+    assert await moment_of(store, 1) is None
+
+
+async def test_a_page_is_of_some_ids_only(store: Store):
+    await keep(store, *[a_record(number) for number in range(50)])
+    page = await journal_page(store, EVERYTHING, before_id=30, from_id=27, limit=50)
+    assert ([entry.id for entry in page.entries], page.next_cursor) == ([29, 28, 27], None)
 
 
 async def test_ids_are_whole_numbers_without_gaps_in_the_order_of_commits(store: Store):

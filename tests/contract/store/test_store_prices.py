@@ -39,6 +39,14 @@ async def test_a_clock_that_was_put_back_makes_no_negative_time(store: Store):
     }
 
 
+async def test_with_latest_and_without_it_is_the_same_model(store: Store):
+    first = await set_price(store, "llama2", CHEAP, NOON)
+    second = await set_price(store, "llama2:latest", CHEAP, NOON + 1)
+    assert (second.id, second.model, second.created_at) == (first.id, "llama2:latest", NOON)
+    assert (await list_prices(store))[1] == [second]
+    assert [each.model for each in await price_history(store, first.id)] == ["llama2:latest", "llama2"]
+
+
 async def test_by_id(store: Store):
     first = await set_price(store, "llama2", CHEAP, NOON)
     changed = await change_price(store, first.id, DEAR, NOON + 1)

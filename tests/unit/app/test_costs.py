@@ -3,8 +3,10 @@
 from datetime import UTC, time
 
 import httpx
+import msgspec
 import pytest
 
+from remuda.app.alerting import CHANNEL
 from remuda.app.costs import bare_parts, cloud_price_of, tariff_of
 from remuda.app.settings.insight import InsightSettings
 from remuda.core.ask import Ask, Operation
@@ -62,6 +64,46 @@ async def test_how_much_is_set_aside(tmp_path, operation, max_tokens, choices, t
         else:
             with pytest.raises(BudgetExceeded):
                 limiter.grant(LOCAL_CALLER, ask, {})
+
+
+async def test_what_is_said_of_an_alias_is_told_of_its_model(tmp_path):
+    models = {"aliases": {"fast": "fake", "any": ["fake", "other"]}}
+    async with (
+        FakeUpstream() as fake,
+        running_gateway(tmp_path, upstreams=[{"url": fake.url}], models=models) as gateway,
+        httpx.AsyncClient(base_url=gateway.url) as client,
+    ):
+        price = {"cost_per_1k_output_tokens": 1}
+        made = await client.post("/api/cost-settings", json={"model_name": "fast", **price})
+        assert made.json()["model_name"] == "fake"
+        refused = await client.post("/api/cost-settings", json={"model_name": "any", **price})
+        assert refused.status_code == 400
+        assert "fake, other" in refused.json()["detail"]
+        ask = {"model": "fast", "messages": [{"role": "user", "content": "Hi"}]}
+        assert (await client.post("/v1/chat/completions", json=ask)).status_code == 200
+        [record] = await gateway.records()
+        told = (await client.get("/api/cost-analysis")).json()["cost_breakdown"]
+        assert {name: spent["estimated_cost"] for name, spent in told.items()} == {"fake": record.cost_nano / NANO}
+        assert record.cost_nano > 0
+
+
+async def test_that_a_budget_is_used_is_counted_and_told_on_the_bus(tmp_path):
+    async with (
+        FakeUpstream() as fake,
+        running_gateway(tmp_path, upstreams=[{"url": fake.url}]) as gateway,
+        httpx.AsyncClient(base_url=gateway.url) as client,
+    ):
+        costs = gateway.remuda.costs
+        await costs.prices.set("*", Price(10**12, 10**12))
+        with gateway.remuda.fanout.subscribe(CHANNEL) as told:
+            await costs.budgets.add(BudgetTerms("b", Period.DAILY, 1))
+            ask = {"model": "fake", "messages": [{"role": "user", "content": "Hi"}]}
+            await client.post("/v1/chat/completions", json=ask)
+            messages = [msgspec.json.decode(await anext(told)) for _ in range(3)]
+        assert {(each["type"], each["data"]["percent"]) for each in messages} == {
+            ("budget.crossed", percent) for percent in (70, 90, 100)
+        }
+        assert 'remuda_budget_events_total{percent="70"} 1.0' in (await client.get("/metrics")).text
 
 
 class StandIn:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 from remuda.app.otel import Otel
 from remuda.app.settings import TelemetrySettings
@@ -12,6 +13,9 @@ from remuda.testing.clock import FakeClock
 async def test_by_default_nobody_is_told():
     otel = Otel(TelemetrySettings(), FakeClock(), Metrics("1", with_process=False))
     assert otel.sinks == ()
+    gateway = SimpleNamespace(on_open=None)
+    otel.join_traces(gateway)
+    assert gateway.on_open is None
     otel.start()
     await otel.close()
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remuda.core.budget import Period, end_of, plain_model, reached, start_of
+from remuda.core.budget import Period, end_of, reached, start_of
 
 ZONES = [UTC, *map(ZoneInfo, ("Europe/Berlin", "America/New_York", "Africa/Cairo", "Asia/Kathmandu", "Pacific/Apia"))]
 MOMENTS = st.floats(datetime(2013, 1, 1, tzinfo=UTC).timestamp(), datetime(2037, 1, 1, tzinfo=UTC).timestamp())
@@ -58,7 +58,3 @@ def test_days_on_which_the_clocks_are_changed():
 )
 def test_what_is_reached(usage, percent):
     assert reached(usage, 100) == percent
-
-
-def test_names():
-    assert plain_model("llama2:latest") == plain_model("llama2") == "llama2"

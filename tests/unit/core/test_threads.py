@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from remuda.core.threads import in_thread
+from remuda.core.threads import gently, in_thread
 
 
 async def test_what_it_brings():
@@ -31,3 +31,7 @@ async def test_who_is_cancelled_waits_for_its_end():
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended.is_set()
+
+
+def test_gently_all_come_in_their_order():
+    assert list(gently(range(10), 3)) == list(range(10))

@@ -5,12 +5,15 @@ import logging
 from collections.abc import AsyncIterator
 from datetime import UTC
 
+import msgspec
 import pytest
 
 from remuda.core.budget import Budget, BudgetTerms, Period, Scope
 from remuda.core.faults import BudgetExceeded
+from remuda.core.moments import iso_time
+from remuda.core.money import NANO
 from remuda.core.tasks import Tasks
-from remuda.insight.budgets import LOOK_S, Budgets, used_of
+from remuda.insight.budgets import LOOK_S, Budgets, crossing_of, used_of
 from remuda.store import Store, open_store
 from remuda.store.budget_usage import Accrual
 from remuda.store.journal_batch import Batch, write_batches
@@ -90,7 +93,7 @@ async def test_own_costs_count_once_on_their_way_to_the_store(store, clock):
 async def test_what_others_use_is_seen_soon(store, clock, caplog):
     budgets = Budgets(store, clock, UTC)
     crossed = []
-    budgets.on_crossed(lambda event: crossed.append(event.percent))
+    budgets.on_crossed(crossed.append)
     await budgets.add(TERMS)
     async with running(budgets, clock):
         await spend(store, clock, 75)
@@ -99,12 +102,17 @@ async def test_what_others_use_is_seen_soon(store, clock, caplog):
             await clock.asleep()
         with pytest.raises(BudgetExceeded):
             budgets.stops.reserve("m", "k", "u", 26)
-        assert crossed == [70]
+        assert budgets.crossed == {70: 1, 90: 0, 100: 0}
+        [event] = [msgspec.json.decode(crossing_of(each)) for each in crossed]
+        assert (event["type"], event["timestamp"]) == ("budget.crossed", iso_time(clock.wall() - LOOK_S))
+        assert event["data"] == event["data"] | {
+            "budget": "b", "percent": 70, "usage": 75 / NANO, "amount": 100 / NANO
+        }  # fmt: skip
         assert "budget 'b': 70 % is used" in caplog.text
         await spend(store, clock, 5, 2)
         await clock.advance(LOOK_S)
         await clock.asleep()
-        assert crossed == [70]
+        assert budgets.crossed == {70: 1, 90: 0, 100: 0}
 
 
 async def test_a_store_that_does_not_answer_is_asked_again(store, clock):

@@ -2,9 +2,11 @@
 
 import pytest
 
+from remuda.core.moments import iso_time
 from remuda.core.suggestion import Change
 from remuda.insight.memory_rules import heavy_quantization, idle_model, reload_thrash, truncated_contexts
-from tests.unit.insight.fact_samples import SETTINGS, facts, held, placed, readings, traffic
+from remuda.store.rollups import OTHERS
+from tests.unit.insight.fact_samples import DAY, SETTINGS, facts, held, placed, readings, traffic
 
 
 def test_a_model_that_is_loaded_again_and_again():
@@ -64,17 +66,24 @@ def test_prompts_that_are_read_in_part():
 
 
 def test_a_model_that_nobody_asks_for():
-    asked = traffic("other")
-    [draft] = idle_model(facts(asked, readings=readings(held=[held()])))
+    asked = {"other": 5}
+    [draft] = idle_model(facts(asked=asked, readings=readings(held=[held()])))
+    assert draft.evidence["filter"] == {"from": iso_time(0.0), "to": iso_time(DAY), "model": "m"}
+    assert (draft.evidence["window_hours"], draft.evidence["is_cut"]) == (24.0, False)
     assert draft.expected_gain is not None
     assert (draft.expected_gain.now, draft.expected_gain.then, draft.changes) == (1024, 0, ())
     never = {**SETTINGS, "models.idle_unload_s": 0}
-    [draft] = idle_model(facts(asked, readings=readings(held=[held()], settings=never)))
+    [draft] = idle_model(facts(asked=asked, readings=readings(held=[held()], settings=never)))
     assert draft.changes == (Change("models.idle_unload_s", 0, 900),)
 
 
 def test_one_that_is_asked_for_or_not_loaded_or_too_new():
-    assert idle_model(facts(traffic(), readings=readings(held=[held()]))) == []
+    asked = {"other": 5}
+    # Of its requests for embeddings, the traffic that other rules go by has none.
+    assert idle_model(facts(traffic("other"), asked=asked | {"m": 1}, readings=readings(held=[held()]))) == []
     for each in (held(is_loaded=False), held(size_bytes=None)):
-        assert idle_model(facts(traffic("other"), readings=readings(held=[each]))) == []
-    assert idle_model(facts(traffic("other"), readings=readings(held=[held()], watched_s=3599.0))) == []
+        assert idle_model(facts(asked=asked, readings=readings(held=[each]))) == []
+    assert idle_model(facts(asked=asked, readings=readings(held=[held()], watched_s=3599.0))) == []
+    # Where it is not known who was asked for, or not by name, nobody is said not to have been.
+    for unknown in ({}, asked | {OTHERS: 1}):
+        assert idle_model(facts(traffic("other"), asked=unknown, readings=readings(held=[held()]))) == []

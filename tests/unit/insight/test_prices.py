@@ -56,12 +56,29 @@ async def test_cached_tokens_may_have_a_price_of_their_own(prices):
     assert prices.cost_nano(Request(), 0.0) == (5 + 1, 0)
 
 
+async def test_what_a_request_may_cost_is_also_its_time_at_the_pace_of_the_last_ones(store):
+    prices = Prices(store, FakeClock(), tokens_per_second=100.0)
+    assert prices.estimate_nano("llama2", 4000, 100) == 0
+    await prices.set("llama2", Price(10, 20, electricity_nano=3600 * NANO))
+    assert prices.estimate_nano("llama2", 4000, 100) == 10 + 2 + NANO
+    assert prices.estimate_nano("llama2", 4000, 0) == 10
+    prices.cost_nano(Request(usage=Usage(0, 100), queue_wait_s=1.0), 3.0)
+    assert prices.estimate_nano("llama2", 0, 100) == 2 + 2 * NANO
+    prices.cost_nano(Request(usage=Usage(0, 100)), 10.0)
+    assert prices.estimate_nano("llama2", 0, 100) == 2 + 3 * NANO
+    prices.cost_nano(Request(usage=Usage()), 1000.0)
+    assert prices.estimate_nano("llama2", 0, 100) == 2 + 3 * NANO
+
+
 async def test_names_with_and_without_latest_are_one_and_a_star_is_for_the_others(prices):
-    await prices.set("llama2", Price(1))
-    await prices.set("mistral:latest", Price(2))
     await prices.set("llama2:latest", Price(3))
+    await prices.set("mistral:latest", Price(2))
+    await prices.set("llama2", Price(1))
+    assert [(each.model, each.price) for each in await prices.all()] == [
+        ("llama2", Price(1)), ("mistral:latest", Price(2)),
+    ]  # fmt: skip
     assert [prices.of(name) for name in ("llama2", "llama2:latest", "mistral", "qwen")] == [
-        Price(1), Price(3), Price(2), None,
+        Price(1), Price(1), Price(2), None,
     ]  # fmt: skip
     await prices.set("*", Price(9))
     assert prices.of("qwen") == Price(9)

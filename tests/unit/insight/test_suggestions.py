@@ -14,6 +14,8 @@ from remuda.insight.suggestions import DAY_S, LEASE, LOOK_S, RULES, Suggestions
 from remuda.store import Store, StoreUnavailable, open_store, store_url_in
 from remuda.store.journal_batch import Batch, write_batches
 from remuda.store.leases import lease_holder
+from remuda.store.ledger import Ledger
+from remuda.store.rollups import note_in_rollups
 from remuda.testing.clock import FakeClock
 from tests.contract.store.samples import NOON, a_record
 from tests.unit.insight.fact_samples import readings
@@ -85,6 +87,15 @@ async def test_the_facts_of_a_day(store: Store, clock: FakeClock) -> None:
     assert facts.readings.settings["models.max_loaded"] == 2
     for rule in RULES:
         rule(facts)
+
+
+async def test_who_was_asked_for_in_a_day_the_rollups_know(store: Store, clock: FakeClock) -> None:
+    store.ledger = Ledger(hooks=(note_in_rollups,))
+    embedding, old = {"operation": "embedding", "model": "embeds"}, {"started_at": NOON - DAY_S, "model": "old"}
+    await keep(store, HOT, HOT, embedding, old)
+    facts = await suggestions_on(store, clock, max_requests=1).facts()
+    assert (facts.asked, facts.asked_since) == ({"remuda-tiny": 2, "embeds": 1}, clock.wall() - 86_400.0)
+    assert set(facts.models) == {"remuda-tiny"}
 
 
 async def test_of_too_many_the_newest_and_that_is_said(store: Store, clock: FakeClock) -> None:

@@ -1,5 +1,6 @@
 """Spans and metrics as a collector sees them."""
 
+import base64
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -38,6 +39,21 @@ async def test_a_span_for_each_request():
         assert failed["status"] == {"code": "STATUS_CODE_ERROR", "message": "upstream_timeout"}
         assert collector.resources[0]["service.name"] == "remuda"
         assert collector.resources[0]["service.version"] == "1.2.3"
+
+
+async def test_a_span_in_the_trace_of_its_client():
+    trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    async with Collector() as collector, exporting(collector.url) as export:
+        joined, unsampled = a_record(1), a_record(2)
+        told = export.begin(joined.id, joined.started_at, f"00-{trace}-{parent}-01".encode())
+        export.begin(unsampled.id, unsampled.started_at, f"00-{trace}-{parent}-00".encode())
+        export.take([joined, unsampled])
+        await export.export()
+        [span] = collector.spans
+        ids = [base64.b64decode(span[name]).hex() for name in ("traceId", "spanId", "parentSpanId")]
+        assert ids == [trace, told.decode().split("-")[2], parent]
+        assert (export.sent, export.dropped) == (1, 0)
+        assert sum(int(point["count"]) for point in collector.metrics[names.DURATION]) == 2
 
 
 def test_what_a_span_says():
@@ -111,7 +127,7 @@ async def test_a_collector_that_takes_nothing():
 async def test_the_buffer_is_bounded_and_holds_no_text():
     export = OtelExport("http://127.0.0.1:9", "1", FakeClock(), random_ids(), interval_s=5.0)
     export.take([a_record(prompt_text="p", answer_text="a")])
-    assert export._buffer == [a_record()]
+    assert [record for record, _ in export._buffer] == [a_record()]
     export.take([a_record()] * BUFFERED)
     assert (len(export._buffer), export.dropped) == (BUFFERED, 1)
 

@@ -1,5 +1,6 @@
 """Budgets: `/api/budgets`."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -12,6 +13,7 @@ from remuda.core.moments import iso_time
 from remuda.core.money import MAX_NANO, amount_of, nano_of
 from remuda.dialects.observe.forms import Fields, fields_in
 from remuda.dialects.observe.parts import Add, answered, id_in, sees_all
+from remuda.dialects.observe.wanted import Canonical
 from remuda.insight.budgets import Budgets
 from remuda.store.budgets import TooManyBudgets
 
@@ -76,9 +78,10 @@ SCHEMAS: Final = (BudgetView, BudgetWrite, BudgetEventView)
 class BudgetRoutes:
     """What answers them."""
 
-    def __init__(self, budgets: Budgets | None = None) -> None:
-        """Without budgets, to be listed and described only."""
+    def __init__(self, budgets: Budgets | None = None, one_model: Canonical = str) -> None:
+        """Without budgets, to be listed and described only. `one_model` refuses names of several."""
         self._given = budgets
+        self._one_model = one_model
 
     def add_to(self, add: Add) -> None:
         """All of them."""
@@ -105,20 +108,20 @@ class BudgetRoutes:
         return answered(self._shown(await self._named(request)))
 
     async def _create(self, request: Request) -> Response:
-        terms = terms_in(await fields_in(request))
+        terms = self._terms_in(await fields_in(request))
         try:
             return answered(self._shown(await self._budgets.add(terms)))
         except TooManyBudgets as error:
             raise Taken(str(error)) from error
 
     async def _replace(self, request: Request) -> Response:
-        return await self._changed(request, terms_in(await fields_in(request)))
+        return await self._changed(request, self._terms_in(await fields_in(request)))
 
     async def _change(self, request: Request) -> Response:
         fields = await fields_in(request)
         if not fields.any_of(FIELDS):
             raise InvalidRequest(f"nothing to change: send one of {', '.join(FIELDS)}")
-        return await self._changed(request, terms_in(fields, (await self._named(request)).terms))
+        return await self._changed(request, self._terms_in(fields, (await self._named(request)).terms))
 
     async def _events(self, request: Request) -> Response:
         budget = await self._named(request)
@@ -128,6 +131,12 @@ class BudgetRoutes:
         if not await self._budgets.remove((await self._named(request)).id):
             raise _unknown()
         return Response(status_code=204)
+
+    def _terms_in(self, fields: Fields, before: BudgetTerms | None = None) -> BudgetTerms:
+        terms = terms_in(fields, before)
+        if terms.scope is Scope.MODEL and "model_name" in fields:
+            return replace(terms, subject=self._one_model(terms.subject))
+        return terms
 
     async def _changed(self, request: Request, terms: BudgetTerms) -> Response:
         changed = await self._budgets.change((await self._named(request)).id, terms)

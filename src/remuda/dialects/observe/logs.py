@@ -79,12 +79,15 @@ class LogEntry(LogLine, kw_only=True):
     output_text: str | None
 
 
-class LogPage(msgspec.Struct):
+class LogPage(msgspec.Struct, omit_defaults=True):
     """Requests, newest first."""
 
     logs: list[LogLine]
     next_cursor: str | None
     """`cursor` of the next page; null where this is the last."""
+    searched_to: str | None = None
+    """Told where the search took long and the page ends before it is full, perhaps without anything: what began before
+    this moment, about, has not been looked at. The next page goes on there."""
 
 
 SCHEMAS: Final = (LogEntry, LogPage)
@@ -121,7 +124,8 @@ class LogRoutes:
         before_id = None if cursor is None else whole(cursor, "cursor")
         page = await self._log.page(wanted, limit, before_id)
         next_cursor = None if page.next_cursor is None else str(page.next_cursor)
-        return answered(LogPage([LogLine(**line_shown(entry)) for entry in page.entries], next_cursor))
+        searched_to = None if page.searched_to is None else iso_time(page.searched_to)
+        return answered(LogPage([LogLine(**line_shown(entry)) for entry in page.entries], next_cursor, searched_to))
 
     async def _entry(self, request: Request) -> Response:
         id_ = id_in(request, "log_id")

@@ -11,6 +11,7 @@ from remuda.core.moments import iso_time
 from remuda.core.money import FREE, MAX_PRICE, Price, amount_of, nano_of
 from remuda.dialects.observe.forms import Fields, fields_in
 from remuda.dialects.observe.parts import Add, answered, id_in
+from remuda.dialects.observe.wanted import Canonical
 from remuda.insight.prices import Prices
 from remuda.store.prices import ModelPrice, TooManyPrices
 
@@ -58,7 +59,7 @@ class CostSettingWrite(msgspec.Struct, kw_only=True):
     """A model's price."""
 
     model_name: str
-    """`*`: of all models without a price of their own."""
+    """`*`: of all models without a price of their own. An alias: of the model that it stands for."""
     cost_per_1k_input_tokens: float = 0.0
     cost_per_1k_output_tokens: float = 0.0
     cost_per_1k_cached_tokens: float | None = None
@@ -80,9 +81,10 @@ SCHEMAS: Final = (CostSetting, CostHistory, CostSettingWrite, CostSettingChange)
 class PriceRoutes:
     """What answers them."""
 
-    def __init__(self, prices: Prices | None = None) -> None:
-        """Without prices, to be listed and described only."""
+    def __init__(self, prices: Prices | None = None, one_model: Canonical = str) -> None:
+        """Without prices, to be listed and described only. `one_model` refuses names of several."""
         self._given = prices
+        self._one_model = one_model
 
     def add_to(self, add: Add) -> None:
         """All of them."""
@@ -105,7 +107,7 @@ class PriceRoutes:
 
     async def _set(self, request: Request) -> Response:
         fields = await fields_in(request)
-        model, price = fields.text("model_name"), price_in(fields, FREE)
+        model, price = self._one_model(fields.text("model_name")), price_in(fields, FREE)
         try:
             return answered(setting_of(await self._prices.set(model, price)))
         except TooManyPrices as error:

@@ -11,10 +11,11 @@ from typing import Any, Final
 from remuda.core.address import Address
 from remuda.core.chance import Chance
 from remuda.core.clock import Clock
+from remuda.core.model_names import twin_of
 from remuda.core.node import NodeKind
 from remuda.engines.protocol import Engine
 from remuda.fleet.health import Health, HealthRules
-from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served, twin_of
+from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState, Slots
 from remuda.fleet.sources.offers import NO_DETAILS, Offers, listed
 from remuda.fleet.sources.questions import Found, Questions

@@ -108,6 +108,15 @@ async def test_by_its_number(caller):
         assert (answer.status_code, answer.json()) == (404, {"detail": "Budget not found"})
 
 
+async def test_an_alias_is_its_model(store, clock):
+    budgets = Budgets(store, clock, UTC)
+    async with client(parts(observe=[BudgetRoutes(budgets, {"fast": "llama2"}.__getitem__)])) as caller:
+        made = (await caller.post(BUDGETS, data=SENT | {"model_name": "fast"})).json()
+        assert made["model_name"] == "llama2"
+        kept = (await caller.patch(f"{BUDGETS}/{made['id']}", data={"amount": 1})).json()
+        assert kept["model_name"] == "llama2"
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [

@@ -3,9 +3,12 @@
 import msgspec
 import pytest
 
-from remuda.dialects.observe.logs import entry_shown, input_shown, metadata_of
-from remuda.store.journal_reading import JournalEntry
+from remuda.dialects.observe.logs import LogRoutes, entry_shown, input_shown, metadata_of
+from remuda.insight.log import Log
+from remuda.store import open_store
+from remuda.store.journal_reading import JournalEntry, JournalPage
 from tests.contract.store.samples import a_record
+from tests.fixtures.asgi import client, parts
 
 
 def test_the_documents_own_example():
@@ -47,6 +50,21 @@ def test_the_documents_own_example():
         }
         == shown
     )
+
+
+class SlowLog(Log):
+    """Finds nothing, and does not look to the end."""
+
+    async def page(self, wanted, limit, before_id):
+        return JournalPage([], 5, 1737109800.0)
+
+
+async def test_a_page_that_ends_early_says_how_far_it_looked(tmp_path):
+    store = await open_store(f"sqlite:///{tmp_path}/remuda.db")
+    async with client(parts(observe=[LogRoutes(SlowLog(store, lambda: 0.0))])) as caller:
+        page = (await caller.get("/api/logs?status=404")).json()
+    assert page == {"logs": [], "next_cursor": "5", "searched_to": "2025-01-17T10:30:00Z"}
+    await store.close()
 
 
 def test_what_was_kept_of_the_requests_fields_tells_more():

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from remuda.core.faults import InvalidRequest
 from remuda.dialects.observe.prices import PriceRoutes
 from remuda.insight.prices import Prices
 from remuda.store import open_store
@@ -49,6 +50,21 @@ async def test_the_documents_example(caller, how):
     answer = await caller.post(SETTINGS, **{how: SENT})
     assert (answer.status_code, answer.json()) == (200, ROW)
     assert (await caller.get(SETTINGS)).json() == [ROW]
+
+
+async def test_an_alias_is_its_model_and_one_of_several_is_refused(tmp_path, clock):
+    def one_model(name: str) -> str:
+        if name == "any":
+            raise InvalidRequest("any is an alias of several models")
+        return {"fast": "llama2"}.get(name, name)
+
+    store = await open_store(f"sqlite:///{tmp_path}/remuda.db")
+    async with client(parts(observe=[PriceRoutes(Prices(store, clock), one_model)])) as caller:
+        assert (await caller.post(SETTINGS, data=SENT | {"model_name": "fast"})).json() == ROW
+        refused = await caller.post(SETTINGS, data=SENT | {"model_name": "any"})
+        assert (refused.status_code, refused.json()) == (400, {"detail": "any is an alias of several models"})
+        assert (await caller.get(SETTINGS)).json() == [ROW]
+    await store.close()
 
 
 async def test_a_second_time_it_is_changed(caller, clock):
