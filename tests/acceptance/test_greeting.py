@@ -38,7 +38,7 @@ def model_in(greeting: str) -> str:
 async def test_it_waits_for_an_upstream_to_list_and_names_a_model_that_chats(tmp_path: Path) -> None:
     tasks = Tasks("test")
     async with FakeUpstream(models=("a-embed", "chatty", "b-rerank")) as upstream:
-        upstream.gate.hold()
+        upstream.gate.hold(probes_too=True)
         async with running_gateway(tmp_path, upstreams=[{"url": upstream.url}]) as gateway:
             await upstream.gate.reached()
             greeting = tasks.start(said(gateway), "greeting")

@@ -31,7 +31,7 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 async def test_while_an_upstream_has_not_answered_yet_requests_wait_for_its_word(
     upstream: FakeUpstream, tmp_path: Path
 ) -> None:
-    upstream.gate.hold()
+    upstream.gate.hold(probes_too=True)
     settings: dict[str, Any] = {
         "upstreams": [{"url": upstream.url, "name": "one"}],
         "models": {"aliases": {"short": "fake"}},
@@ -56,7 +56,7 @@ async def test_an_upstream_that_takes_any_name_takes_those_that_were_waited_for(
     tasks = Tasks("test")
     async with FakeUpstream(models=("this", "that", "long")) as upstream:
         upstream.behave(fault=Fault.ERROR, status=404, probes_too=True, times=1)
-        upstream.gate.hold()
+        upstream.gate.hold(probes_too=True)
         settings: dict[str, Any] = {
             "upstreams": [{"url": upstream.url, "name": "one", "slots": 1}],
             "models": {"aliases": {"short": "long"}},

@@ -14,6 +14,7 @@ import pytest
 from remuda.core.node import NodeKind
 from tests.compat.conftest import SLOTS, SLOW, Served
 from tests.fixtures.gateway import RunningGateway, running_gateway
+from tests.fixtures.process import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("compat")]
 
@@ -86,21 +87,25 @@ async def test_a_llamacpp_server_by_its_address(served: Served, tmp_path: Path) 
 
 async def test_a_client_that_leaves_frees_the_slot_of_a_llamacpp_server(served: Served, tmp_path: Path) -> None:
     async with openai_client(served.url) as client:
-        await client.chat.completions.create(model=CHAT, messages=HELLO, max_tokens=1)
-    endless = {"ignore_eos": True, "n_predict": 100_000}
-    async with gateway_before(f"unix:{served.engine(CHAT)}", tmp_path) as outer, openai_client(outer.url) as client:
+        await client.chat.completions.create(model=SLOW, messages=HELLO, max_tokens=1)
+    async with gateway_before(f"unix:{served.engine(SLOW)}", tmp_path) as outer, openai_client(outer.url) as client:
         for stream in (True, False):
-            asking = asyncio.get_running_loop().create_task(_all_of(client, stream=stream, extra=endless))
+            asking = asyncio.get_running_loop().create_task(_all_of(client, stream=stream))
             await outer.until(lambda: outer.slots_in_use == 1, "it is under way")
-            await outer.until(served.busy, "the engine works")
+            # Asking takes a while, and the gateway is to go on meanwhile.
+            await asyncio.to_thread(until, served.busy, "the engine works")
+            assert not asking.done()
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
             await outer.at_rest()
-            await outer.until(lambda: not served.busy(), "the engine is idle")
+            await asyncio.to_thread(until, lambda: not served.busy(), "the engine is idle")
 
 
-async def _all_of(client: openai.AsyncOpenAI, *, stream: bool, extra: dict[str, Any]) -> None:
-    answer: Any = await client.chat.completions.create(model=CHAT, messages=HELLO, stream=stream, extra_body=extra)
+async def _all_of(client: openai.AsyncOpenAI, *, stream: bool) -> None:
+    """An answer of the model that takes a quarter of a minute for it; the other's context is full in half a second."""
+    answer: Any = await client.chat.completions.create(
+        model=SLOW, messages=HELLO, stream=stream, extra_body={"ignore_eos": True, "n_predict": 100_000}
+    )
     if stream:
         async for _ in answer:
             pass

@@ -215,8 +215,8 @@ class Connection(asyncio.Protocol):
                 self._fake._signal.changed()
             case Wait(seconds) if seconds > 0:
                 await self._fake._sleep(seconds)
-            case Stand(place):
-                await self._fake.gate.passing(place)
+            case Stand(place) if not is_order(seen.path):
+                await self._fake.gate.passing(place, is_probe=is_probe(seen.method, seen.path))
             case Hang():
                 await asyncio.get_running_loop().create_future()
 

@@ -35,13 +35,16 @@ class Gate:
     def __init__(self) -> None:
         self._held = False
         self._after_chunks: int | None = None
+        self._probes_too = False
         self._signal = Signal()
         self.waiting = 0
         """Answers that stand at the gate now."""
 
-    def hold(self, *, after_chunks: int | None = None) -> None:
-        """Holds answers before their head, or, with a number, once the head and so many chunks have left."""
+    def hold(self, *, after_chunks: int | None = None, probes_too: bool = False) -> None:
+        """Holds answers before their head, or, with a number, once the head and so many chunks have left. Answers to
+        probes pass unless told otherwise: a server whose probes are held counts as away sooner or later."""
         self._held = True
+        self._probes_too = probes_too
         self._after_chunks = after_chunks
 
     def release(self) -> None:
@@ -55,9 +58,9 @@ class Gate:
             lambda: self.waiting >= n, lambda: f"{n} answers at the gate ({self.waiting} there)", within_s
         )
 
-    async def passing(self, place: int | None) -> None:
+    async def passing(self, place: int | None, *, is_probe: bool = False) -> None:
         """The fake's side: waits here if the gate is held at this place."""
-        if not self._held or place != self._after_chunks:
+        if not self._held or place != self._after_chunks or (is_probe and not self._probes_too):
             return
         self.waiting += 1
         self._signal.changed()

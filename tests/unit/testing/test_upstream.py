@@ -167,6 +167,19 @@ async def test_flaky_fails_every_so_often_and_stops_after_so_many(
     assert answers == [200, 500, 200, 500, 200, 200]
 
 
+async def test_probes_and_orders_pass_a_gate_that_is_held(upstream: FakeUpstream, client: httpx.AsyncClient) -> None:
+    upstream.gate.hold()
+    assert (await client.get(f"{upstream.url}/models")).status_code == 200
+    assert (await client.get(f"{upstream.root}/_fake/seen")).json()["probes"] == 1
+    assert upstream.gate.waiting == 0
+    upstream.gate.hold(probes_too=True)
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(client.get(f"{upstream.url}/models"))
+        await upstream.gate.reached()
+        upstream.gate.release()
+    assert asked.result().status_code == 200
+
+
 async def test_probes_are_spared_unless_told(upstream: FakeUpstream, client: httpx.AsyncClient) -> None:
     upstream.behave(fault=Fault.ERROR)
     assert (await client.get("/models")).status_code == 200
