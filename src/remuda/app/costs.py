@@ -28,6 +28,7 @@ from remuda.insight.budgets import Budgets, crossing_of
 from remuda.insight.energy import Energy
 from remuda.insight.meters import Meter, meter_of_machine
 from remuda.insight.prices import Prices
+from remuda.store.aside import Aside
 from remuda.store.database import Store
 from remuda.store.journal import Journal
 from remuda.telemetry import catalogue_alerts as catalogue
@@ -51,13 +52,14 @@ class Costs:
         journal: Journal,
         way: Way,
         fanout: Fanout,
+        aside: Aside,
     ) -> None:
         self.prices = Prices(store, clock, settings.score_tokens_per_second)
         self.budgets = Budgets(store, clock, zone_of(settings.time_zone), journal.writer)
         one_model = one_model_in(fleet)
         self.parts: Sequence[Part] = (
             BudgetRoutes(self.budgets, one_model),
-            CostAnalysisRoutes(Analytics(store), self.prices, clock.wall, cloud_price_of(settings)),
+            CostAnalysisRoutes(Analytics(aside), self.prices, clock.wall, cloud_price_of(settings)),
             PriceRoutes(self.prices, one_model),
         )
         self._settings = settings

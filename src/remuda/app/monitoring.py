@@ -3,7 +3,6 @@
 import os
 import socket
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from remuda.dialects.manage.monitoring import MonitoringRoutes
 from remuda.dialects.manage.schemas import Disk, Memory, Models, Monitoring, Processors, Requests, System
 from remuda.fleet.registry import Fleet
 from remuda.insight.history import History, traffic_of
+from remuda.store.aside import Aside
 from remuda.store.database import Store
 
 MIB: Final = 2**20
@@ -56,6 +56,7 @@ class Monitor:
         live: Callable[[], int],
         wall: Callable[[], float],
         uptime_s: Callable[[], float],
+        engines_bytes: Callable[[], int],
     ) -> None:
         self._folder = folder
         self._machine = machine
@@ -64,6 +65,7 @@ class Monitor:
         self._live = live
         self._wall = wall
         self._uptime_s = uptime_s
+        self._engines_bytes = engines_bytes
 
     def read(self) -> Monitoring:
         """All of it; takes some milliseconds."""
@@ -90,7 +92,7 @@ class Monitor:
             ),
             gpu=[],
             models=Models(
-                active=active, total=sum(not model.chain for model in models), memoryUsage=engines_bytes() // MIB
+                active=active, total=sum(not model.chain for model in models), memoryUsage=self._engines_bytes() // MIB
             ),
             requests=Requests(
                 total=self._totals.requests,
@@ -111,6 +113,7 @@ class Monitored:
         clock: Clock,
         fleet: Fleet,
         standing: Standing,
+        aside: Aside,
         *,
         live: Callable[[], int],
     ) -> None:
@@ -119,8 +122,17 @@ class Monitored:
         self._store = store
         self._clock = clock
         self.totals = Totals()
-        monitor = Monitor(settings.data_dir, standing.machine, fleet, self.totals, live, clock.wall, standing.uptime_s)
-        history = History(store, partial(traffic_of, store))
+        monitor = Monitor(
+            settings.data_dir,
+            standing.machine,
+            fleet,
+            self.totals,
+            live,
+            clock.wall,
+            standing.uptime_s,
+            lambda: engines_bytes(aside.pid),
+        )
+        history = History(store, lambda start, end, step_s: aside.run(traffic_of, start, end, step_s))
         self.routes = MonitoringRoutes(monitor.read, history.read, clock.wall)
 
     def start(self, tasks: Tasks) -> None:
@@ -130,12 +142,12 @@ class Monitored:
         tasks.start(keeping, "how busy the machine is")
 
 
-def engines_bytes() -> int:
-    """What the engines on this machine hold in memory: all processes that this one has started."""
+def engines_bytes(but: int | None) -> int:
+    """What the engines on this machine hold in memory: all processes that this one has started, `but` that one."""
     held = 0
     for child in psutil.Process().children(recursive=True):
         try:
-            held += child.memory_info().rss
+            held += child.memory_info().rss if child.pid != but else 0
         except psutil.Error:
             continue  # it has ended in between
     return held

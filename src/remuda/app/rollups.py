@@ -10,6 +10,7 @@ from remuda.dialects.observe.analytics import AnalyticsRoutes
 from remuda.dialects.observe.parts import Part
 from remuda.insight.analytics import Analytics
 from remuda.insight.rolling import Roller
+from remuda.store.aside import Aside
 from remuda.store.database import Store
 from remuda.store.ledger import Hook
 from remuda.store.rollups import note_in_rollups
@@ -20,9 +21,9 @@ HOOK: Final[Hook] = note_in_rollups
 class Rollups:
     """Of one gateway."""
 
-    def __init__(self, store: Store, insight: InsightSettings, clock: Clock) -> None:
+    def __init__(self, store: Store, insight: InsightSettings, clock: Clock, aside: Aside) -> None:
         self.roller = Roller(store, clock, kept_s(insight))
-        self.parts: Sequence[Part] = (AnalyticsRoutes(Analytics(store), clock.wall),)
+        self.parts: Sequence[Part] = (AnalyticsRoutes(Analytics(aside), clock.wall),)
 
 
 def bare_parts() -> Sequence[Part]:

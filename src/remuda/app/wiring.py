@@ -12,6 +12,7 @@ from typing import Any
 from remuda import __version__
 from remuda.app.alerting import Alerting
 from remuda.app.asgi import Parts, build_app
+from remuda.app.aside import aside_of, attach_aside
 from remuda.app.costs import Costs
 from remuda.app.credentials import Credentials
 from remuda.app.durable import Durable, worker_name
@@ -158,11 +159,12 @@ class Remuda:
         self.alerting = Alerting(
             settings, store, clock, self.fleet, worker_name(), sealer, fanout, lambda: self.costs.budgets.used()
         )
+        self.aside = aside_of(settings.insight, store, clock)
         self.monitored = Monitored(
-            settings, store, clock, self.fleet, self.standing, live=lambda: len(self.gateway.live)
+            settings, store, clock, self.fleet, self.standing, self.aside, live=lambda: len(self.gateway.live)
         )
         way = self._way()
-        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way, fanout)
+        self.costs = Costs(settings.insight, store, clock, self.fleet, self.journal, way, fanout, self.aside)
         self.gateway, self.recorder, self.keep_alive = way.gateway, way.recorder, way.keep_alive
         self.otel.join_traces(self.gateway)
         self.lane = self._lane()
@@ -180,7 +182,7 @@ class Remuda:
         )
         readings = GatewayReadings(settings, self.fleet, self.local, self._loads.of, clock)
         self.suggestions = suggestions_of(settings, store, clock, self.durable.worker.name, readings)
-        self.rollups = Rollups(store, settings.insight, clock)
+        self.rollups = Rollups(store, settings.insight, clock, self.aside)
         self.insights = Insights(
             store,
             clock,
@@ -204,6 +206,7 @@ class Remuda:
         self._loads.attach_to(self.metrics)
         self.alerting.attach_to(self.metrics)
         self.costs.attach_to(self.metrics)
+        attach_aside(self.metrics, self.aside)
         self.app = build_app(self._parts())
 
     @classmethod
@@ -285,6 +288,7 @@ class Remuda:
         await self.gateway.close()
         await self.otel.close()
         await self.tasks.close()
+        await self.aside.close()
         if self._is_shared:
             await self.leadership.resign()
         await self._known.write()

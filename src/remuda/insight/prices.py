@@ -48,8 +48,12 @@ class Prices:
 
     def of(self, model: str) -> Price | None:
         """The price of a model; None where it costs nothing."""
-        book = self._book
-        return book.get(model) or book.get(ANY)
+        return price_in(self._book, model)
+
+    @property
+    def in_force(self) -> Mapping[str, Price]:
+        """What models cost, by the names they may be asked for."""
+        return self._book
 
     def cost_nano(self, used: Used, duration_s: float, energy_nano: int | None = None) -> tuple[int, int]:
         """What a request cost that took so long, and how much of that is for electricity.
@@ -123,3 +127,8 @@ class Prices:
         was_there = await end_price(self._store, id_, self._clock.wall())
         await self.renew()
         return was_there
+
+
+def price_in(book: Mapping[str, Price], model: str) -> Price | None:
+    """The price of a model in a book of them; None where it costs nothing."""
+    return book.get(model) or book.get(ANY)

@@ -41,6 +41,8 @@ JOURNAL_BUFFERED: Final = "remuda_journal_buffered_records"
 JOURNAL_SPILLED: Final = "remuda_journal_spilled_records_total"
 JOURNAL_DROPPED: Final = "remuda_journal_dropped_records_total"
 JOURNAL_TEXTS_DROPPED: Final = "remuda_journal_dropped_texts_total"
+ASIDE_ANSWERS: Final = "remuda_aside_answers_total"
+ASIDE_STARTS: Final = "remuda_aside_starts_total"
 
 # Bounds are round numbers at steps of about 2 to 2.5, closer where answers usually lie. They are part of the public
 # face: dashboards compute quantiles over them, and a change breaks comparison with older data.
@@ -178,6 +180,15 @@ CATALOGUE: Final = (
         "Records kept without their text because there was too much of it in memory.",
         Source.READING,
     ),
+    Metric(
+        ASIDE_ANSWERS,
+        Kind.COUNTER,
+        ("where",),
+        "Questions about the past that were answered, by who worked that out: `here` the gateway, `beside` the process "
+        "that it has for them.",
+        Source.READING,
+    ),
+    Metric(ASIDE_STARTS, Kind.COUNTER, (), "Times that process was started.", Source.READING),
     Metric(OTEL_SPANS, Kind.COUNTER, (), "Spans that an OpenTelemetry collector took.", Source.READING),
     Metric(OTEL_DROPPED, Kind.COUNTER, (), "Records of which no collector was told.", Source.READING),
     *TASK_METRICS,

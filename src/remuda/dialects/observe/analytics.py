@@ -1,6 +1,5 @@
 """What the journal comes to: performance, models side by side, series over time."""
 
-import asyncio
 import re
 from collections.abc import Callable
 from typing import Final
@@ -8,19 +7,17 @@ from typing import Final
 from fastapi import Request, Response
 
 from remuda.core.faults import Forbidden, InvalidRequest, Unavailable
-from remuda.core.spans import DAY, GRAINS, HOUR, MINUTE
+from remuda.core.spans import DAY, GRAINS, MINUTE
 from remuda.core.tally import DIMENSIONS
 from remuda.dialects.kit.access import Rule
-from remuda.dialects.observe.analytics_schemas import ModelsCompared, Performance, Series, ValueCount, Values
-from remuda.dialects.observe.analytics_shown import UNITS, models_shown, performance_shown, series_shown, width_shown
-from remuda.dialects.observe.parts import MAX_SHOWN, Add, QueryField, answered, number_in, sees_all
+from remuda.dialects.observe import questions
+from remuda.dialects.observe.analytics_schemas import ModelsCompared, Performance, Series, Values
+from remuda.dialects.observe.analytics_shown import UNITS, width_shown
+from remuda.dialects.observe.parts import MAX_SHOWN, Add, QueryField, answered_with, number_in, sees_all
 from remuda.dialects.observe.window import WINDOW, window_in
 from remuda.insight.analytics import Analytics
-from remuda.store.rollup_reading import Question
 
 RULES: Final[tuple[Rule, ...]] = ()
-MAX_MODELS: Final = 100
-MAX_VALUES: Final = 1000
 MAX_POINTS: Final = 500
 MAX_GROUPS: Final = 20
 GROUPS: Final = 10
@@ -74,40 +71,22 @@ class AnalyticsRoutes:
         return since, now if until is None else until
 
     async def _performance(self, request: Request) -> Response:
-        start, end = self._span(request)
-        answer = await self._analytics.answer(Question(start, end, "model", top=MAX_MODELS, wants_only_counts=True))
-        return answered(performance_shown(answer, start, end))
+        return answered_with(await self._analytics.ask(questions.performance, *self._span(request)))
 
     async def _models(self, request: Request) -> Response:
-        start, end = self._span(request)
-        question = Question(start, end, "model", top=MAX_MODELS, wants_quantiles=False)
-        return answered(models_shown(await self._analytics.answer(question), (end - start) / HOUR))
+        return answered_with(await self._analytics.ask(questions.models, *self._span(request)))
 
     async def _series(self, request: Request) -> Response:
         start, end = self._span(request)
         dimension = _dimension_in(request)
         width_s = width_in(request, end - start)
         top = top_in(request, int((end - start) / width_s) + 1)
-        answer = await self._analytics.answer(Question(start, end, dimension, top=top, width_s=width_s))
-        # Thousands of points take longer than a request should wait.
-        return await asyncio.to_thread(lambda: answered(series_shown(answer, dimension, start, end)))
+        return answered_with(await self._analytics.ask(questions.series, start, end, dimension, top, width_s))
 
     async def _values(self, request: Request) -> Response:
         start, end = self._span(request)
-
-        async def told(dimension: str) -> list[ValueCount]:
-            values = await self._analytics.values(dimension, start, end, MAX_VALUES)
-            return [ValueCount(value, count) for value, count in values if value]
-
         is_told_all = sees_all(request.state.caller)
-        return answered(
-            Values(
-                models=await told("model"),
-                replicas=await told("replica"),
-                keys=await told("key") if is_told_all else None,
-                users=await told("user") if is_told_all else None,
-            )
-        )
+        return answered_with(await self._analytics.ask(questions.values, start, end, is_told_all=is_told_all))
 
 
 def top_in(request: Request, points: int) -> int:

@@ -99,6 +99,11 @@ def answered(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
+def answered_with(json: bytes) -> Response:
+    """What is in JSON already."""
+    return Response(json, media_type="application/json")
+
+
 def sees_all(caller: Caller) -> bool:
     """Whether the caller may see what others asked, and who they are; others see what is their own, and sums."""
     return caller.may(Scope.MANAGE)

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from remuda.core.clock import SystemClock
 from remuda.core.keys import Scope
 from remuda.core.money import NANO, Price
 from remuda.dialects.observe.cost_analysis import CostAnalysisRoutes
 from remuda.insight.analytics import Analytics
 from remuda.insight.prices import Prices
 from remuda.store import Store, open_store
+from remuda.store.aside import Aside
 from remuda.testing.clock import FakeClock
 from tests.contract.store.rollup_cases import add, some_records
 from tests.contract.store.samples import NOON, a_record
@@ -37,7 +39,8 @@ async def store(tmp_path) -> AsyncIterator[Store]:
 
 
 def asked(store: Store, scope: Scope | None = None, cloud: Price | None = None, prices: Prices | None = None):
-    routes = CostAnalysisRoutes(Analytics(store), prices, lambda: NOON + 3600, cloud)
+    aside = Aside(store, SystemClock(), after_s=None)
+    routes = CostAnalysisRoutes(Analytics(aside), prices, lambda: NOON + 3600, cloud)
     return client(parts(observe=[routes], keyed=scope is not None), scope=scope)
 
 
