@@ -27,8 +27,8 @@ MAX_WAITING: Final = 64
 """Questions that wait for that."""
 IDLE_S: Final = 600.0
 """After so long without a question the process is ended."""
-START_S: Final = 60.0
-"""How long it may take to start: importing from a slow disk stays below that."""
+START_S: Final = 300.0
+"""How long it may take to start: also where other work has the processor, to which it gives way."""
 STOP_S: Final = 2.0
 """How long it may take to end by itself."""
 MAX_REST_S: Final = 600.0
