@@ -25,8 +25,9 @@ def model_file(folder: Path) -> Path:
     """A model of some 13 million weights: a prompt of a thousand tokens takes it long enough to be measured."""
     from tests.random_model import write_random_model  # needs the packages that only tests need
 
+    # Plain: a stream of bytes that are no text can be continued by nobody who has seen it as JSON.
     return write_random_model(
-        folder / f"{MODEL}.gguf", width=384, layers=8, feed_forward=1024, context=8192, name=MODEL
+        folder / f"{MODEL}.gguf", width=384, layers=8, feed_forward=1024, context=8192, name=MODEL, is_plain=True
     )
 
 

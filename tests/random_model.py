@@ -31,9 +31,11 @@ def write_random_model(
     pooling: int | None = None,
     seed: int = 7,
     fim: bool = False,
+    is_plain: bool = False,
 ) -> Path:
     """Write the model to `path` as F16 with a 263-token byte vocabulary. One token is about one character. `fim`: it
-    has tokens for what stands before and behind a gap in a text, too."""
+    has tokens for what stands before and behind a gap in a text, too. `is_plain`: greedily it says printable ASCII
+    only, and never comes to an end; else single bytes, most of them of no character."""
     chance = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_name(name)
@@ -73,7 +75,10 @@ def write_random_model(
         values: np.ndarray = chance.standard_normal((rows, columns), dtype=np.float32) / np.sqrt(columns)
         return values.astype(np.float16)
 
-    writer.add_tensor("token_embd.weight", matrix(len(tokens), width))
+    embedding = matrix(len(tokens), width)
+    if is_plain:  # embeddings are tied: a row of zeros has a score of 0, and the highest is above that
+        embedding[[not (token.isascii() and token.isprintable() and len(token) < 3) for token in tokens]] = 0
+    writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output_norm.weight", np.ones(width, np.float32))
     for layer in range(layers):
         block = f"blk.{layer}."

@@ -103,6 +103,11 @@ async def test_a_node_that_takes_nothing_holds_the_client_back(one: FakeUpstream
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(caller.post(path_of(PIECES), content=sent(PIECES)))
             await gateway.until(is_held_back, "no more is read of the file")
+            [held] = [each for each in gateway.remuda.lane.connections if each.flow.read_paused]
+            later = gateway.remuda.lane.swept + 1000
+            held.check(later)  # as the sweep does: how long it was held back is not the client's time
+            held.flow.resume_reading()
+            held.check(later + 1)
             await one.aclose()
         answer = sending.result()
         assert answer.status_code == 502

@@ -599,7 +599,9 @@ class LaneProtocol(HttpToolsProtocol):
             if waited > limits.head_s and not self.flow.read_paused:
                 self._refuse(RequestTimeout("the request's headers took too long to arrive"))
         elif self._in_body:
-            if waited > limits.body_s and not self.flow.read_paused:
+            if self.flow.read_paused:
+                self._since = now  # it is we who let it wait: its time counts from when we go on reading
+            elif waited > limits.body_s:
                 self._refuse(RequestTimeout("the request's body took too long to arrive"))
         elif self.transport.is_closing():
             if waited > limits.stalled_s:  # what is left of the answer is not even enough to count as stalled
