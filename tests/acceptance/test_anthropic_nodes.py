@@ -198,6 +198,25 @@ async def test_another_remuda_counts_or_says_that_it_cannot(tmp_path: Path, spea
         assert [record.operation for record in await far.records()] == ["count_tokens"]
 
 
+async def test_where_one_that_may_count_cannot_another_is_asked(tmp_path: Path) -> None:
+    async with (
+        FakeUpstream(models=(MODEL,)) as plain,
+        FakeUpstream(models=(MODEL,), speaks="llama.cpp") as counting,
+        before(plain, tmp_path / "far") as far,
+    ):
+        upstreams = [{"url": f"{far.url}/v1", "name": "a-far"}, {"url": counting.url, "name": "b-near"}]
+        async with (
+            running_gateway(tmp_path / "near", upstreams=upstreams) as near,
+            httpx.AsyncClient(trust_env=False) as client,
+        ):
+            await near.until(lambda: len(list(near.remuda.fleet.replicas())) == 2, "both are known")
+            answer = await client.post(f"{near.url}{COUNT}", json={**ASK, "model": MODEL})
+            assert (answer.status_code, answer.json()) == (200, {"input_tokens": 2})
+            [record] = await near.records()
+            assert (record.attempts, record.replica) == (2, f"b-near/{MODEL}")
+        assert [record.status for record in await far.records()] == [501]
+
+
 async def test_another_remuda_gets_them_as_they_are(tmp_path: Path) -> None:
     async with (
         FakeUpstream(models=(MODEL,)) as node,

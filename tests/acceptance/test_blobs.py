@@ -160,6 +160,23 @@ async def test_there_is_a_bound(one: FakeUpstream, tmp_path: Path, is_announced:
     assert blobs(one) == {path_of(2)}
 
 
+async def test_so_many_are_on_their_way_at_once_and_no_more(one: FakeUpstream, tmp_path: Path) -> None:
+    head = f"POST {path_of(20)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {20 * len(PIECE)}\r\n\r\n".encode()
+    async with before(tmp_path, one, max_blob_uploads=1) as gateway, client(gateway) as caller:
+        async with RawClient(gateway.port) as slow:
+            slow.say(head, PIECE)
+            await gateway.until(lambda: posts(one), "one is on its way")
+            answer = await caller.post(path_of(1), content=sent(1))
+            assert (answer.status_code, answer.headers["retry-after"], list(answer.json())) == (503, "10", ["error"])
+            slow.leave()
+            await one.aborted_count(1)
+        async with asyncio.timeout(10):
+            while (answer := await caller.post(path_of(1), content=sent(1))).status_code == 503:
+                pass
+        assert answer.status_code == 201
+    assert blobs(one) == {path_of(1)}
+
+
 async def test_another_remuda_passes_it_on(one: FakeUpstream, tmp_path: Path) -> None:
     path = path_of(PIECES)
     async with before(tmp_path / "far", one) as far:

@@ -865,6 +865,32 @@ async def test_heads(body: bytes, gateway: RunningGateway, upstream: FakeUpstrea
         assert answer.header("cache-control") == "no-cache"
 
 
+TRACE = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("lines", "passed_on"),
+    [
+        ([TRACE, "tracestate: rojo=1", "tracestate: congo=2,"], "rojo=1,congo=2"),
+        ([TRACE, "tracestate: rojo=1", "Tracestate: Congo=2"], None),
+        ([TRACE, "tracestate: " + ",".join(f"a{number}=1" for number in range(33))], None),
+        ([TRACE, "tracestate: " + ",".join(f"a{number}={'x' * 100}" for number in range(6))], "four"),
+        ([TRACE, "tracestate:"], None),
+        (["tracestate: rojo=1"], None),
+        (["traceparent: " + "0" * 200, "tracestate: rojo=1"], None),
+    ],
+)
+async def test_tracestate(
+    lines: list[str], passed_on: str | None, gateway: RunningGateway, upstream: FakeUpstream
+) -> None:
+    if passed_on == "four":
+        passed_on = ",".join(f"a{number}={'x' * 100}" for number in range(4))
+    async with RawClient(gateway.port) as client:
+        client.say(post(ASK, *lines))
+        assert (await client.answer()).status == 200
+    assert upstream.seen[0].header("tracestate") == passed_on
+
+
 async def test_a_traceparent_that_is_too_long_is_not_passed_on(gateway: RunningGateway, upstream: FakeUpstream) -> None:
     async with RawClient(gateway.port) as client:
         client.say(post(ASK, "traceparent: " + "0" * 200))

@@ -15,7 +15,7 @@ BODY: dict[str, Any] = {"model": "fake", "messages": [{"role": "user", "content"
 
 async def test_spans_join_the_traces_of_clients(upstream: FakeUpstream, tmp_path: Path) -> None:
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-    headers = {"traceparent": f"00-{trace}-{parent}-01"}
+    headers = {"traceparent": f"00-{trace}-{parent}-01", "tracestate": "rojo=1, congo=2"}
     async with Collector() as collector:
         telemetry = {"otlp_endpoint": collector.url, "otlp_interval_s": 0.1}
         async with gateway_before(upstream, data_dir=tmp_path, telemetry=telemetry) as gateway:
@@ -23,7 +23,7 @@ async def test_spans_join_the_traces_of_clients(upstream: FakeUpstream, tmp_path
                 for body in (BODY, BODY | {"stream": True}, BODY | {"model": "nobody"}):
                     await client.post("/v1/chat/completions", json=body, headers=headers)
                 await client.post("/v1/chat/completions", json=BODY, headers={"traceparent": f"00-{trace}-{parent}-00"})
-                await client.post("/v1/chat/completions", json=BODY)
+                await client.post("/v1/chat/completions", json=BODY, headers={"tracestate": "rojo=1"})
             spans = await collector.got(4)
     *joined, alone = [[_hex(span, name) for name in ("traceId", "parentSpanId", "spanId")] for span in spans]
     assert [span[:2] for span in joined] == [[trace, parent]] * 3
@@ -32,6 +32,8 @@ async def test_spans_join_the_traces_of_clients(upstream: FakeUpstream, tmp_path
     assert sent[2][:36] == f"00-{trace}-"
     assert sent[2][-3:] == "-00"
     assert alone[1] == ""
+    assert [span.get("traceState", "") for span in spans] == ["rojo=1,congo=2"] * 3 + [""]
+    assert [seen.header("tracestate") for seen in upstream.seen] == ["rojo=1,congo=2"] * 2 + [None] * 2
     assert sent[3] == f"00-{alone[0]}-{alone[2]}-01"
 
 

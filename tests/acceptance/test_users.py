@@ -64,7 +64,9 @@ def check_session(gateway: RemudaProcess, password: str) -> None:
         ):
             assert browser.post("/v1/chat/completions", json=BODY, headers=headers).status_code == wanted, headers
         assert browser.get("/v1/models").status_code == 200
+        kept = browser.cookies["remuda-session"]
         assert browser.post("/api/account/logout").status_code == 204
+        assert status(gateway, kept) == 401
         assert browser.get("/v1/models").status_code == 401
 
 
@@ -133,6 +135,11 @@ def test_gateways_on_one_store_take_each_others_tokens(upstream: FakeUpstream, t
         one, other = (stack.enter_context(remuda_serve(tmp_path, "--upstream", upstream.url)) for _ in range(2))
         access = logged_in(one, "root", password)["access"]
         until(lambda: status(other, access) == 200, "the other gateway takes it")
+        assert post(one, "/api/account/logout", None, Authorization=f"Bearer {access}").status_code == 204
+        assert status(one, access) == 401
+        until(lambda: status(other, access) == 401, "nor does the other take it once its session was ended")
+    with remuda_serve(tmp_path, "--upstream", upstream.url) as later:
+        assert status(later, access) == 401
 
 
 def test_guessing_is_told_to_wait(upstream: FakeUpstream, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequenc
 from typing import Any, Final
 
 from remuda.app.nodes import Nodes
+from remuda.core.faults import Unavailable
 from remuda.core.node import NodeKind
 from remuda.core.tasks import Tasks
 from remuda.dialects.nodes.herd import Progress, Pulled
@@ -18,14 +19,19 @@ AT_ONCE: Final = 5
 """Nodes that work on it at the same time: they share a line to the outside."""
 SILENCE_S: Final = 300.0
 """How long a node may say nothing while it does."""
+BUSY_RETRY_S: Final = 10
+"""When to come back where too many files are on their way: most are large."""
 CAN: Final = frozenset({NodeKind.OLLAMA, NodeKind.REMUDA})
 
 
 class Keeping:
     """Satisfies `remuda.dialects.nodes.herd.Pulls` and `remuda.dialects.ollama.keepers.Keepers`."""
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(self, nodes: Nodes, *, max_uploads: int) -> None:
         self._nodes = nodes
+        self._max_uploads = max_uploads
+        """Files that are given at once."""
+        self._uploads = 0
 
     def _keepers(self) -> list[NodeStatus]:
         """The nodes that keep models by that API and answer at present."""
@@ -54,8 +60,20 @@ class Keeping:
         return await asyncio.gather(*(self._said(node, called) for node in self._keepers()))
 
     async def give(self, path: str, pieces: AsyncIterable[bytes], size: int | None) -> Sequence[Said]:
-        """Give the nodes that can, and that lack it, the file at `path`, all at the pace of the slowest of them."""
+        """Give the nodes that can, and that lack it, the file at `path`, all at the pace of the slowest of them. Raises
+        Unavailable where as many files are under way as may be."""
+        if self._uploads >= self._max_uploads:
+            raise Unavailable(
+                f"{self._uploads} files are on their way to nodes already: try again in {BUSY_RETRY_S} s",
+                retry_after_s=BUSY_RETRY_S,
+            )
+        self._uploads += 1
+        try:
+            return await self._given(path, pieces, size)
+        finally:
+            self._uploads -= 1
 
+    async def _given(self, path: str, pieces: AsyncIterable[bytes], size: int | None) -> Sequence[Said]:
         async def upload(node: NodeStatus, taker: Taker) -> Said:
             try:
                 return await self._said(

@@ -14,9 +14,10 @@ from remuda.gateway.gateway import Gateway
 from remuda.gateway.record import Sink
 from remuda.telemetry import catalogue
 from remuda.telemetry.metrics import Metrics
+from remuda.telemetry.traces import Place
 
 TRACEPARENT: Final = b"traceparent"
-Begin = Callable[[str, float, bytes | None], bytes]
+TRACESTATE: Final = b"tracestate"
 
 
 class Otel:
@@ -63,6 +64,7 @@ class Otel:
             await self._export.close()
 
 
-def _join(begin: Begin, exchange: Exchange) -> None:
-    ours = begin(exchange.id, exchange.started_wall, exchange.fields.get(TRACEPARENT))
-    exchange.fields = {**exchange.fields, TRACEPARENT: ours}
+def _join(begin: Callable[[str, float, bytes | None, bytes], Place], exchange: Exchange) -> None:
+    fields = exchange.fields
+    place = begin(exchange.id, exchange.started_wall, fields.get(TRACEPARENT), fields.get(TRACESTATE, b""))
+    exchange.fields = {**fields, TRACEPARENT: place.traceparent, TRACESTATE: place.state}

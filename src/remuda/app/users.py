@@ -1,5 +1,6 @@
 """The users of a running gateway: held in memory, logged in, and followed in the store."""
 
+import asyncio
 import logging
 
 from remuda.app.sealing import CredentialError, Sealer
@@ -7,13 +8,13 @@ from remuda.app.settings import AuthSettings
 from remuda.core.clock import Clock
 from remuda.core.faults import Unavailable
 from remuda.core.ids import random_ids
-from remuda.core.users import Users
+from remuda.core.users import Session, Users
 from remuda.gateway.guesses import Guesses
 from remuda.gateway.log_in import LogIn
 from remuda.gateway.tokens import Tokens
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
-from remuda.store.users import StoredUsers, list_users, note_login
+from remuda.store.users import StoredUsers, end_session, list_ended_sessions, list_users, note_login
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +35,16 @@ class KnownUsers:
             access_s=settings.access_token_s,
             refresh_s=settings.refresh_token_s,
         )
-        self.log_in = LogIn(self.tokens, Guesses(clock.monotonic), self._note)
+        self.log_in = LogIn(self.tokens, Guesses(clock.monotonic), self._note, self._end)
+        self._turn = asyncio.Lock()
+        """Held while something is read and taken in, so that what changes meanwhile is not taken back by it."""
 
     async def renew(self) -> StoredUsers:
-        """Take in who is a user now; raises StoreError."""
-        stored = await list_users(self._store)
-        self.tokens.users = Users(stored.users)
+        """Take in who is a user now, and which sessions were ended; raises StoreError."""
+        async with self._turn:
+            stored = await list_users(self._store)
+            self.tokens.ended = await list_ended_sessions(self._store)
+            self.tokens.users = Users(stored.users)
         return stored
 
     def close(self) -> None:
@@ -58,3 +63,11 @@ class KnownUsers:
             await note_login(self._store, name, self._clock.wall())
         except StoreError as error:
             log.warning("a log-in could not be noted: %s", error)
+
+    async def _end(self, session: Session) -> None:
+        try:
+            async with self._turn:
+                await end_session(self._store, session, self._clock.wall())
+        except StoreError as error:
+            log.warning("a session could not be ended: %s", error)
+            raise Unavailable("the session could not be ended: try again in 1 s", retry_after_s=1) from error

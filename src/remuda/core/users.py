@@ -66,6 +66,16 @@ class User:
         return Caller(key_id=KEY_ID_PREFIX + self.name, name=self.name, scopes=self.scopes)
 
 
+class Session(NamedTuple):
+    """All the tokens that came of one log-in."""
+
+    id: str
+    user: str
+    """Whose it is, by name."""
+    ends_at: float
+    """When the last of them has run out, wall clock."""
+
+
 class Users:
     """The users by name. Immutable: a change of users makes a new one."""
 

@@ -4,7 +4,8 @@ import asyncio
 import logging
 from typing import Final, TypeGuard
 
-from remuda.core.faults import Fault, RateLimited, ShuttingDown, Unavailable, UpstreamFailed, UpstreamSilent
+from remuda.core.ask import Operation
+from remuda.core.faults import Fault, NotOffered, RateLimited, ShuttingDown, Unavailable, UpstreamFailed, UpstreamSilent
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Model
 from remuda.fleet.replica import Replica, ReplicaState
@@ -55,7 +56,7 @@ class Attempts:
             ):  # a refusal is an answer too; all else (the client left, a bug of ours) tells nothing of the server
                 tell = self._breakers.succeeded if isinstance(error, Fault) else self._breakers.abandoned
                 tell(replica, mark)
-            return False
+            return isinstance(fault, NotOffered) and self._counts_elsewhere(fault, exchange, model, tried)
         if isinstance(fault, RateLimited):
             # It is well, and has too much to do; its answer would be the same if it were asked again at once.
             if mark:
@@ -70,6 +71,18 @@ class Attempts:
         log.info("request %s: %s: to be tried again (%s)", exchange.id, replica.id, fault)
         exchange.interruption = None
         exchange.setback = setback
+        return True
+
+    def _counts_elsewhere(
+        self, fault: NotOffered, exchange: Exchange, model: Model, tried: tuple[Replica, ...]
+    ) -> bool:
+        """Whether somebody else is to be asked for a count: a server may count tokens, but not for this model."""
+        if exchange.route.operation is not Operation.COUNT_TOKENS or exchange.attempts >= self._max_attempts:
+            return False
+        if not any(each.engine.counts_tokens and each.is_routable and each not in tried for each in model.replicas):
+            return False
+        unsent = 0 if exchange.setback is None else exchange.setback.unsent
+        exchange.setback = Setback(fault, None, unsent)
         return True
 
     def _setback(

@@ -47,6 +47,9 @@ class Channel:
         trace = exchange.fields.get(b"traceparent")
         if trace is not None and len(trace) <= 128:
             head = b"%btraceparent: %b\r\n" % (head, trace)
+            state = exchange.fields.get(b"tracestate")
+            if state:
+                head = b"%btracestate: %b\r\n" % (head, state)
         return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, exchange.id_line, len(body), body)
 
     def question(self, path: str) -> bytes:

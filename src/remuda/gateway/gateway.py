@@ -18,6 +18,7 @@ from remuda.gateway.lane import UNASKED_DIGITS
 from remuda.gateway.pipeline import Pipeline
 from remuda.gateway.record import Recorder
 from remuda.gateway.settle import Settler
+from remuda.wire.tracestate import tracestate_of
 
 SWEEP_S: Final = 0.25
 """How often deadlines are looked at."""
@@ -123,5 +124,7 @@ class Gateway:
         origin = fields.get(b"origin")
         if origin is not None:
             exchange.cors_block = block_of(self._cors.headers(origin))
+        if b"tracestate" in fields:
+            exchange.fields = {**fields, b"tracestate": tracestate_of(exchange.headers)}
         if self.on_open is not None:
             self.on_open(exchange)

@@ -44,7 +44,10 @@ class Cors:
         """What to add to `headers` for an OPTIONS request that asks for leave."""
         return [
             (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-            (b"access-control-allow-headers", b"authorization, content-type, x-api-key, x-request-id, traceparent"),
+            (
+                b"access-control-allow-headers",
+                b"authorization, content-type, x-api-key, x-request-id, traceparent, tracestate",
+            ),
             (b"access-control-max-age", b"600"),
         ]
 

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple
+from contextlib import suppress
+from typing import Final
 
-from remuda.core.faults import InvalidCredential, RateLimited
-from remuda.core.users import fits
+from remuda.core.faults import InvalidCredential, InvalidToken, RateLimited
+from remuda.core.users import Session, fits
 from remuda.gateway.guesses import Guesses
-from remuda.gateway.tokens import Tokens
+from remuda.gateway.tokens import Pair, Tokens
 
 log = logging.getLogger(__name__)
 
@@ -19,22 +20,21 @@ MOST_WAITING: Final = 16
 """Log-ins under way at once; more are told to come back."""
 
 
-class Pair(NamedTuple):
-    """What a log-in gives."""
-
-    access: str
-    refresh: str
-
-
 class LogIn:
     """Checks passwords off the event loop."""
 
     def __init__(
-        self, tokens: Tokens, guesses: Guesses, on_login: Callable[[str], Awaitable[None]] | None = None
+        self,
+        tokens: Tokens,
+        guesses: Guesses,
+        on_login: Callable[[str], Awaitable[None]] | None = None,
+        on_logout: Callable[[Session], Awaitable[None]] | None = None,
     ) -> None:
         self.tokens = tokens
         self._guesses = guesses
         self._on_login = on_login
+        self._on_logout = on_logout
+        """Makes it known elsewhere, and for good; raises Unavailable."""
         self._threads = ThreadPoolExecutor(THREADS, "passwords")
         self._under_way = 0
 
@@ -57,10 +57,20 @@ class LogIn:
             log.warning("a log-in for %s from %s was refused", user.name if user else "nobody", address or "nowhere")
             raise InvalidCredential("Invalid credentials.")
         self._guesses.right(name, address)
-        pair = Pair(self.tokens.access(user), self.tokens.refresh(user))
+        pair = self.tokens.pair(user)
         if self._on_login is not None:
             await self._on_login(name)
         return pair
+
+    async def log_out(self, tokens: Iterable[bytes]) -> None:
+        """End the sessions of `tokens`; what is no token, or of no session any more, is passed over. Raises
+        Unavailable."""
+        for token in tokens:
+            with suppress(InvalidToken):
+                session = self.tokens.session_of(token)
+                if self._on_logout is not None:
+                    await self._on_logout(session)
+                self.tokens.ended |= {session.id}
 
     def close(self) -> None:
         """End the threads; passwords that wait for one are not looked at any more."""

@@ -32,6 +32,7 @@ class StreamScan:
 
     __slots__ = (
         "_blind_finish",
+        "_carried_bytes",
         "_choices",
         "_counted",
         "_drops_progress",
@@ -58,7 +59,10 @@ class StreamScan:
     separator: Final = b"\n\n"
     """Ends an event that broke off."""
 
-    def __init__(self, ask: Ask, *, drops_progress: bool, transcript: Transcript | None) -> None:
+    def __init__(
+        self, ask: Ask, *, drops_progress: bool, transcript: Transcript | None, carried_bytes: int = CARRIED_BYTES
+    ) -> None:
+        self._carried_bytes = carried_bytes
         self._drops_progress = drops_progress
         self._drops_usage = not ask.wants_usage
         self._transcript = transcript
@@ -147,7 +151,7 @@ class StreamScan:
         carry = splitter.carry
         if not carry:
             return data if kept == data else kept
-        if self._is_blind or len(carry) > CARRIED_BYTES:
+        if self._is_blind or len(carry) > self._carried_bytes:
             if not self._is_blind:
                 self._blind_finish = _FINAL_EVENTS.get(carry.partition(b"\n")[0].strip(), "")
             self._is_blind = self.saw_content = True

@@ -134,9 +134,9 @@ async def journal_page(
     return JournalPage(entries, entries[-1].id if len(rows) > limit else None)
 
 
-async def journal_reach(store: Store, since: float | None) -> Reach:
+async def journal_reach(store: Store, since: float | None, *, earlier: int = EARLIER) -> Reach:
     """Where entries are that started at `since` or later, or any. Found by those that started first from then on: of
-    so many, one was recorded in time, and so none of the others is recorded long before it."""
+    so many, one was recorded in time, and so none of the others is recorded long before it: more than `earlier` ids."""
     first = select(func.min(journal.c.id))
     if since is not None:
         earliest = select(journal.c.id).where(journal.c.started_at >= since).order_by(journal.c.started_at)
@@ -147,7 +147,7 @@ async def journal_reach(store: Store, since: float | None) -> Reach:
         found, newest = connection.execute(first).scalar(), connection.execute(last).scalar()
         if found is None or newest is None:
             return Reach(0, 0)
-        return Reach(max(0, found - EARLIER) if since is not None else found, newest + 1)
+        return Reach(max(0, found - earlier) if since is not None else found, newest + 1)
 
     return await store.read(look)
 
@@ -207,23 +207,26 @@ async def journal_texts(
     return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
 
-async def prune_journal(store: Store, *, before: float | None = None, keep: int | None = None, now: float) -> int:
+async def prune_journal(
+    store: Store, *, before: float | None = None, keep: int | None = None, now: float, step: int = PRUNE_STEP
+) -> int:
     """Remove entries that started before `before`, and all but the newest `keep`, their text with them; return how
     many.
 
-    Done in steps in transactions of their own, so that it never holds up the writer for long; safe to cut off.
+    Done in transactions of their own, each of `step` entries, so that it never holds up the writer for long; safe to
+    cut off.
     """
     removed = 0
     if before is not None:
         await prune_content(store, before=before)  # in small steps, instead of with its entries in large ones
         too_old = select(journal.c.id).where(journal.c.started_at < before).order_by(journal.c.started_at)
-        removed += await _delete_in_steps(store, journal, journal.c.id, too_old)
+        removed += await _delete_in_steps(store, journal, journal.c.id, too_old, step)
     if keep is not None:
         last = select(journal.c.id).order_by(journal.c.id.desc()).offset(max(0, keep)).limit(1)
         bound = await store.read(lambda connection: connection.execute(last).scalar())
         if bound is not None:
             too_many = select(journal.c.id).where(journal.c.id <= bound).order_by(journal.c.id)
-            removed += await _delete_in_steps(store, journal, journal.c.id, too_many)
+            removed += await _delete_in_steps(store, journal, journal.c.id, too_many, step)
     forgotten = delete(journal_writers).where(journal_writers.c.committed_at < now - WRITER_MEMORY_S)
     await store.write(lambda connection: connection.execute(forgotten).rowcount)
     return removed
@@ -236,7 +239,7 @@ async def prune_content(store: Store, *, before: float) -> int:
         .where(journal_content.c.started_at < before)
         .order_by(journal_content.c.started_at)
     )
-    return await _delete_in_steps(store, journal_content, journal_content.c.journal_id, too_old)
+    return await _delete_in_steps(store, journal_content, journal_content.c.journal_id, too_old, PRUNE_TEXTS)
 
 
 async def prune_content_beyond(store: Store, max_bytes: int) -> int:
@@ -250,7 +253,7 @@ async def prune_content_beyond(store: Store, max_bytes: int) -> int:
     if bound is None:
         return 0
     too_many = select(content.journal_id).where(content.journal_id <= bound).order_by(content.journal_id)
-    return await _delete_in_steps(store, journal_content, content.journal_id, too_many)
+    return await _delete_in_steps(store, journal_content, content.journal_id, too_many, PRUNE_TEXTS)
 
 
 async def journal_size(store: Store) -> int:
@@ -259,8 +262,9 @@ async def journal_size(store: Store) -> int:
     return await store.read(lambda connection: int(connection.execute(counting).scalar_one()))
 
 
-async def _delete_in_steps(store: Store, table: Table, id_column: Column[Any], ids: Select[tuple[int]]) -> int:
-    rows = PRUNE_TEXTS if table is journal_content else PRUNE_STEP
+async def _delete_in_steps(
+    store: Store, table: Table, id_column: Column[Any], ids: Select[tuple[int]], rows: int
+) -> int:
     step = delete(table).where(id_column.in_(ids.limit(rows).scalar_subquery()))
     removed = 0
     while True:

@@ -196,6 +196,15 @@ users = Table(
 )
 """People who log in. `password`: its hash, with how it was made."""
 
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_name", Text, nullable=False),
+    Column("ends_at", Double, nullable=False),
+)
+"""Sessions that somebody has logged out of. `ends_at`: when their last token runs out, and the row may go."""
+
 tasks = Table(
     "tasks",
     metadata,

@@ -8,13 +8,15 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from remuda.core.keys import Scope
-from remuda.core.users import User
+from remuda.core.users import Session, User
 from remuda.store.database import Store, raise_counter, raise_revision, read_counter, read_revision
 from remuda.store.errors import StoreError
-from remuda.store.schema import users
+from remuda.store.schema import ended_sessions, users
 
 MAX_USERS: Final = 10_000
 """All are held in memory by each gateway."""
+MAX_ENDED_SESSIONS: Final = 10_000
+"""Likewise."""
 _COUNTER: Final = "user"
 _SCOPES: Final = frozenset(scope.value for scope in Scope)
 
@@ -85,6 +87,7 @@ async def change_password(store: Store, name: str, password: str) -> bool:
         changing = update(users).where(users.c.name == name).values(password=password, epoch=epoch)
         if connection.execute(changing).rowcount == 0:
             return False
+        connection.execute(delete(ended_sessions).where(ended_sessions.c.user_name == name))
         raise_revision(connection)
         return True
 
@@ -97,10 +100,38 @@ async def remove_user(store: Store, name: str) -> bool:
     def work(connection: Connection) -> bool:
         if connection.execute(delete(users).where(users.c.name == name)).rowcount == 0:
             return False
+        connection.execute(delete(ended_sessions).where(ended_sessions.c.user_name == name))
         raise_revision(connection)
         return True
 
     return await store.write(work)
+
+
+async def end_session(store: Store, session: Session, now: float, *, most: int = MAX_ENDED_SESSIONS) -> None:
+    """Have no gateway take the session's tokens any more. Where `most` that were ended are kept already, all the
+    user's sessions end with it, which needs no row."""
+
+    def work(connection: Connection) -> None:
+        epoch = raise_counter(connection, _COUNTER)  # first, as above: rows are counted by one at a time
+        kept = ended_sessions.c
+        connection.execute(delete(ended_sessions).where(kept.ends_at <= now))
+        if connection.execute(select(kept.id).where(kept.id == session.id)).first() is not None:
+            return
+        if connection.execute(select(func.count()).select_from(ended_sessions)).scalar_one() < most:
+            row = {"id": session.id, "user_name": session.user, "ends_at": session.ends_at}
+            connection.execute(insert(ended_sessions).values(row))
+        else:
+            connection.execute(update(users).where(users.c.name == session.user).values(epoch=epoch))
+            connection.execute(delete(ended_sessions).where(kept.user_name == session.user))
+        raise_revision(connection)
+
+    await store.write(work)
+
+
+async def list_ended_sessions(store: Store) -> frozenset[str]:
+    """The ids of the sessions that were ended, those among them whose tokens have run out since too."""
+    found = await store.read(lambda connection: connection.execute(select(ended_sessions.c.id)).scalars().all())
+    return frozenset(found)
 
 
 async def note_login(store: Store, name: str, now: float) -> None:

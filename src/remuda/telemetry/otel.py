@@ -18,7 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from remuda.core.clock import Clock
 from remuda.core.ids import Ids
@@ -90,9 +90,9 @@ class OtelExport:
         self.dropped = 0
         """Records of which no collector was told."""
 
-    def begin(self, request_id: str, started_at: float, traceparent: bytes | None) -> bytes:
-        """A request begins, in the trace that its client names; the `traceparent` for whom it is sent to."""
-        return self._places.begin(request_id, started_at, traceparent).traceparent
+    def begin(self, request_id: str, started_at: float, traceparent: bytes | None, state: bytes) -> Place:
+        """A request begins, in the trace that its client names; the place of its span."""
+        return self._places.begin(request_id, started_at, traceparent, state)
 
     def take(self, records: Sequence[RequestRecord]) -> None:
         """A sink of finished records."""
@@ -163,10 +163,11 @@ class OtelExport:
         began = int(record.started_at * _NS)
         operation = names.OPERATIONS.get(record.operation, record.operation)
         trace_id = int(place.trace_id, 16)
-        parent = SpanContext(trace_id, int(place.parent_id, 16), True, _SAMPLED) if place.parent_id else None
+        state = TraceState.from_header([place.state.decode()])
+        parent = SpanContext(trace_id, int(place.parent_id, 16), True, _SAMPLED, state) if place.parent_id else None
         return ReadableSpan(
             f"{operation} {record.model}".strip() or names.REMUDA,
-            SpanContext(trace_id, int(place.span_id, 16), False, _SAMPLED),
+            SpanContext(trace_id, int(place.span_id, 16), False, _SAMPLED, state),
             parent,
             resource=self._resource,
             attributes=dict(attributes_of(record)),

@@ -3,7 +3,7 @@
 import pytest
 from tests.contract.store.samples import NOON, a_record
 
-from remuda.store import Store, journal_reading
+from remuda.store import Store
 from remuda.store.journal_batch import Batch, write_batches
 from remuda.store.journal_reading import (
     JournalFilter,
@@ -56,12 +56,12 @@ async def test_a_request_is_found_by_its_id_with_its_decisions_and_without_its_t
     assert found[0].record == twice[2]._replace(prompt_text=None)
 
 
-async def test_where_entries_of_a_time_are(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_where_entries_of_a_time_are(store: Store):
     assert await journal_reach(store, None) == await journal_reach(store, NOON) == Reach(0, 0)
     await keep(store, *[a_record(number) for number in range(50)])
-    monkeypatch.setattr(journal_reading, "EARLIER", 5)
-    assert await journal_reach(store, None) == Reach(1, 51)
-    assert await journal_reach(store, NOON + 20) == Reach(21 - 5, 51)
+    assert await journal_reach(store, None, earlier=5) == Reach(1, 51)
+    assert await journal_reach(store, NOON + 20, earlier=5) == Reach(21 - 5, 51)
+    assert await journal_reach(store, NOON + 20) == Reach(0, 51)
     assert await journal_reach(store, NOON + 500) == Reach(0, 0)
     assert Reach(1, 51).before(40) == Reach(1, 40)
     assert Reach(1, 51).before(60) == Reach(1, 51)
@@ -117,24 +117,22 @@ async def test_a_filter_lets_through_what_it_names(store: Store, wanted: Journal
     assert [entry.id for entry in (await journal_page(store, wanted)).entries] == found
 
 
-async def test_pruning_by_age_takes_the_text_along_and_gives_no_id_twice(store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(journal_reading, "PRUNE_STEP", 2)
+async def test_pruning_by_age_takes_the_text_along_and_gives_no_id_twice(store: Store):
     await keep(store, *[a_record(number, prompt_text="hello") for number in range(5)])
-    assert await prune_journal(store, before=NOON + 3, now=NOON) == 3
+    assert await prune_journal(store, before=NOON + 3, now=NOON, step=2) == 3
     assert [entry.id for entry in (await journal_page(store, EVERYTHING)).entries] == [5, 4]
-    assert await prune_journal(store, before=NOON + 100, now=NOON) == 2
+    assert await prune_journal(store, before=NOON + 100, now=NOON, step=2) == 2
     assert await prune_content(store, before=NOON + 100) == 0
     await keep(store, a_record(9), writer="another")
     assert [entry.id for entry in (await journal_page(store, EVERYTHING)).entries] == [6]
 
 
-async def test_pruning_by_rows_keeps_the_newest(store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(journal_reading, "PRUNE_STEP", 2)
+async def test_pruning_by_rows_keeps_the_newest(store: Store):
     await keep(store, *[a_record(number) for number in range(7)])
-    assert await prune_journal(store, keep=3, now=NOON) == 4
+    assert await prune_journal(store, keep=3, now=NOON, step=2) == 4
     assert [entry.id for entry in (await journal_page(store, EVERYTHING)).entries] == [7, 6, 5]
-    assert await prune_journal(store, keep=3, now=NOON) == 0
-    assert await prune_journal(store, keep=0, now=NOON) == 3
+    assert await prune_journal(store, keep=3, now=NOON, step=2) == 0
+    assert await prune_journal(store, keep=0, now=NOON, step=2) == 3
     assert await journal_size(store) == 0
 
 

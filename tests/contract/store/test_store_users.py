@@ -1,12 +1,13 @@
 """Users at rest, on each kind of database."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.contract.store.samples import NOON
 
 from remuda.core.keys import Scope
-from remuda.core.users import User
+from remuda.core.users import Session, User
 from remuda.store import Store, users
 
 READING = frozenset({Scope.READ})
@@ -86,3 +87,38 @@ async def test_that_there_have_been_users_is_not_forgotten(store: Store):
     await add(store)
     await users.remove_user(store, "root")
     assert await users.list_users(store) == (2, [], True)
+
+
+async def test_sessions_that_were_ended_are_kept_until_their_tokens_have_run_out(store: Store):
+    await add(store)
+    before = await store.revision()
+    await users.end_session(store, Session("one", "root", NOON + 10), NOON)
+    await asyncio.gather(*(users.end_session(store, Session("two", "root", NOON + 20), NOON) for _ in range(3)))
+    assert await users.list_ended_sessions(store) == {"one", "two"}
+    assert await store.revision() == before + 2, "once for each"
+    await users.end_session(store, Session("three", "root", NOON + 30), NOON + 10)
+    assert await users.list_ended_sessions(store) == {"two", "three"}
+
+
+@pytest.mark.parametrize("work", [users.remove_user, lambda store, name: users.change_password(store, name, "hash")])
+async def test_where_all_tokens_end_nothing_is_kept_of_sessions(
+    store: Store, work: Callable[[Store, str], Awaitable[bool]]
+):
+    for name in ("root", "ann"):
+        await add(store, name)
+        await users.end_session(store, Session(f"of {name}", name, NOON + 10), NOON)
+    assert await work(store, "root")
+    assert await users.list_ended_sessions(store) == {"of ann"}
+
+
+async def test_beyond_so_many_ended_sessions_all_of_the_user_end(store: Store):
+    first = await add(store)
+    other = await add(store, "ann")
+    for number in range(2):
+        await users.end_session(store, Session(f"{number}", "root", NOON + 10), NOON, most=2)
+    assert (await users.list_users(store)).users == [other, first]
+    await users.end_session(store, Session("2", "root", NOON + 10), NOON, most=2)
+    unchanged, changed = (await users.list_users(store)).users
+    assert unchanged == other
+    assert changed.epoch > other.epoch
+    assert await users.list_ended_sessions(store) == frozenset()

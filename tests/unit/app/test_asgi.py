@@ -209,7 +209,7 @@ async def test_preflight_is_answered_without_a_key_on_lane_paths_too(path):  # C
 
 
 OPENAI_JS = "authorization, content-type, x-stainless-arch, x-stainless-lang, x-stainless-retry-count"
-USUAL = "authorization, content-type, x-api-key, x-request-id, traceparent"
+USUAL = "authorization, content-type, x-api-key, x-request-id, traceparent, tracestate"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ async def test_a_node_that_cannot_or_is_away_says_so(tmp_path: Path) -> None:
             await gateway.until(lambda: all(each.state == "active" for each in nodes.statuses()), "both are known")
             statuses = nodes.statuses()
             await gone.aclose()
-            keeping = Keeping(nodes)
+            keeping = Keeping(nodes, max_uploads=1)
             done = await keeping.pull(statuses, "m", is_insecure=False, progress=lambda node, said: None)
             assert [each.is_well for each in done] == [False, False]
             assert done[0].message == "a node of kind openai fetches no models"

@@ -1,5 +1,6 @@
 """The users of a running gateway."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,41 @@ async def test_a_store_that_goes_away_stops_no_log_in(tmp_path: Path, caplog: py
         await store.write(lambda connection: connection.exec_driver_sql("ALTER TABLE users RENAME TO gone"))
         assert (await known.log_in.log_in("root", PASSWORD, None)).access
     assert "a log-in could not be noted" in caplog.text
+
+
+async def test_a_session_that_was_ended_is_so_everywhere_and_after_a_restart(tmp_path: Path) -> None:
+    async with opened_store(Settings(data_dir=tmp_path)) as store:
+        await add_user(store, "root", user().password, None, 1.0, frozenset())
+        one, other = (KnownUsers(store, Sealer(tmp_path), AuthSettings(), FakeClock()) for _ in range(2))
+        for known in (one, other):
+            await known.renew()
+        pair = await one.log_in.log_in("root", PASSWORD, None)
+        assert other.tokens.caller_of(pair.access.encode()).name == "root"
+        reading = asyncio.create_task(one.renew())  # which knows nothing of it yet, and takes nothing back
+        await asyncio.sleep(0)
+        await one.log_in.log_out([pair.access.encode()])
+        await reading
+        await other.renew()
+        later = KnownUsers(store, Sealer(tmp_path), AuthSettings(), FakeClock())
+        await later.renew()
+        for known in (one, other, later):
+            with pytest.raises(InvalidCredential):
+                known.tokens.caller_of(pair.access.encode())
+            with pytest.raises(InvalidCredential):
+                known.tokens.renewed(pair.refresh)
+
+
+async def test_without_the_store_nobody_is_told_that_a_session_has_ended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened_store(Settings(data_dir=tmp_path)) as store:
+        await add_user(store, "root", user().password, None, 1.0, frozenset())
+        known = KnownUsers(store, Sealer(tmp_path), AuthSettings(), FakeClock())
+        await known.renew()
+        pair = await known.log_in.log_in("root", PASSWORD, None)
+        await store.write(lambda connection: connection.exec_driver_sql("ALTER TABLE ended_sessions RENAME TO gone"))
+        with pytest.raises(Unavailable) as refused:
+            await known.log_in.log_out([pair.access.encode()])
+        assert refused.value.retry_after_s == 1
+        assert known.tokens.renewed(pair.refresh)
+    assert "a session could not be ended" in caplog.text

@@ -6,10 +6,12 @@ from typing import Any, cast
 
 import pytest
 
+from remuda.core.ask import Operation
 from remuda.core.faults import (
     ClientGone,
     EngineDown,
     Fault,
+    NotOffered,
     RateLimited,
     ShuttingDown,
     StreamCut,
@@ -18,6 +20,7 @@ from remuda.core.faults import (
     UpstreamRefused,
     UpstreamSilent,
 )
+from remuda.engines.openai.adapter import OpenAILike
 from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Fleet, Model, Served
@@ -256,3 +259,24 @@ def test_the_successor_of_an_engine_that_crashed_is_waited_for_once(fault: Upstr
     assert not stand.ended(CANCELLED, interruption=fault), "it was silent, and we hung up"
     fault.is_hang_up = False
     assert not stand.ended(fault), "it has answered, only not well"
+
+
+@pytest.mark.parametrize(
+    ("operation", "counts", "attempts", "goes_on"),
+    [
+        (Operation.COUNT_TOKENS, True, 1, True),
+        (Operation.COUNT_TOKENS, True, 3, False),
+        (Operation.COUNT_TOKENS, False, 1, False),
+        (Operation.CHAT, True, 1, False),
+    ],
+)
+def test_a_count_that_one_does_not_offer_is_asked_of_another(
+    operation: Operation, counts: bool, attempts: int, goes_on: bool
+):
+    stand = Stand()
+    stand.two.engine = OpenAILike(counts_tokens=counts)
+    refused = NotOffered()
+    asked = SimpleNamespace(operation=operation)
+    assert stand.ended(refused, route=asked, attempts=attempts) is goes_on
+    assert stand.setback == (Setback(refused, None, 0) if goes_on else None)
+    assert not stand.ended(refused, route=asked, tried=(stand.one, stand.two)), "each is asked once"

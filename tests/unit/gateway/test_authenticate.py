@@ -229,7 +229,7 @@ def test_token_of_a_user_does_in_place_of_a_key():
     tokens.users = Users([ann])
     admits = Gatekeeper(keyless_allowed=True, wall=lambda: 100.0, tokens=tokens)
     admits.has_had_keys = True
-    access = tokens.access(ann).encode()
+    access = tokens.pair(ann).access.encode()
     assert admits.admit(bearer(access), ELSEWHERE, Scope.INFERENCE) == ann.caller
     assert admits.admit([HERE, (b"x-api-key", access)], ELSEWHERE, Scope.READ, also=Scope.INFERENCE) == ann.caller
     with pytest.raises(Forbidden, match="the user lacks the scope 'manage'") as refused:

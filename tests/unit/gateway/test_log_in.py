@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from remuda.core.faults import InvalidCredential, RateLimited
+from remuda.core.faults import InvalidCredential, RateLimited, Unavailable
 from remuda.core.keys import Scope
-from remuda.core.users import Cost, User, Users, hashed
+from remuda.core.users import Cost, Session, User, Users, hashed
 from remuda.gateway.guesses import PER_USER, Guesses
 from remuda.gateway.log_in import MOST_WAITING, LogIn
 from remuda.gateway.tokens import Tokens
@@ -114,4 +114,38 @@ async def test_a_log_in_is_told():
     with pytest.raises(InvalidCredential):
         await made.log_in("root", "wrong", None)
     assert told == ["root"]
+    made.close()
+
+
+async def test_logging_out_ends_the_sessions_of_what_is_shown():
+    told: list[Session] = []
+
+    async def note(session: Session) -> None:
+        told.append(session)
+
+    tokens = Tokens(lambda: SIGNING_KEY, lambda: 100.0, count_up())
+    tokens.users = Users([user()])
+    made = LogIn(tokens, Guesses(lambda: 0.0), on_logout=note)
+    one, other, third = [await made.log_in("root", PASSWORD, None) for _ in range(3)]
+    shown = (one.access, one.refresh, "rmd_a_key", other.refresh)
+    await made.log_out(token.encode() for token in shown)
+    assert [session.id for session in told] == sorted(tokens.ended) == ["1", "4"]
+    for pair in (one, other):
+        with pytest.raises(InvalidCredential):
+            tokens.renewed(pair.refresh)
+    assert tokens.renewed(third.refresh)
+    made.close()
+
+
+async def test_what_could_not_be_made_known_has_not_ended():
+    async def fail(session: Session) -> None:
+        raise Unavailable
+
+    tokens = Tokens(lambda: SIGNING_KEY, lambda: 100.0, count_up())
+    tokens.users = Users([user()])
+    made = LogIn(tokens, Guesses(lambda: 0.0), on_logout=fail)
+    pair = await made.log_in("root", PASSWORD, None)
+    with pytest.raises(Unavailable):
+        await made.log_out([pair.access.encode()])
+    assert tokens.renewed(pair.refresh)
     made.close()

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remuda.core.ask import Ask, Operation
-from remuda.gateway import scan
 from remuda.gateway.scan import StreamScan
 from remuda.gateway.transcript import Transcript
 
@@ -21,6 +20,7 @@ def usage(tokens: int) -> bytes:
 
 
 SOME = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}\n\n'
+LONG = SOME.replace(b"hi", b"x" * 1500)
 QUOTED = b'data: {"choices":[{"index":0,"delta":{"content":"\\"usage\\" \\"error\\" data: x"}}]}\n\n'
 ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":null},"finish_reason":null}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -69,21 +69,17 @@ def test_any_split_gives_the_same_bytes_and_facts(
 
 @given(cuts=st.lists(st.integers(0, 2000), max_size=10), end=st.sampled_from([LAST + DONE, b""]))
 def test_a_long_event_passes_whatever_way_it_is_cut(cuts: list[int], end: bytes) -> None:
-    long = SOME.replace(b"hi", b"x" * 1500)
-    data = SOME + long + end
+    data = SOME + LONG + end
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "CARRIED_BYTES", 100)
-        made = StreamScan(ask(), drops_progress=True, transcript=None)
-        assert b"".join(made.feed(data[a:b]) for a, b in pairwise(places)) + made.rest() == data
+    made = StreamScan(ask(), drops_progress=True, transcript=None, carried_bytes=100)
+    assert b"".join(made.feed(data[a:b]) for a, b in pairwise(places)) + made.rest() == data
     assert made.is_complete is bool(end)
     assert not made.is_in_event
 
 
-def test_half_a_long_event_is_known_to_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "CARRIED_BYTES", 100)
-    made = StreamScan(ask(), drops_progress=True, transcript=None)
-    half = SOME.replace(b"hi", b"x" * 1500)[:-9]
+def test_half_a_long_event_is_known_to_be_open() -> None:
+    made = StreamScan(ask(), drops_progress=True, transcript=None, carried_bytes=100)
+    half = LONG[:-9]
     assert made.feed(half) + made.rest() == half
     assert made.is_in_event
 
@@ -160,9 +156,8 @@ def test_each_prompt_has_its_end() -> None:
 
 
 @pytest.mark.parametrize(("word", "finish"), [(b"completed", "stop"), (b"incomplete", "length"), (b"failed", "")])
-def test_a_last_event_too_long_to_look_at_is_an_end(monkeypatch: pytest.MonkeyPatch, word: bytes, finish: str) -> None:
-    monkeypatch.setattr(scan, "CARRIED_BYTES", 100)
-    made = StreamScan(ask(operation=Operation.RESPONSE), drops_progress=True, transcript=None)
+def test_a_last_event_too_long_to_look_at_is_an_end(word: bytes, finish: str) -> None:
+    made = StreamScan(ask(operation=Operation.RESPONSE), drops_progress=True, transcript=None, carried_bytes=100)
     event = b'event: response.%b\ndata: {"type":"response.%b","x":"' % (word, word) + b"x" * 500
     made.feed(event)
     assert not made.is_complete

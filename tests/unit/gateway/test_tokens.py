@@ -27,47 +27,48 @@ def tokens(*users: User, clock: FakeClock | None = None, key: bytes = SIGNING_KE
 
 
 def forged(key: bytes = SIGNING_KEY, algorithm: str = ALGORITHM, **changes: object) -> bytes:
-    claims = {"sub": "root", "type": ACCESS, "ver": 7, "exp": NOW + 60} | changes
+    claims = {"sub": "root", "type": ACCESS, "ver": 7, "sid": "s", "exp": NOW + 60} | changes
     return jwt.encode({name: value for name, value in claims.items() if value is not None}, key, algorithm).encode()
 
 
 def test_an_access_token_stands_for_its_user():
     made = tokens()
-    access = made.access(ROOT)
+    access = made.pair(ROOT).access
     assert looks_like_token(access.encode())
     assert made.caller_of(access.encode()) == ROOT.caller
     assert made.caller_of(access.encode()) == ROOT.caller, "known by now"
-    assert made.caller_of(made.access(ANN).encode()).key_id == "user:ann"
+    assert made.caller_of(made.pair(ANN).access.encode()).key_id == "user:ann"
 
 
 def test_what_stands_in_one():
-    claims = jwt.decode(tokens().access(ROOT), options={"verify_signature": False})
+    claims = jwt.decode(tokens().pair(ROOT).access, options={"verify_signature": False})
     assert claims == {
         "sub": "root",
         "scopes": ["admin", "read"],
         "type": "access",
-        "jti": "1",
+        "sid": "1",
+        "jti": "2",
         "iat": NOW,
         "exp": NOW + 300,
         "ver": 7,
     }
-    assert jwt.decode(tokens().refresh(ROOT), options={"verify_signature": False})["exp"] == NOW + 86_400
+    assert jwt.decode(tokens().pair(ROOT).refresh, options={"verify_signature": False})["exp"] == NOW + 86_400
 
 
 def test_a_refresh_token_gets_access_and_is_none():
     made = tokens()
-    refresh = made.refresh(ANN)
+    refresh = made.pair(ANN).refresh
     assert made.caller_of(made.renewed(refresh).encode()) == ANN.caller
     with pytest.raises(InvalidToken):
         made.caller_of(refresh.encode())
     with pytest.raises(InvalidToken):
-        made.renewed(made.access(ANN))
+        made.renewed(made.pair(ANN).access)
 
 
 def test_they_end():
     clock = FakeClock()
     made = tokens(clock=clock)
-    known, unknown, refresh = made.access(ROOT).encode(), made.access(ROOT).encode(), made.refresh(ROOT)
+    known, unknown, refresh = made.pair(ROOT).access.encode(), made.pair(ROOT).access.encode(), made.pair(ROOT).refresh
     made.caller_of(known)
     clock.step_wall(299)
     made.caller_of(known)
@@ -86,7 +87,7 @@ def test_they_end():
 )
 def test_they_end_with_the_user_and_the_password(users: list[User]):
     made = tokens()
-    access, refresh = made.access(ROOT), made.refresh(ROOT)
+    access, refresh = made.pair(ROOT).access, made.pair(ROOT).refresh
     made.caller_of(access.encode())
     made.users = Users(users)
     with pytest.raises(InvalidToken):
@@ -95,15 +96,46 @@ def test_they_end_with_the_user_and_the_password(users: list[User]):
         made.renewed(refresh)
 
 
+def test_they_end_with_their_session():
+    made = tokens()
+    one, other = made.pair(ROOT), made.pair(ROOT)
+    renewed = made.renewed(one.refresh)
+    for access in (one.access, renewed):
+        assert made.caller_of(access.encode()) == ROOT.caller
+    session = made.session_of(one.access.encode())
+    assert made.session_of(renewed.encode()).id == made.session_of(one.refresh.encode()).id == session.id
+    made.ended = frozenset({session.id})
+    for access in (one.access, renewed):
+        with pytest.raises(InvalidToken):
+            made.caller_of(access.encode())
+    with pytest.raises(InvalidToken):
+        made.renewed(one.refresh)
+    with pytest.raises(InvalidToken):
+        made.session_of(one.refresh.encode())
+    assert made.caller_of(made.renewed(other.refresh).encode()) == ROOT.caller, "others go on"
+
+
+def test_a_session_can_be_told_by_what_has_run_out_and_lasts_as_long_as_its_last_token_could():
+    clock = FakeClock()
+    made = tokens(clock=clock)
+    pair = made.pair(ROOT)
+    first = made.session_of(pair.access.encode())
+    assert (first.user, first.ends_at) == ("root", NOW + 86_400 + 300)
+    clock.step_wall(300)
+    assert made.session_of(pair.access.encode()) == first._replace(ends_at=NOW + 300 + 86_400 + 300)
+    made.refresh_s = 1.0
+    assert made.session_of(pair.refresh.encode()) == first, "settings that were changed meanwhile"
+
+
 def test_another_gateway_with_the_same_key_takes_them():
-    access = tokens().access(ROOT).encode()
+    access = tokens().pair(ROOT).access.encode()
     assert tokens().caller_of(access) == ROOT.caller
     with pytest.raises(InvalidToken):
         tokens(key=b"another key of thirty-two bytes.").caller_of(access)
 
 
 def unsigned() -> bytes:
-    parts = ({"alg": "none", "typ": "JWT"}, {"sub": "root", "type": ACCESS, "ver": 7, "exp": NOW + 60})
+    parts = ({"alg": "none", "typ": "JWT"}, {"sub": "root", "type": ACCESS, "ver": 7, "sid": "s", "exp": NOW + 60})
     return b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts) + b"."
 
 
@@ -120,6 +152,8 @@ def unsigned() -> bytes:
         forged(sub=7),
         forged(ver=None),
         forged(ver="7"),
+        forged(sid=None),
+        forged(sid=7),
         forged(exp=None),
         forged(exp="never"),
         forged(exp=float("inf")),
@@ -158,7 +192,7 @@ def test_deep_nesting_breaks_nothing():
 def test_memory_is_bounded():
     made = tokens()
     for _ in range(REMEMBERED + 10):
-        made.caller_of(made.access(ROOT).encode())
+        made.caller_of(made.pair(ROOT).access.encode())
     assert len(made._met) == REMEMBERED
 
 
@@ -174,7 +208,7 @@ def test_the_key_is_asked_for_once_and_only_where_there_are_users():
         made.caller_of(forged())
     assert not asked
     made.users = Users([ROOT])
-    made.caller_of(made.access(ROOT).encode())
+    made.caller_of(made.pair(ROOT).access.encode())
     assert asked == [1]
 
 

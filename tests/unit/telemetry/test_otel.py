@@ -45,13 +45,14 @@ async def test_a_span_in_the_trace_of_its_client():
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     async with Collector() as collector, exporting(collector.url) as export:
         joined, unsampled = a_record(1), a_record(2)
-        told = export.begin(joined.id, joined.started_at, f"00-{trace}-{parent}-01".encode())
-        export.begin(unsampled.id, unsampled.started_at, f"00-{trace}-{parent}-00".encode())
+        told = export.begin(joined.id, joined.started_at, f"00-{trace}-{parent}-01".encode(), b"rojo=1,congo=2")
+        export.begin(unsampled.id, unsampled.started_at, f"00-{trace}-{parent}-00".encode(), b"")
         export.take([joined, unsampled])
         await export.export()
         [span] = collector.spans
         ids = [base64.b64decode(span[name]).hex() for name in ("traceId", "spanId", "parentSpanId")]
-        assert ids == [trace, told.decode().split("-")[2], parent]
+        assert ids == [trace, told.span_id, parent]
+        assert span["traceState"] == "rojo=1,congo=2"
         assert (export.sent, export.dropped) == (1, 0)
         assert sum(int(point["count"]) for point in collector.metrics[names.DURATION]) == 2
 

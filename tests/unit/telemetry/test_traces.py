@@ -22,6 +22,12 @@ def test_a_request_joins_the_trace_that_its_client_names(places):
     assert places.end("req_1", 1.0).trace_id != TRACE
 
 
+def test_what_others_keep_with_the_trace_stays_with_it(places):
+    assert places.begin("req_1", 1.0, f"00-{TRACE}-{PARENT}-01".encode(), b"rojo=1").state == b"rojo=1"
+    assert places.begin("req_2", 1.0, b"nonsense", b"rojo=1").state == b"", "not with another one"
+    assert places.end("req_1", 1.0).state == b"rojo=1"
+
+
 @pytest.mark.parametrize(("flags", "is_sampled"), [("00", False), ("02", False), ("03", True), ("ff", True)])
 def test_whether_a_trace_is_looked_at_its_beginning_says(places, flags, is_sampled):
     place = places.begin("req_1", 1.0, f"00-{TRACE}-{PARENT}-{flags}".encode())

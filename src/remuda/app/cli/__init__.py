@@ -5,7 +5,7 @@ What goes wrong is one clear line on stderr and an exit code (`remuda.app.exits`
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -68,12 +68,12 @@ app.add_typer(tasks, name="tasks")
 app.add_typer(users, name="users")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, command: Callable[..., object] = app) -> int:
     """Run the command with `arguments` (default: the process's own). Returns its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         # Not standalone: what goes wrong comes here instead of being printed in the library's own form.
-        code = app(given, prog_name="remuda", standalone_mode=False)
+        code = command(given, prog_name="remuda", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else Exit.OK
     except BrokenPipeError:

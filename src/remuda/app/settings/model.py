@@ -74,6 +74,8 @@ class ServerSettings(Section):
     """Longest request body as it is sent; more is answered 413."""
     max_blob_bytes: Annotated[Size, Field(ge=1 * KIB)] = 256 * 1024 * MIB
     """Longest file that is passed on to nodes at `/api/blobs`, where `max_body_bytes` does not hold; more is answered 413."""  # noqa: E501
+    max_blob_uploads: Count = 8
+    """How many such files are on their way at once; beyond them the answer is 503."""
     max_decompressed_bytes: Annotated[Size, Field(ge=1 * KIB)] = 32 * MIB
     """What a compressed request body may grow to; more is answered 413."""
     head_timeout_s: Annotated[Seconds, Field(gt=0)] = 10

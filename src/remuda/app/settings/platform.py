@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def default_data_dir(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """`.data` in a clone; else `remuda` in XDG_DATA_HOME (Linux), Application Support (macOS) or LOCALAPPDATA."""
-    if (clone := clone_root()) is not None:
+def default_data_dir(
+    environ: Mapping[str, str] = os.environ, platform: str = sys.platform, module: Path = Path(__file__)
+) -> Path:
+    """`.data` in the clone that `module` stands in; else `remuda` in XDG_DATA_HOME (Linux), Application Support
+    (macOS) or LOCALAPPDATA."""
+    if (clone := clone_root(module)) is not None:
         return clone / ".data"
     if platform == "win32":
         base = environ.get("LOCALAPPDATA")

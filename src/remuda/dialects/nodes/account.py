@@ -12,17 +12,18 @@ from remuda.dialects.kit.access import LOG_IN, PUBLIC, Rule
 from remuda.dialects.kit.bodies import malformed
 from remuda.dialects.kit.documents import REF
 from remuda.dialects.nodes.account_schemas import AccessToken, LoginAsk, RefreshAsk, Session, TokenPair
-from remuda.gateway.authenticate import SESSION_COOKIE, Headers
+from remuda.gateway.authenticate import SESSION_COOKIE, Headers, credential_of, session_of
 from remuda.gateway.log_in import LogIn
 
 NAME: Final = "nodes"
+ROOT: Final = "/api/account"
 LOGIN: Final = "/api/account/login"
 REFRESH: Final = "/api/account/refresh"
 LOGOUT: Final = "/api/account/logout"
 RULES: Final = tuple(Rule(path, PUBLIC, LOG_IN, brings_credential=True) for path in (LOGIN, REFRESH, LOGOUT))
 SCHEMAS: Final = (LoginAsk, TokenPair, RefreshAsk, AccessToken, Session)
 REFRESH_COOKIE: Final = "remuda-refresh"
-"""Sent by browsers to `REFRESH` alone."""
+"""Sent by browsers to these routes alone."""
 MAX_BODY_BYTES: Final = 16 * 1024
 """Far above any name, password or token."""
 
@@ -68,6 +69,11 @@ def router(log_in: LogIn, client_of: ClientOf) -> APIRouter:
         return session(request, log_in.tokens.renewed(kept))
 
     async def logout(request: Request) -> Response:
+        ask = await _body(request, RefreshAsk)
+        fields = dict(request.scope["headers"])
+        kept = request.cookies.get(REFRESH_COOKIE)
+        shown = (credential_of(fields), session_of(fields), (ask.refresh or "").encode(), (kept or "").encode())
+        await log_in.log_out(token for token in shown if token)
         answer = Response(status_code=204, headers=_NO_STORE)
         for name in (SESSION_COOKIE, REFRESH_COOKIE):
             _set_cookie(answer, request, name, "", 0)
@@ -86,9 +92,10 @@ def router(log_in: LogIn, client_of: ClientOf) -> APIRouter:
         logout,
         methods=["POST"],
         status_code=204,
-        summary="Log a browser out",
+        summary="Log out",
         operation_id="post_api_account_logout",
-        responses={204: {"description": "The cookies are gone; what else the user has stays."}},
+        responses={204: {"description": "The session's tokens are no good any more, and the cookies are gone."}},
+        openapi_extra={"requestBody": _content(RefreshAsk, is_required=False)},
     )
     return routes
 
@@ -99,7 +106,7 @@ def _set_cookie(answer: Response, request: Request, name: str, value: str, lasts
         name,
         value,
         max_age=int(lasts_s),
-        path=REFRESH if name == REFRESH_COOKIE else "/",
+        path=ROOT if name == REFRESH_COOKIE else "/",
         secure=request.scope["scheme"] == "https",
         httponly=True,
         samesite="strict",
@@ -139,9 +146,7 @@ def _add(
     ask: type,
     *structs: type,
 ) -> None:
-    schema = {"schema": {"$ref": REF.format(name=ask.__name__)}}
     answers = {"oneOf": [{"$ref": REF.format(name=struct.__name__)} for struct in structs]}
-    body: dict[str, Any] = {"required": True, "content": {"application/json": schema, _FORM: schema}}
     routes.add_api_route(
         path,
         endpoint,
@@ -149,8 +154,13 @@ def _add(
         summary=summary,
         operation_id="post" + path.replace("/", "_"),
         responses={200: {"description": answer, "content": {"application/json": {"schema": answers}}}},
-        openapi_extra={"requestBody": body},
+        openapi_extra={"requestBody": _content(ask)},
     )
+
+
+def _content(ask: type, *, is_required: bool = True) -> dict[str, Any]:
+    schema = {"schema": {"$ref": REF.format(name=ask.__name__)}}
+    return {"required": is_required, "content": {"application/json": schema, _FORM: schema}}
 
 
 def _json(struct: msgspec.Struct) -> Response:

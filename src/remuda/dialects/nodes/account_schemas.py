@@ -31,7 +31,7 @@ class Session(msgspec.Struct):
 
 
 class RefreshAsk(msgspec.Struct):
-    """`POST /api/account/refresh`. Where nothing is said the cookie counts."""
+    """`POST /api/account/refresh`, where the cookie counts if nothing is said, and `POST /api/account/logout`."""
 
     refresh: str | None = None
 

@@ -1,5 +1,6 @@
 """What is sent of a node, read and checked."""
 
+from ipaddress import IPv6Address
 from typing import Any
 
 import msgspec
@@ -34,14 +35,17 @@ def url_of(sent: NodeWrite, before: str | None) -> str | None:
             return None
         raise InvalidRequest("a port is changed together with its address", parameter="port")
     address = sent.address.strip()
+    if _is_bare_ipv6(address):  # as the answer shows it
+        address = f"[{address}]"
     if "://" not in address:
         address = f"http://{address}"
-    # As S4's own: a port in the address comes before the field.
-    last = address.rstrip("/").rpartition("/")[2].rpartition("]")[2]
-    if isinstance(sent.port, int) and ":" not in last:
+    scheme, _, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    # As S4 has it, a port in the address comes before the field; unlike there, it stands after the host, not the path.
+    if isinstance(sent.port, int) and ":" not in host.rpartition("]")[2]:
         if not 0 < sent.port < 65_536:
             raise InvalidRequest("a port is a number from 1 to 65535", parameter="port", received=sent.port)
-        address = f"{address.rstrip('/')}:{sent.port}"
+        address = f"{scheme}://{host}:{sent.port}{slash}{path}"
     return address
 
 
@@ -77,6 +81,14 @@ def _fields(sent: NodeWrite) -> dict[str, Any]:
     if sent.active is not UNSET:
         fields["is_drained"] = not sent.active
     return fields
+
+
+def _is_bare_ipv6(address: str) -> bool:
+    try:
+        IPv6Address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _or(value: Any, otherwise: str) -> str:

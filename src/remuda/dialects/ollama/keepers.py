@@ -37,7 +37,8 @@ class Keepers(Protocol):
 
     async def give(self, path: str, pieces: AsyncIterable[bytes], size: int | None) -> Sequence[Said]:
         """Give each that lacks it the file at `path`, as its bytes come, `size` in all where that is known; what each
-        answers. What `pieces` raises is raised, and no node takes what it has got for the whole file."""
+        answers. What `pieces` raises is raised, and no node takes what it has got for the whole file. Raises
+        Unavailable where too many are given files already."""
         ...
 
 

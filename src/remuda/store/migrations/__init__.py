@@ -21,6 +21,7 @@ REVISIONS = (
     "0018",
     "0019",
     "0021",
+    "0022",
 )
 """Every version a store can have, oldest first; the last is what this program reads and writes. Written down here so
 that opening a store that is up to date need not load Alembic. A test compares it with the scripts."""

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -80,26 +80,23 @@ def test_wrong_settings_are_told_line_by_line(tmp_path: Path) -> None:
     ]
 
 
-def raising(error: BaseException) -> object:
+def raising(error: BaseException) -> Callable[..., object]:
     def app(*_: object, **__: object) -> None:
         raise error
 
     return app
 
 
-def test_what_nobody_foresaw_is_one_line_too(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(cli, "app", raising(RuntimeError("broken\nbadly")))
-    assert cli.main([]) == Exit.CHECK_FAILED
+def test_what_nobody_foresaw_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = raising(RuntimeError("broken\nbadly"))
+    assert cli.main([], broken) == Exit.CHECK_FAILED
     assert capsys.readouterr().err == "remuda: unexpected RuntimeError: broken (remuda --debug shows where)\n"
     with pytest.raises(RuntimeError):
-        cli.main(["--debug"])
+        cli.main(["--debug"], broken)
 
 
-def test_ctrl_c_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cli, "app", raising(KeyboardInterrupt()))
-    assert cli.main([]) == Exit.INTERRUPTED
+def test_ctrl_c_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([], raising(KeyboardInterrupt())) == Exit.INTERRUPTED
     assert capsys.readouterr().err == ""
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from remuda.app.settings import platform
 from remuda.app.settings.platform import clone_root, default_data_dir
 
 
@@ -35,8 +34,5 @@ def test_an_installed_package_is_no_clone(tmp_path: Path) -> None:
         ("win32", {}, Path.home() / "AppData/Local/remuda"),
     ],
 )
-def test_the_platforms_own_place(
-    system: str, environ: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(platform, "clone_root", lambda: None)
-    assert default_data_dir(environ, system) == folder
+def test_the_platforms_own_place(system: str, environ: dict[str, str], folder: Path, tmp_path: Path) -> None:
+    assert default_data_dir(environ, system, tmp_path / "remuda" / "platform.py") == folder

@@ -166,7 +166,7 @@ async def test_a_browser_may_keep_the_tokens_in_cookies(sent: dict[str, Any]):
             assert said in refresh
         assert session.startswith(f"{SESSION_COOKIE}=eyJ")
         assert "Max-Age=300; Path=/; SameSite" in session
-        assert f"Max-Age=86400; Path={REFRESH}; SameSite" in refresh
+        assert "Max-Age=86400; Path=/api/account; SameSite" in refresh
         assert "Secure" not in session
         assert (await caller.get("/v1/models")).status_code == 200
         assert (await caller.put("/openapi.json", headers=HERE)).status_code == 405
@@ -204,3 +204,31 @@ async def test_logging_out_forgets_the_cookies():
         assert (await caller.get("/v1/models")).status_code == 401
         assert (await caller.post(REFRESH, headers=HERE)).status_code == 400
         assert (await caller.post(LOGOUT)).status_code == 204, "also without one"
+
+
+@pytest.mark.parametrize("shown", ["bearer", "x-api-key", "body", "form", "session cookie", "refresh cookie"])
+async def test_logging_out_ends_the_session_by_whichever_token_is_shown(shown: str):
+    async with client(made()) as caller:
+        pair, other = [(await caller.post(LOGIN, json=RIGHT)).json() for _ in range(2)]
+        sent: dict[str, dict[str, Any]] = {
+            "bearer": {"headers": {"authorization": f"Bearer {pair['access']}"}},
+            "x-api-key": {"headers": {"x-api-key": pair["access"]}},
+            "body": {"json": {"refresh": pair["refresh"]}},
+            "form": {"data": {"refresh": pair["refresh"]}},
+            "session cookie": {"headers": {"cookie": f"{SESSION_COOKIE}={pair['access']}"}},
+            "refresh cookie": {"headers": {"cookie": f"{REFRESH_COOKIE}={pair['refresh']}"}},
+        }
+        assert (await caller.post(LOGOUT, **sent[shown])).status_code == 204
+        access = {"authorization": f"Bearer {pair['access']}"}
+        answer = await caller.get("/v1/models", headers=access)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "token_not_valid")
+        assert (await caller.post(REFRESH, json={"refresh": pair["refresh"]})).status_code == 401
+        assert (await caller.post(LOGOUT, headers=access)).status_code == 204, "once more"
+        assert (await caller.post(REFRESH, json={"refresh": other["refresh"]})).status_code == 200
+
+
+async def test_logging_out_without_a_session_of_anybody():
+    async with client(made()) as caller:
+        for sent in ({}, {"headers": {"authorization": "Bearer rmd_key"}}, {"data": {"refresh": "\xff"}}):
+            assert (await caller.post(LOGOUT, **sent)).status_code == 204
+        assert (await caller.post(LOGOUT, json=[])).status_code == 400

@@ -14,8 +14,11 @@ from remuda.dialects.nodes.schemas import NodeWrite
     [
         ({"address": "10.0.0.5", "port": 11434}, "http://10.0.0.5:11434"),
         ({"address": "10.0.0.5:8000", "port": 11434}, "http://10.0.0.5:8000"),
-        ({"address": "https://gpu.example/base", "port": 8443}, "https://gpu.example/base:8443"),
+        ({"address": "https://gpu.example/base", "port": 8443}, "https://gpu.example:8443/base"),
+        ({"address": "https://gpu.example:8444/base", "port": 8444}, "https://gpu.example:8444/base"),
         ({"address": "[::1]", "port": 80}, "http://[::1]:80"),
+        ({"address": "::1", "port": 11434}, "http://[::1]:11434"),
+        ({"address": " fd00::5 "}, "http://[fd00::5]"),
         ({"address": "gpu"}, "http://gpu"),
         ({"url": "https://gpu/v1", "address": "other"}, "https://gpu/v1"),
         ({"name": "x"}, None),
