@@ -178,7 +178,8 @@ def _number(said: Any) -> Decimal | None:
     """What was written as a number; None for what is none: not-a-number and infinity, too."""
     if isinstance(said, bool) or not isinstance(said, int | Decimal | str):
         return None
-    if isinstance(said, str) and (len(said) > MAX_NUMBER_CHARS or not said.isascii()):
+    # Python would take underscores between digits, as in its own programs.
+    if isinstance(said, str) and (len(said) > MAX_NUMBER_CHARS or not said.isascii() or "_" in said):
         return None
     try:
         number = Decimal(said)

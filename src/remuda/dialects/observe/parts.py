@@ -132,7 +132,7 @@ def id_in(request: Request, name: str) -> int | None:
 def whole(said: str, name: str) -> int:
     """`said` as a whole number of at most 18 digits; raises InvalidRequest."""
     if not (said.isascii() and said.isdigit() and len(said) <= 18):
-        raise InvalidRequest(f"{name} is a whole number", parameter=name, received=said[:MAX_SHOWN])
+        raise InvalidRequest(f"{name} is a whole number, 0 or more", parameter=name, received=said[:MAX_SHOWN])
     return int(said)
 
 

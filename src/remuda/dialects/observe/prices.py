@@ -149,7 +149,12 @@ def price_in(fields: Fields, before: Price) -> Price:
 
     def nano(name: str, otherwise: int) -> int:
         said = fields.decimal(name, None, least=NOTHING, most=MAX_PRICE)
-        return otherwise if said is None else nano_of(said)
+        if said is None:
+            return otherwise
+        price = nano_of(said)
+        if said and not price:
+            raise InvalidRequest(f"{name} is 0 or at least 0.000000001", parameter=name)
+        return price
 
     return Price(
         nano(INPUT, before.input_nano),

@@ -110,7 +110,7 @@ async def test_by_its_number(caller):
         ({"model_name": "x" * 201}, "model_name"),
         *[
             ({"model_name": "m", "electricity_cost_per_hour": price}, "electricity_cost_per_hour")
-            for price in ("-0.01", "nan", "inf", "1e400", "1000001", "free")
+            for price in ("-0.01", "nan", "inf", "1e400", "1000001", "free", "1_000", "1e-12")
         ],
     ],
 )
