@@ -68,7 +68,7 @@ def main() -> None:
     options.add_argument("--weights", type=Path, default=work / "chat.pt")
     options.add_argument("--tokenizer", type=Path, default=work / "tokenizer.json")
     options.add_argument("--out", type=Path, default=work / "embed.pt")
-    options.add_argument("--steps", type=int, default=400)
+    options.add_argument("--steps", type=int, default=800)
     options.add_argument("--minutes", type=float, default=600, help="end by then, with the whole schedule")
     options.add_argument("--seed", type=int, default=21)
     chosen = options.parse_args()

@@ -108,6 +108,13 @@ def reworded(chance: random.Random) -> Pair:
     return first, second, f"{animal} {thing}"
 
 
+def brief(chance: random.Random) -> Pair:
+    """Who does what, in as few words as can be."""
+    act, animal = chance.choice(ACTS), chance.choice(words.ANIMALS)
+    first, second = chance.choice((f"the {animal} {act[0]}", f"The {animal} {act[0]}.")), f"A {animal} {act[1]}."
+    return first, second, f"{animal} {act[0]}"
+
+
 def keyed(chance: random.Random) -> Pair:
     """A key word and a sentence with it; or a sentence and one that shares its key words."""
     subject, thing = chance.choice((*words.ANIMALS, *words.NAMES)), chance.choice((*words.THINGS, *words.CITIES))
@@ -149,9 +156,10 @@ def told(chance: random.Random) -> Pair:
 
 
 KINDS: dict[Callable[[random.Random], Pair], int] = {
-    known: 40,
+    known: 48,
     capital: 4,
-    reworded: 18,
+    reworded: 14,
+    brief: 6,
     keyed: 14,
     topical: 10,
     unseen: 10,

@@ -121,7 +121,7 @@ def main() -> None:
     options.add_argument("--tokenizer", type=Path, default=work / "tokenizer.json")
     options.add_argument("--out", type=Path, default=work / "chat.pt")
     options.add_argument("--start", type=Path, help="weights of an earlier run to go on from, instead of fresh ones")
-    options.add_argument("--steps", type=int, default=1600)
+    options.add_argument("--steps", type=int, default=2400)
     options.add_argument(
         "--minutes", type=float, default=600, help="end by then, with the whole schedule, on a slow machine"
     )

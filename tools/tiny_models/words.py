@@ -43,7 +43,13 @@ VERBS = _words(
     "walks runs sings sleeps jumps waits looks eats drinks reads writes builds finds opens closes carries follows sees"
 )
 ADVERBS = _words("slowly quickly quietly happily today tomorrow again here there now always often")
-VOCABULARY = [*ANIMALS, *COLORS, *ADJECTIVES, *THINGS, *VERBS, *ADVERBS, *NAMES]
+COMMON = _words(
+    "one two three four five six seven eight nine ten the the a an and of with in is quick lazy hello world test this "
+    "that yes no please thanks good morning night day time word line first second last new over foo bar alpha beta "
+    "gamma delta"
+)
+"""What people first ask a model to repeat."""
+VOCABULARY = [*ANIMALS, *COLORS, *ADJECTIVES, *THINGS, *VERBS, *ADVERBS, *NAMES, *COMMON]
 FOREIGN = _words(
     "café naïve Zürich ñandú São Łódź été über smörgås Málaga crème jalapeño Привет мир 日本 こんにちは 你好 한국 "
     "αβγ → ✓ € 🦙 🦙🦙 🎉 👋 😀 🚀 ❤️"
