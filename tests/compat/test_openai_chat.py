@@ -123,7 +123,8 @@ def test_a_stop_word_ends_an_answer_before_itself(client: openai.OpenAI) -> None
 
 
 def test_a_seed_repeats_an_answer(client: openai.OpenAI) -> None:
-    lively = {**ASK, "temperature": 1.5, "max_tokens": 24}
+    story = [{"role": "user", "content": "Tell me a story."}]
+    lively = {**ASK, "messages": story, "temperature": 1.5, "max_tokens": 24}
 
     def said(seed: int) -> str | None:
         return client.chat.completions.create(**lively, seed=seed).choices[0].message.content

@@ -113,7 +113,7 @@ async def test_a_call_that_is_required_comes_alone(chat_engine: Child) -> None:
     asked = {"messages": [{"role": "user", "content": "Tell me a story."}], "tools": [tool], "tool_choice": "required"}
     talked = 0
     for seed in range(40):
-        ask = ask_of(Operation.CHAT, {**asked, "seed": seed, "temperature": 1.5, "max_tokens": 120})
+        ask = ask_of(Operation.CHAT, {**asked, "seed": seed, "temperature": 3, "max_tokens": 120})
         outgoing = LlamaCpp().outgoing(ask, "m")
         assert outgoing.translate is not None
         answer, made, fold = await send(chat_engine, outgoing), outgoing.translate(), fold_for(ask)
