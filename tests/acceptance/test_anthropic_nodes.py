@@ -209,7 +209,12 @@ async def test_where_one_that_may_count_cannot_another_is_asked(tmp_path: Path) 
             running_gateway(tmp_path / "near", upstreams=upstreams) as near,
             httpx.AsyncClient(trust_env=False) as client,
         ):
-            await near.until(lambda: len(list(near.remuda.fleet.replicas())) == 2, "both are known")
+
+            def are_known() -> bool:
+                found = near.remuda.fleet.look_up(MODEL)
+                return found is not None and len(found.replicas) == 2
+
+            await near.until(are_known, "both are known")
             answer = await client.post(f"{near.url}{COUNT}", json={**ASK, "model": MODEL})
             assert (answer.status_code, answer.json()) == (200, {"input_tokens": 2})
             [record] = await near.records()

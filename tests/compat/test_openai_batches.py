@@ -70,7 +70,7 @@ def test_files(client: openai.OpenAI) -> None:
 
 
 def test_a_batch_of_chats(client: openai.OpenAI) -> None:
-    batch = batch_of(client, CHAT, chat("one"), chat("two", model="none"), chat("three"), metadata={"for": "me"})
+    batch = batch_of(client, CHAT, chat("Hello"), chat("two", model="none"), chat("Hi"), metadata={"for": "me"})
     assert (batch.status, batch.object, batch.endpoint) == ("validating", "batch", CHAT)
     over = ended(client, batch)
     assert over.status == "completed", over

@@ -72,9 +72,9 @@ def test_a_stream(client: openai.OpenAI) -> None:
 
 def test_a_text_goes_on_until_a_stop(client: openai.OpenAI) -> None:
     answer = client.completions.create(
-        model="tiny-chat", prompt="Once upon a time", temperature=0, max_tokens=60, stop=["village"]
+        model="tiny-chat", prompt="Once upon a time", temperature=0, max_tokens=60, stop=["flowers"]
     )
-    assert answer.choices[0].text == " there was a horse named Paco who lived in a small "
+    assert answer.choices[0].text == " there was a goose named Pisco who lived in a garden full of "
 
 
 def test_vectors(client: openai.OpenAI) -> None:

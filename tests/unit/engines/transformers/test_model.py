@@ -103,7 +103,7 @@ def test_the_narrowest_choice_is_the_greedy_one(chat: TorchModel, wish: dict[str
 
 
 def test_penalties_keep_from_repeating(chat: TorchModel) -> None:
-    prompt = chat.text_tokens("Once upon a time")
+    prompt = chat.text_tokens("llama llama llama llama llama llama llama llama")
     plain = list(chat.answer(prompt, GREEDY, None, iter([False] * 60 + [True]).__next__))
     wish = Wish(temperature=0, presence_penalty=2.0, frequency_penalty=2.0)
     varied = list(chat.answer(prompt, wish, None, iter([False] * 60 + [True]).__next__))
