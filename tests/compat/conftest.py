@@ -37,7 +37,12 @@ class Served:
     def busy(self) -> list[dict[str, Any]]:
         """The slots that the engines say are at work, and engines that are still loading."""
         busy: list[dict[str, Any]] = []
-        for answer in (_asked(path, "/slots") for path in self.process.sockets()):
+        for path in self.process.sockets():
+            try:
+                answer = _asked(path, "/slots")
+            except httpx.ConnectError:
+                busy.append({"is_loading": True})  # it has its socket, and does not listen yet
+                continue
             if answer.status_code == 503:
                 busy.append({"is_loading": True})  # one that somebody asked for and left is still being loaded
             else:
