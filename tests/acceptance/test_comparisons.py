@@ -51,7 +51,7 @@ class Client:
         return await self.reached(made["id"], "done", "failed")
 
     async def reached(self, id_: int, *states: str) -> dict[str, Any]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while True:
                 status, found = await self.send("GET", f"{PATH}/{id_}")
                 assert status == 200
