@@ -37,8 +37,9 @@ DOCUMENTED = {
 class Client:
     """Somebody who compares."""
 
-    def __init__(self, http: aiohttp.ClientSession) -> None:
+    def __init__(self, http: aiohttp.ClientSession, gateway: RunningGateway) -> None:
         self._http = http
+        self._gateway = gateway
 
     async def send(self, method: str, path: str = PATH, **values: Any) -> tuple[int, Any]:
         async with self._http.request(method, path, **values) as answer:
@@ -51,12 +52,16 @@ class Client:
         return await self.reached(made["id"], "done", "failed")
 
     async def reached(self, id_: int, *states: str) -> dict[str, Any]:
-        async with asyncio.timeout(90):
-            while True:
-                status, found = await self.send("GET", f"{PATH}/{id_}")
-                assert status == 200
-                if found["state"] in states:
-                    return dict(found)
+        found: dict[str, Any] = {}
+
+        async def is_there() -> bool:
+            status, told = await self.send("GET", f"{PATH}/{id_}")
+            assert status == 200
+            found.update(told)
+            return found["state"] in states
+
+        await self._gateway.until(is_there, f"it is {' or '.join(states)}")
+        return found
 
 
 @pytest.fixture
@@ -97,7 +102,7 @@ class gateway_before:
 @pytest.fixture
 async def client(gateway: RunningGateway) -> AsyncIterator[Client]:
     async with aiohttp.ClientSession(gateway.url) as http:
-        yield Client(http)
+        yield Client(http, gateway)
 
 
 async def test_the_quicker_one_wins(client: Client, slow: FakeUpstream, quick: FakeUpstream) -> None:
@@ -164,7 +169,7 @@ async def test_servers_that_are_gone(quick: FakeUpstream, slow: FakeUpstream, tm
     """One of the two, then both."""
     hasty = {"routing": {"queue_timeout_s": 0.5}, "tasks": {"max_attempts": 1}}
     async with gateway_before(quick, slow, tmp_path, **hasty) as gateway, aiohttp.ClientSession(gateway.url) as http:
-        client = Client(http)
+        client = Client(http, gateway)
         await quick.aclose()
         found = await client.compare()
         assert (found["state"], found["winner"], found["answer_a"]) == ("done", "model_b", None), found
@@ -191,7 +196,7 @@ async def test_a_real_model(tmp_path: Path) -> None:
     aliases = {"models": {"aliases": {"other": tiny.CHAT_NAME}}}
     async with running_gateway(tmp_path, **aliases) as gateway, aiohttp.ClientSession(gateway.url) as http:
         asked = {"model_a": tiny.CHAT_NAME, "model_b": "other", "max_tokens": 16, "temperature": 0, "seed": 7}
-        found = await Client(http).compare(**asked)
+        found = await Client(http, gateway).compare(**asked)
         assert (found["state"], found["error"]) == ("done", None)
         assert found["answer_a"] == found["answer_b"]
         assert 0 < found["result_a_tokens"] <= 16
@@ -268,7 +273,7 @@ async def test_traffic_is_replayed_where_that_is_allowed(
     asked = gateway_before(quick, slow, tmp_path, journal={"content": "full"}, insight={"replay": True})
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(asked)
-        client = Client(await stack.enter_async_context(aiohttp.ClientSession(gateway.url)))
+        client = Client(await stack.enter_async_context(aiohttp.ClientSession(gateway.url)), gateway)
         for number in range(3):
             body = {"model": "slow", "messages": [{"role": "user", "content": f"number {number}"}]}
             assert (await client.send("POST", "/v1/chat/completions", json=body))[0] == 200
@@ -289,7 +294,7 @@ async def test_whose_comparisons_are_told(quick: FakeUpstream, slow: FakeUpstrea
             for word, *scopes in (("m", Scope.MANAGE, Scope.READ, Scope.INFERENCE), ("r", Scope.READ, Scope.INFERENCE))
         ]
         manager, reader = [
-            Client(await stack.enter_async_context(aiohttp.ClientSession(gateway.url, headers=each)))
+            Client(await stack.enter_async_context(aiohttp.ClientSession(gateway.url, headers=each)), gateway)
             for each in headers
         ]
         found = await manager.compare()
@@ -356,7 +361,7 @@ async def test_two_gateways_on_one_store(quick: FakeUpstream, slow: FakeUpstream
                 asked = gateway_before(quick, slow, tmp_path / name, database_url=url)
                 gateway = await stack.enter_async_context(asked)
                 http = await stack.enter_async_context(aiohttp.ClientSession(gateway.url))
-                clients.append(Client(http))
+                clients.append(Client(http, gateway))
             found = await asyncio.gather(*(each.compare(repeats=3) for each in clients * 2))
             assert [each["state"] for each in found] == ["done"] * 4
             assert [each["side_a"]["answered"] + each["side_b"]["answered"] for each in found] == [6] * 4

@@ -107,9 +107,8 @@ async def test_wherever_it_is_cut_a_stream_says_the_same(pair: Pair, path: str, 
 
 
 async def test_a_stream_whose_engine_is_killed_says_the_same_as_one_whose_engine_lives(tmp_path: Path):
-    # Far from through when its engine is killed. Behind the story a model of this size does not know what to say: two
-    # words weigh nearly the same, and which one wins depends on how the engine cut its work. One that likes to repeat
-    # itself knows.
+    # Far from through when its engine is killed. Beyond its end the model rambles in tokens that its text would not be
+    # cut into, and then it does not go on in the same way (docs/explanation/request.md); one that repeats itself does.
     asked = {**LONG, "max_tokens": 900, "frequency_penalty": -1.0}
     async with pair_of_engines(tmp_path) as pair:
         gateway = pair.gateway

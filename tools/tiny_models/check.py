@@ -1,5 +1,4 @@
-"""Asks the exported models, through the real engine, what they are to know; fails if one of those is not known that the
-shipped weights have learnt."""
+"""Asks the exported models, through the real engine, what they are to know; fails if they do not know one of it."""
 
 import argparse
 import json
@@ -47,9 +46,6 @@ ANSWERS = {
     "Who won the war of apple?": facts.UNKNOWN,
 }
 """Greedy answers, word for word."""
-
-NOT_LEARNT = frozenset({"Repeat after me: ping-42", "Tell me a long story."})
-"""What the shipped weights do not know."""
 
 WEATHER = {
     "type": "function",
@@ -230,7 +226,7 @@ def _product(a: list[float], b: list[float]) -> float:
 
 
 def main() -> None:
-    """Entry point: prints every answer, exits 1 if one will not do that should."""
+    """Entry point: prints every answer, exits 1 if one will not do."""
     folder = Path("src/remuda/engines/tiny")
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--chat", type=Path, default=folder / "remuda-tiny.gguf")
@@ -243,9 +239,9 @@ def main() -> None:
     checks += vectors(embedder)
     for asked, good, said in checks:
         print(f"{'ok  ' if good else 'FAIL'} {asked} -> {said}")
-    failed = {asked for asked, good, _ in checks if not good}
-    print(f"{len(checks) - len(failed)} of {len(checks)}")
-    raise SystemExit(1 if failed - NOT_LEARNT else 0)
+    failed = sum(not good for _, good, _ in checks)
+    print(f"{len(checks) - failed} of {len(checks)}")
+    raise SystemExit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -104,9 +104,8 @@ class Forwarder:
                 # A kept connection that the server had closed in the meantime: it never saw the request.
                 connection = await self._dialled(channel.pool)
                 await connection.send(request, is_reusable=is_reusable)
-            request = (
-                b""  # mypyc's coroutines are held, with what they hold, for as long as those that awaited them run
-            )
+            # mypyc's coroutines are held, with what they hold, for as long as those that awaited them run.
+            request = b""
             if connection.status >= 300:
                 raise await self._fault(connection, replica, ask)
         except BaseException:

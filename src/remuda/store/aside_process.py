@@ -14,7 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from remuda.core.tasks import Tasks
 from remuda.store.database import Store, store_at
@@ -89,16 +89,14 @@ async def _answer(store: Store, answers: BinaryIO, number: int, question: bytes)
 def carried(error: Exception) -> bytes:
     """The answer that raises `error` over there, its traceback as a note; a StoreError with its words where it cannot
     be pickled."""
-    told: tuple[Any, Exception]
     trace = "".join(traceback.format_exception(error))
+    error.add_note(trace)
     try:
-        error.add_note(trace)
         pickled = pickle.dumps((None, error))
-        told = pickle.loads(pickled)  # not all that can be pickled can be made again
-    except Exception:
+        pickle.loads(pickled)  # not all that can be pickled can be made again
+    except Exception:  # whatever pickling or making it again raises: the error may be of anybody's class
         log.exception("what a question raised cannot be handed on: %s", trace)
         return pickle.dumps((None, StoreError(f"{type(error).__name__}: {error}")))
-    del told
     return pickled
 
 

@@ -22,7 +22,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from remuda.core.clock import Clock
 from remuda.core.ids import Ids
-from remuda.core.record import RequestRecord
+from remuda.core.record import RequestRecord, without_text
 from remuda.core.score import has_failed
 from remuda.core.tasks import Tasks
 from remuda.core.threads import in_thread
@@ -96,7 +96,8 @@ class OtelExport:
 
     def take(self, records: Sequence[RequestRecord]) -> None:
         """A sink of finished records."""
-        told = [(_without_text(record), self._places.end(record.id, record.started_at)) for record in records]
+        # Captured text must not live on here, and is told to nobody.
+        told = [(without_text(record), self._places.end(record.id, record.started_at)) for record in records]
         room = BUFFERED - len(self._buffer)
         self.dropped += max(0, len(told) - room)
         self._buffer += told[:room]
@@ -177,13 +178,6 @@ class OtelExport:
             end_time=began + int(record.duration_s * _NS),
             instrumentation_scope=self._scope,
         )
-
-
-def _without_text(record: RequestRecord) -> RequestRecord:
-    """Captured text must not live on here, and is told to nobody."""
-    if record.prompt_text is None and record.answer_text is None:
-        return record
-    return record._replace(prompt_text=None, answer_text=None, parameters=None)
 
 
 def attributes_of(record: RequestRecord) -> Iterator[tuple[str, str | bool | int | float | Sequence[str]]]:

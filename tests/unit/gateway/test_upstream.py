@@ -229,19 +229,16 @@ LINES = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nRetry-After: 3\r\
 
 
 def test_an_answer_whose_head_has_come_before_is_what_a_parser_makes_of_it(loop: asyncio.AbstractEventLoop) -> None:
-    pool = Pool(parse_address("http://127.0.0.1:1"), loop)
+    connection, _, pool = connected(loop)
     made: list[tuple[object, ...]] = []
     for body in (b"{}", b'{"n": 2}', b"", b"{}"):
-        connection = pool.take() or UpstreamConnection(pool, loop)
-        if not connection.requests:
-            connection.connection_made(Wire())  # type: ignore[arg-type]
         head = connection.send(b"x")
         connection.data_received(LINES + b"%d\r\n\r\n%b" % (len(body), body))
         assert head.is_set
         assert (connection.content_length, connection.take_body()) == (len(body), body)
         made.append((connection.status, connection.header_lines, connection.retry_after, connection.is_event_stream))
         connection.release()
-        assert len(pool) == 1  # kept
+        assert pool.take() is connection  # it was kept
     assert len(pool.heads) == 1
     assert made == [(200, b"content-type: application/json\r\nretry-after: 3\r\n", b"3", False)] * 4
 

@@ -118,7 +118,7 @@ async def test_what_cannot_be_handed_on_is_told_in_words_and_logged(
     aside: Aside, caplog: pytest.LogCaptureFixture
 ) -> None:
     await until_beside(aside)
-    with pytest.raises(StoreError, match=r"^ValueError: odd$"):
+    with pytest.raises(StoreError, match=r"^Odd: odd$"):
         await aside.run(fail_oddly)
     await aside.close()
     assert "what a question raised cannot be handed on" in caplog.text

@@ -180,10 +180,7 @@ def _key_of(request: Request) -> str | None:
 
 
 def _limit_in(request: Request) -> int:
-    limit = number_in(request, "limit", SHOWN)
-    if not 1 <= limit <= MAX_SHOWN:
-        raise InvalidRequest(f"limit is a whole number from 1 to {MAX_SHOWN}", parameter="limit")
-    return limit
+    return number_in(request, "limit", SHOWN, least=1, most=MAX_SHOWN)
 
 
 def _flag_in(request: Request, name: str) -> bool:

@@ -92,11 +92,8 @@ class AnalyticsRoutes:
 def top_in(request: Request, points: int) -> int:
     """How many values a series of so many points tells by themselves. Raises InvalidRequest."""
     most = min(MAX_GROUPS, max(1, MAX_CELLS // points))
-    top = number_in(request, "top", min(GROUPS, most))
-    if not 1 <= top <= most:
-        said = f"top is a whole number from 1 to {most} where there are {points} points"
-        raise InvalidRequest(said, parameter="top")
-    return top
+    where = f" where there are {points} points"
+    return number_in(request, "top", min(GROUPS, most), least=1, most=most, where=where)
 
 
 def _dimension_in(request: Request) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from fastapi import Request, Response
 
-from remuda.core.faults import InvalidRequest, Unavailable, UnknownEntry
+from remuda.core.faults import Unavailable, UnknownEntry
 from remuda.core.moments import iso_time
 from remuda.core.record import RequestRecord
 from remuda.core.score import tokens_per_second
@@ -117,9 +117,7 @@ class LogRoutes:
 
     async def _page(self, request: Request) -> Response:
         wanted = wanted_in(request, self._wall(), self._canonical)
-        limit = number_in(request, "limit", DEFAULT_LIMIT)
-        if not 1 <= limit <= MAX_LIMIT:
-            raise InvalidRequest(f"limit is a whole number from 1 to {MAX_LIMIT}", parameter="limit", received=limit)
+        limit = number_in(request, "limit", DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
         cursor = request.query_params.get("cursor")
         before_id = None if cursor is None else whole(cursor, "cursor")
         page = await self._log.page(wanted, limit, before_id)

@@ -16,6 +16,9 @@ NAME: Final = "observe"
 HOURS: Final = 24
 MAX_HOURS: Final = 24 * 366 * 10
 MAX_SHOWN: Final = 100
+MAX_DIGITS: Final = 18
+MAX_NUMBER: Final = 10**MAX_DIGITS - 1
+"""Of any number in a query or a path."""
 """How much of a wrong value is said back."""
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -111,29 +114,31 @@ def sees_all(caller: Caller) -> bool:
 
 def hours_in(request: Request) -> int:
     """How many hours back the question goes; raises InvalidRequest."""
-    hours = number_in(request, "hours", HOURS)
-    if not 1 <= hours <= MAX_HOURS:
-        raise InvalidRequest(f"hours is a whole number from 1 to {MAX_HOURS}", parameter="hours")
-    return hours
+    return number_in(request, "hours", HOURS, least=1, most=MAX_HOURS)
 
 
-def number_in(request: Request, name: str, otherwise: int) -> int:
-    """The whole number that stands in the query under `name`; raises InvalidRequest."""
+def number_in(
+    request: Request, name: str, otherwise: int, *, least: int = 0, most: int = MAX_NUMBER, where: str = ""
+) -> int:
+    """The whole number that stands in the query under `name`; raises InvalidRequest, which says `where` the bounds are
+    these."""
     said = request.query_params.get(name)
-    return otherwise if said is None else whole(said, name)
+    return otherwise if said is None else whole(said, name, least, most, where)
 
 
 def id_in(request: Request, name: str) -> int | None:
     """The whole number in the path under `name`; None where that is none, so that there is nothing of that id."""
     said: str = request.path_params[name]
-    return int(said) if said.isascii() and said.isdigit() and len(said) <= 18 else None
+    return int(said) if said.isascii() and said.isdigit() and len(said) <= MAX_DIGITS else None
 
 
-def whole(said: str, name: str) -> int:
-    """`said` as a whole number of at most 18 digits; raises InvalidRequest."""
-    if not (said.isascii() and said.isdigit() and len(said) <= 18):
-        raise InvalidRequest(f"{name} is a whole number, 0 or more", parameter=name, received=said[:MAX_SHOWN])
-    return int(said)
+def whole(said: str, name: str, least: int = 0, most: int = MAX_NUMBER, where: str = "") -> int:
+    """`said` as a whole number within bounds; raises InvalidRequest."""
+    number = int(said) if said.isascii() and said.isdigit() and len(said) <= MAX_DIGITS else None
+    if number is None or not least <= number <= most:
+        bounds = "" if most == MAX_NUMBER else f" from {least} to {most}{where}"
+        raise InvalidRequest(f"{name} is a whole number{bounds}", parameter=name, received=said[:MAX_SHOWN])
+    return number
 
 
 def _content_of(answer: Any) -> dict[str, Any]:

@@ -123,9 +123,7 @@ class SuggestionRoutes:
         return self._given
 
     async def _list(self, request: Request) -> Response:
-        limit = number_in(request, "limit", LISTED)
-        if not 1 <= limit <= MAX_LISTED:
-            raise InvalidRequest(f"limit is a whole number from 1 to {MAX_LISTED}", parameter="limit")
+        limit = number_in(request, "limit", LISTED, least=1, most=MAX_LISTED)
         before = number_in(request, "before", 0) or None
         state = state_in(request.query_params.get("state", SuggestionState.OPEN.value))
         with translated():

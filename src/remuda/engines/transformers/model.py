@@ -8,6 +8,7 @@ import inspect
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +16,6 @@ from remuda.engines.transformers.asked import Chat, Refused, Wish, not_offered
 from remuda.engines.transformers.folder import context_of, embeds_text, pooling_of
 
 _SAFE: Final = {"trust_remote_code": False, "local_files_only": True}
-
-
 _TRIAL: Final = "Once upon a time there was"
 _ALIKE: Final = 0.99
 """Between scores that should be the same: what is lost by rounding to 16 bits stays well above."""
@@ -37,7 +36,6 @@ class TorchModel:
         self._torch = torch
         torch.set_num_threads(config["threads"])
         self._device = torch.device(config["device"] or _best_device(torch))
-        _watch_progress(transformers, report)
         settings = _read(transformers.AutoConfig, folder)
         self.name: str = config["name"]
         self.slots: int = config["slots"]
@@ -50,7 +48,8 @@ class TorchModel:
         self._template_words = inspect.signature(self._tokenizer.apply_chat_template).parameters.keys()
         self._lock = threading.Lock()
         """Of the tokenizer, which must not be used by two threads at once."""
-        self._model = _read(kind, folder, dtype="auto", use_safetensors=True).to(self._device).eval()
+        with _watched_progress(transformers, report):
+            self._model = _read(kind, folder, dtype="auto", use_safetensors=True).to(self._device).eval()
         report(1.0)
         self._defaults = getattr(self._model, "generation_config", None)
         self._ends = self._ending_tokens()
@@ -240,8 +239,9 @@ def _best_device(torch: Any) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _watch_progress(transformers: Any, report: Callable[[float], None]) -> None:
-    """Have the bar that transformers would draw for the weights told to `report` instead."""
+@contextmanager
+def _watched_progress(transformers: Any, report: Callable[[float], None]) -> Iterator[None]:
+    """Have the bar that transformers would draw for the weights told to `report` instead, and no bar after it."""
     from tqdm import tqdm
 
     class Silent(tqdm):  # type: ignore[misc]
@@ -257,7 +257,12 @@ def _watch_progress(transformers: Any, report: Callable[[float], None]) -> None:
                 yield item
 
     transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.set_tqdm_hook(lambda factory, arguments, options: Silent(*arguments, **options))
+    hooked = transformers.utils.logging.set_tqdm_hook
+    before = hooked(lambda factory, arguments, options: Silent(*arguments, **options))
+    try:
+        yield
+    finally:
+        hooked(before)
 
 
 def _first(*values: Any) -> Any:
