@@ -44,9 +44,8 @@ def all_told(gateway: RemudaProcess) -> list[bytes]:
 def test_all_answers_are_the_same_and_nothing_stays(tmp_path: Path) -> None:
     asyncio.run(fill(tmp_path / "one"))
     shutil.copytree(tmp_path / "one", tmp_path / "other")
-    settings = tmp_path / "remuda.yaml"
-    settings.write_text("insight:\n  aside_after_ms: null\n")
-    with remuda_serve(tmp_path / "one", "--config", settings, *ELSEWHERE) as alone:
+    never = {"REMUDA_INSIGHT__ASIDE": "false", "REMUDA_INSIGHT__ASIDE_AFTER_MS": "0"}
+    with remuda_serve(tmp_path / "one", *ELSEWHERE, **never) as alone:
         told = all_told(alone)
         assert alone.children() == []
         assert alone.metric(ANSWERS, where="here") == len(PATHS)

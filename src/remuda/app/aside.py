@@ -10,8 +10,7 @@ from remuda.telemetry.metrics import Metrics
 
 def aside_of(settings: InsightSettings, store: Store, clock: Clock) -> Aside:
     """What answers them; there is no process yet."""
-    after_ms = settings.aside_after_ms
-    return Aside(store, clock, after_s=None if after_ms is None else after_ms / 1000)
+    return Aside(store, clock, after_s=settings.aside_after_ms / 1000 if settings.aside else None)
 
 
 def attach_aside(metrics: Metrics, aside: Aside) -> None:

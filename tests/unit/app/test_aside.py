@@ -1,6 +1,7 @@
 """The process for questions about the past, as settings have it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,10 @@ from remuda.testing.clock import FakeClock
 from tests.fixtures.aside import where
 
 
-@pytest.mark.parametrize("after_ms", [None, 50, 1000.5])
-async def test_quick_answers_are_counted_and_start_nothing(tmp_path: Path, after_ms: float | None) -> None:
+@pytest.mark.parametrize("settings", [{}, {"aside_after_ms": 1000.5}, {"aside": False, "aside_after_ms": 0}])
+async def test_quick_answers_are_counted_and_start_nothing(tmp_path: Path, settings: dict[str, Any]) -> None:
     store = await open_store(f"sqlite:///{tmp_path}/remuda.db")
-    aside = aside_of(InsightSettings(aside_after_ms=after_ms), store, FakeClock())
+    aside = aside_of(InsightSettings(**settings), store, FakeClock())
     metrics = Metrics("1", is_known_model=lambda name: True)
     attach_aside(metrics, aside)
     await aside.run(where)

@@ -108,8 +108,10 @@ class InsightSettings(Section):
     """Whether comparisons may ask again what is stored of requests, where somebody who may see all of it asks for that. `journal.content` says what is stored."""  # noqa: E501
     daily_suggestions: Flag = True
     """Whether suggestions are looked for once a day; else only when somebody asks for them."""
-    aside_after_ms: Annotated[Number, Field(ge=0)] | None = 50
-    """Once answering a question about the past has taken so long, such questions are worked out by a process of their own, which has some 45 MB and lets requests go first; 0 has it started by the first question, null never."""  # noqa: E501
+    aside: Flag = True
+    """Whether questions about the past are worked out by a process of their own once they take long; it has some 45 MB and lets requests go first."""  # noqa: E501
+    aside_after_ms: Annotated[Number, Field(ge=0)] = 50
+    """How long answering one takes at least that has this process started; 0: the first one."""
     keep_minutes_days: Annotated[Whole, Field(ge=0, le=36_500)] = 2
     """For how long what requests came to is kept for each minute; 0 keeps it for ever. Older spans are told in five minutes."""  # noqa: E501
     keep_five_minutes_days: Annotated[Whole, Field(ge=0, le=36_500)] = 7
