@@ -50,6 +50,11 @@ class Served:
                 busy += [slot for slot in answer.json() if slot["is_processing"]]
         return busy
 
+    def at_work(self) -> bool:
+        """Whether a slot is at work, and no engine is still loading: such a one cannot be asked anything else."""
+        busy = self.busy()
+        return bool(busy) and not any(each.get("is_loading") for each in busy)
+
     def engine(self, model: str) -> Path:
         """The socket of the engine that serves `model`."""
         (path,) = (

@@ -111,7 +111,7 @@ def test_a_batch_whose_file_is_wrong(client: openai.OpenAI) -> None:
 def test_a_batch_that_is_cancelled(client: openai.OpenAI, served: Served) -> None:
     slow = [chat("word " * 300, model=SLOW, max_tokens=2000) for _ in range(6)]
     batch = batch_of(client, CHAT, *slow)
-    until(lambda: any(each.get("is_processing") for each in served.busy()), "an engine works")
+    until(served.at_work, "an engine works")
     assert client.batches.cancel(batch.id).status == "cancelling"
     over = ended(client, batch)
     assert (over.status, over.output_file_id) == ("cancelled", None)

@@ -76,7 +76,7 @@ def test_a_stream_closed_in_the_middle(served: Served, client: openai.OpenAI) ->
 
 async def test_a_whole_answer_cancelled_while_it_is_made(served: Served, asynchronous: openai.AsyncOpenAI) -> None:
     async with under_way(asynchronous.chat.completions.create(**ENDLESS)):
-        await until(served.busy, "the engine is at work")
+        await until(served.at_work, "the engine is at work")
         before = await asyncio.to_thread(served.engine_metric, SLOW, "tokens_predicted_total")
     await asyncio.to_thread(served.at_rest)
     assert served.engine_metric(SLOW, "tokens_predicted_total") - before < LONG
@@ -91,7 +91,7 @@ async def test_cancelled_while_the_prompt_is_read(
     await asynchronous.chat.completions.create(**{**ENDLESS, "max_tokens": 1})  # the engine is there
     before = served.engine_metric(SLOW, "prompt_tokens_total")
     async with under_way(answered(asynchronous, ask)):
-        await until(served.busy, "the engine is at work")
+        await until(served.at_work, "the engine is at work")
     await asyncio.to_thread(served.at_rest)
     assert served.engine_metric(SLOW, "prompt_tokens_total") - before < LONG
 
