@@ -16,8 +16,8 @@ from bench.loads import Live, Stage, Unfit
 from bench.measures import FRESH, NAMES, ROUNDS, Figures, Pace
 from bench.targets import Target
 
-HELD_BY = {"nginx", SUBJECT}
-"""The peers do not hold so many streams; to show it would only take time."""
+HELD_BY = {"direct", "nginx", SUBJECT}
+"""The peers do not hold so many streams; to show it would only take time. `direct` tells whether the machine does."""
 
 
 class Run:
@@ -40,8 +40,8 @@ class Run:
         proxies = [target for target in self._chosen if target.command is not None]
         for name in FRESH:
             if name in self._wanted or (name == "memory" and "abort" in self._wanted):
-                for target in proxies:
-                    if name != "held" or target.name in HELD_BY:
+                for target in self._chosen:
+                    if target.name in HELD_BY if name == "held" else target.command is not None:
                         self._fresh(stage, name, target)
         if "startup" in self._wanted:
             for target in proxies:

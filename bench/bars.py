@@ -6,7 +6,7 @@ Ratios are medians over the rounds of one run, each round's figure beside that o
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 Samples = dict[str, dict[str, list[float]]]
@@ -24,7 +24,7 @@ class Verdict(StrEnum):
     """Missed by so much that it is called a failure."""
     UNKNOWN = "not measured"
     UNFIT = "machine unfit"
-    """The control misses it as well: the machine, not Remuda, is too slow or too busy."""
+    """With nothing between mock and load, too, this much cannot be had here: the machine is too slow or too busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ class Bound:
     of: Callable[[list[float]], float] = statistics.median
     """What is judged of all rounds."""
     beside: str = "nginx"
-    control: bool = False
-    """The other must keep it too, or nothing is proven."""
+    control: "Bound | None" = None
+    """What `direct` must keep, or nothing is proven."""
 
     def judge(self, samples: Samples) -> Judged:
         limit = f"{'≥' if self.at_least else '≤'} {self.limit:g} {self.unit}".strip()
@@ -89,13 +89,21 @@ class Bound:
         others = _of(samples, self.beside, self.figure)
         other = _said(self.of(others), self.unit) if others else ""
         verdict = _verdict(self._keeps(value))
-        if self.control and verdict is Verdict.MISSED and others and not self._keeps(self.of(others)):
+        if verdict is Verdict.MISSED and self.control is not None and not self.control.is_kept_by(samples, "direct"):
             verdict = Verdict.UNFIT
         return Judged(self.bar, limit, _said(value, self.unit), other, verdict)
+
+    def is_kept_by(self, samples: Samples, target: str) -> bool:
+        """Whether nothing measured of a target speaks against it."""
+        values = _of(samples, target, self.figure)
+        return not values or self._keeps(self.of(values))
 
     def _keeps(self, value: float) -> bool:
         return value >= self.limit if self.at_least else value <= self.limit
 
+
+ON_TIME = Bound("streams held: longer by", "held_longer_percent", 5, "%")
+"""A mock that cannot send 150,000 chunks a second beside the load that reads them makes every stream longer."""
 
 BARS: Sequence[Ratio | Bound] = (
     Ratio("CPU per request, 32 connections", "request_us_32", "nginx", 4.3),
@@ -106,10 +114,10 @@ BARS: Sequence[Ratio | Bound] = (
     Ratio("CPU per chunk, 1,000 streams", "chunk_us_1000", "sglang-router", 1.0),
     Bound("chunks lost, 200 streams", "lost_200", 0, "", of=max),
     Bound("chunks lost, 1,000 streams", "lost_1000", 0, "", of=max),
-    Bound("3,000 streams of 50/s held: open at once", "held_streams", 2950, "", at_least=True, control=True),
-    Bound("streams held: chunks lost, streams refused", "held_lost", 0, "", control=True),
-    Bound("streams held: one-way p99", "held_oneway_p99_ms", 100, "ms", control=True),
-    Bound("streams held: longer by", "held_longer_percent", 5, "%", control=True),
+    Bound("3,000 streams of 50/s held: open at once", "held_streams", 2950, "", at_least=True, control=ON_TIME),
+    Bound("streams held: chunks lost, streams refused", "held_lost", 0, ""),
+    Bound("streams held: one-way p99", "held_oneway_p99_ms", 100, "ms", control=ON_TIME),
+    replace(ON_TIME, control=ON_TIME),
     Bound("memory of an open stream", "stream_kib", 8, "KiB"),
     Bound("8 slow readers: memory", "slow_growth_mib", 8, "MiB"),
     Bound("1,000 leave: streams open before", "abort_opened", 1000, "", at_least=True),

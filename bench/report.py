@@ -46,6 +46,8 @@ ROWS = (
     Row("one-way chunk, 200 streams, p50 µs", "oneway_p50_us_200", digits=0),
     Row("one-way chunk, 200 streams, p99 µs", "oneway_p99_us_200", digits=0),
     Row("one-way chunk, 1,000 streams, p99 µs", "oneway_p99_us_1000", digits=0),
+    Row("streams held: open at once", "held_streams", digits=0),
+    Row("streams held: longer by %", "held_longer_percent"),
     Row("streams held: CPU µs per chunk", "held_chunk_us"),
     Row("streams held: one-way p99 ms", "held_oneway_p99_ms"),
     Row("streams held: core busy %", "held_core_percent", digits=0),

@@ -36,14 +36,13 @@ def test_one_lost_chunk_in_one_round_is_a_miss() -> None:
     assert lost.judge({"remuda": {"lost_200": [0, 0, 1, 0, 0]}}).verdict is Verdict.MISSED
 
 
-def test_where_the_control_fails_too_the_machine_is_unfit() -> None:
-    bar = Bound("late", "f", 100, "ms", control=True)
-    assert bar.judge({"remuda": {"f": [120.0]}, "nginx": {"f": [110.0]}}).verdict is Verdict.UNFIT
-    assert bar.judge({"remuda": {"f": [120.0]}, "nginx": {"f": [10.0]}}).verdict is Verdict.MISSED
-    assert bar.judge({"remuda": {"f": [20.0]}, "nginx": {"f": [110.0]}}).verdict is Verdict.KEPT
-    assert (
-        Bound("memory", "f", 8, "KiB").judge({"remuda": {"f": [9.0]}, "nginx": {"f": [17.0]}}).verdict is Verdict.MISSED
-    )
+def test_where_nothing_in_between_fails_too_the_machine_is_unfit() -> None:
+    bar = Bound("late", "f", 100, "ms", control=Bound("longer", "g", 5, "%"))
+    assert bar.judge({"remuda": {"f": [120.0]}, "direct": {"g": [9.0]}}).verdict is Verdict.UNFIT
+    assert bar.judge({"remuda": {"f": [120.0]}, "direct": {"g": [1.0]}}).verdict is Verdict.MISSED
+    assert bar.judge({"remuda": {"f": [20.0]}, "direct": {"g": [9.0]}}).verdict is Verdict.KEPT
+    for said in ({"nginx": {"f": [110.0], "g": [9.0]}}, {"direct": {}}):
+        assert bar.judge({"remuda": {"f": [120.0]}, **said}).verdict is Verdict.MISSED
 
 
 def test_some_bounds_are_reached_from_below() -> None:

@@ -17,6 +17,7 @@ import uvicorn
 from rich.console import Console
 from uvicorn.server import HANDLED_SIGNALS
 
+from remuda.app.acceptor import Acceptor
 from remuda.app.exits import CommandError, Exit
 from remuda.app.greeting import LoadBars, base_url, greet
 from remuda.app.logs import gateway_log_files, secrets_of
@@ -127,6 +128,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._remuda = remuda
         self._on_ready = on_ready
+        self._acceptor: Acceptor | None = None
         self.ended_by: list[int] = []
         """The signals that told it to end."""
 
@@ -167,6 +169,9 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, bring up the first model, and say so."""
+        if sockets and sys.platform != "win32":  # there the loop is asyncio's own, which takes all that wait
+            self._acceptor = Acceptor(self.config.http_protocol_class, sockets, self.config.ssl)
+            self.config.http_protocol_class = self._acceptor.protocol  # type: ignore[assignment]  # it is only called
         await super().startup(sockets)
         await self._remuda.warm_up()
         self._on_ready()
@@ -174,6 +179,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, refuse what is new, let requests in progress end within the grace, then end the rest."""
         self._remuda.drain()
+        if self._acceptor is not None:
+            await self._acceptor.close()
         await super().shutdown(sockets)
 
 
