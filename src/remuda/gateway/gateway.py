@@ -22,6 +22,8 @@ from remuda.wire.tracestate import tracestate_of
 
 SWEEP_S: Final = 0.25
 """How often deadlines are looked at."""
+TIDY_S: Final = 1.0
+"""How often connections to upstreams are looked at, which goes through every replica of the fleet."""
 IDLE_UPSTREAM_S: Final = 30.0
 """How long an idle upstream connection is kept; shorter than the keep-alive of common servers."""
 
@@ -55,6 +57,7 @@ class Gateway:
         self._cors = cors
         self._loop = asyncio.get_running_loop()
         self._is_draining = False
+        self._next_tidy = 0.0
         self.on_open: Callable[[Exchange], None] | None = None
         """Told of each request when it has its id, before anything is decided about it; None while nobody cares."""
         self.live = pipeline.live
@@ -96,7 +99,9 @@ class Gateway:
             exchange.check(now)
         self._recorder.flush()
         self._breakers.tick()
-        self._forwarder.sweep(self._fleet.replicas(), self._loop.time() - IDLE_UPSTREAM_S)
+        if now >= self._next_tidy:
+            self._next_tidy = now + TIDY_S
+            self._forwarder.sweep(self._fleet.replicas(), self._loop.time() - IDLE_UPSTREAM_S)
 
     def drain(self) -> None:
         """Refuse requests that are not whole yet; those under way go on."""

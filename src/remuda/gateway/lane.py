@@ -38,6 +38,8 @@ UNASKED_DIGITS: Final = 6
 """A body whose length has fewer digits (below 100 kB) is taken in before its caller is looked at: with all else."""
 OF_ITS_OWN: Final = frozenset((b"x-request-id", b"traceparent", b"expect", b"transfer-encoding", b"upgrade"))
 """Headers by which a request's head is like no other, or needs a second look."""
+CHECK_S: Final = 1.0
+"""How often connections are looked at; the sweep comes by more often, and tells the time by which they are judged."""
 LINGER_S: Final = 2.0
 """How long a refused request's remaining bytes are read and dropped, so that the refusal is not lost to a reset."""
 
@@ -114,6 +116,7 @@ class Lane:
         """What stands in the head of every answer."""
         self.swept = monotonic()
         """Time of the last sweep: deadlines are coarse, a second more or less does not matter."""
+        self._next_check = 0.0
 
     @property
     def limits(self) -> LaneLimits:
@@ -148,6 +151,9 @@ class Lane:
     def sweep(self) -> None:
         """End what has taken too long: heads, bodies, idle connections, clients that stopped reading."""
         self.swept = now = self.monotonic()
+        if now < self._next_check:
+            return
+        self._next_check = now + CHECK_S
         for connection in list(self.connections):
             connection.check(now)
 

@@ -141,6 +141,7 @@ class AlertWatch:
 
     async def _look(self) -> None:
         """See which events are open, and say that we hold those that nobody else does."""
+        self._down_s()  # a replica is down from when somebody first looked: also before there is a rule about it
         self._open = {(event.rule_id, event.subject): event for event in await open_events(self._store)}
         self._others.clear()
         if self._open:
@@ -172,7 +173,9 @@ class AlertWatch:
 
     def _verdicts(self, now: float) -> dict[Key, Verdict]:
         found: dict[Key, Verdict] = {}
-        down_s, budgets = self._down_s(), self._budgets()
+        needed = {self._rules[id_].metric for id_, judge in self._judges.items() if judge is None}
+        down_s = self._down_s() if AlertMetric.REPLICA_DOWN in needed else {}  # goes through every replica of the fleet
+        budgets = self._budgets() if AlertMetric.BUDGET in needed else {}
         for id_, judge in self._judges.items():
             if judge is not None:
                 found[id_, ""] = judge.verdict(now)

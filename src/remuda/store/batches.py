@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 
 from remuda.core.batch import OPEN, Batch, BatchState, LineError, NewBatch
 from remuda.store.database import Store
 from remuda.store.errors import StoreRefused
 from remuda.store.leases import store_now
+from remuda.store.queries import is_one_of
 from remuda.store.schema import batches, files, tasks
 
 MAX_PAGE: Final = 1000
@@ -19,6 +20,12 @@ MAX_FORGOTTEN: Final = 1000
 
 _FIELDS: Final = tuple(batches.c[name] for name in Batch._fields)
 _OPEN: Final = sorted(state.value for state in OPEN)
+_OPEN_ONES: Final = (
+    select(*_FIELDS)
+    .where(is_one_of(batches.c.state, _OPEN), batches.c.place == bindparam("here"))
+    .order_by(batches.c.seq)
+    .limit(MAX_OPEN)
+)
 _errors: Final = msgspec.json.Decoder(list[LineError]).decode
 _metadata: Final = msgspec.json.Decoder(dict[str, str] | None).decode
 
@@ -113,9 +120,9 @@ async def count_batches(store: Store) -> dict[BatchState, int]:
 
 async def open_batches(store: Store, place: str) -> list[Batch]:
     """Batches that are not over and whose files lie at `place`, oldest first."""
-    query = select(*_FIELDS).where(batches.c.state.in_(_OPEN), batches.c.place == place)
-    query = query.order_by(batches.c.seq).limit(MAX_OPEN)
-    return await store.read(lambda connection: [batch_from(row) for row in connection.execute(query)])
+    return await store.read(
+        lambda connection: [batch_from(row) for row in connection.execute(_OPEN_ONES, {"here": place})]
+    )
 
 
 async def cancel_batch(store: Store, id_: str, now: float) -> Batch | None:

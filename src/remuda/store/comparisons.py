@@ -22,6 +22,7 @@ from remuda.core.task import TaskState
 from remuda.store.database import Store
 from remuda.store.journal_batch import cleaned_text
 from remuda.store.leases import store_now
+from remuda.store.queries import is_one_of
 from remuda.store.schema import tasks
 from remuda.store.schema_insight_compare import comparison_prompts, comparison_runs, comparisons
 from remuda.store.tasks import UNDER_WAY
@@ -38,6 +39,18 @@ KEPT_S: Final = 60.0
 _OPEN: Final = sorted(state.value for state in ComparisonState if not state.is_over)
 _FIELDS: Final = tuple(comparisons.c[name] for name in Comparison._fields)
 _RUN_FIELDS: Final = tuple(comparison_runs.c[name] for name in Run._fields)
+_RUNNING: Final = and_(
+    comparison_runs.c.comparison_id == comparisons.c.id, comparison_runs.c.state == RunState.RUNNING.value
+)
+_OPEN_ONES: Final = (
+    select(comparisons.c.id, comparisons.c.key_id, or_(tasks.c.id.is_(None), ~is_one_of(tasks.c.state, UNDER_WAY)))
+    .select_from(
+        comparisons.outerjoin(comparison_runs, _RUNNING).outerjoin(tasks, tasks.c.id == comparison_runs.c.task_id)
+    )
+    .where(is_one_of(comparisons.c.state, _OPEN))
+    .order_by(comparisons.c.id)
+    .limit(MAX_OPEN)
+)
 _object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _reasons: Final = msgspec.json.Decoder(list[str]).decode
 _results: Final = msgspec.json.Decoder(Results).decode
@@ -128,20 +141,8 @@ async def first_answers(store: Store, ids: Sequence[int]) -> dict[tuple[int, Sid
 
 async def open_comparisons(store: Store) -> list[Open]:
     """The comparisons that are not over, oldest first."""
-    running = and_(
-        comparison_runs.c.comparison_id == comparisons.c.id, comparison_runs.c.state == RunState.RUNNING.value
-    )
-    query = (
-        select(comparisons.c.id, comparisons.c.key_id, or_(tasks.c.id.is_(None), tasks.c.state.not_in(UNDER_WAY)))
-        .select_from(
-            comparisons.outerjoin(comparison_runs, running).outerjoin(tasks, tasks.c.id == comparison_runs.c.task_id)
-        )
-        .where(comparisons.c.state.in_(_OPEN))
-        .order_by(comparisons.c.id)
-        .limit(MAX_OPEN)
-    )
     return await store.read(
-        lambda connection: [Open(id_, key_id, bool(due)) for id_, key_id, due in connection.execute(query)]
+        lambda connection: [Open(id_, key_id, bool(due)) for id_, key_id, due in connection.execute(_OPEN_ONES)]
     )
 
 

@@ -7,11 +7,12 @@ A table of messages has the columns `seq`, `origin`, `state`, `due_at`, `sent_at
 from collections.abc import Callable, Collection
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Double, Row, Table, and_, bindparam, delete, or_, select, update
 
 from remuda.core.delivery import Claimed, DeliveryState, Sent
 from remuda.store.database import Store
 from remuda.store.leases import store_now
+from remuda.store.queries import is_one_of
 
 MAX_AHEAD_S: Final = 7 * 24 * 3600.0
 """A time further ahead than any delay lasts was written by a clock that has been put back since."""
@@ -30,13 +31,17 @@ class Outbox(Generic[Claim]):
         """`claim_from` reads a row that was just claimed."""
         self._table = table
         self._claim_from = claim_from
+        self._first_due = select(table.c.seq).where(self._is_due(bindparam("moment", type_=Double), ())).limit(1)
 
     async def has_due(self, store: Store, now: float, but_to: Collection[str] = ()) -> bool:
         """Whether any may be claimed: asked often, and cheaper than to claim."""
 
         def work(connection: Connection) -> bool:
-            first = select(self._table.c.seq).where(self._is_due(store_now(connection, now), but_to)).limit(1)
-            return connection.execute(first).first() is not None
+            moment = store_now(connection, now)
+            if but_to:
+                first = select(self._table.c.seq).where(self._is_due(moment, but_to)).limit(1)
+                return connection.execute(first).first() is not None
+            return connection.execute(self._first_due, {"moment": moment}).first() is not None
 
         return await store.read(work)
 
@@ -117,10 +122,10 @@ class Outbox(Generic[Claim]):
 
         return await store.write(work)
 
-    def _is_due(self, moment: float, but_to: Collection[str]) -> ColumnElement[bool]:
+    def _is_due(self, moment: float | ColumnElement[float], but_to: Collection[str]) -> ColumnElement[bool]:
         m = self._table.c
         is_time = or_(m.due_at <= moment, m.due_at > moment + MAX_AHEAD_S)
-        is_due = and_(m.state.in_(_OPEN), is_time)
+        is_due = and_(is_one_of(m.state, _OPEN), is_time)
         return and_(is_due, m.origin.not_in(but_to)) if but_to else is_due
 
 

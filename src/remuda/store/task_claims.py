@@ -7,7 +7,7 @@ does, so that of two that work on one task, because a lease ran out or a clock j
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, delete, func, or_, select, update
 
 from remuda.core.faults import ClientGone
 from remuda.core.priority import Priority
@@ -28,6 +28,12 @@ MAX_LOST: Final = 1000
 LET_GO_S: Final = 20.0
 """How long the worker of a cancelled task may take to say what it used. Drivers of batches wait a little longer."""
 CALLED_OFF: Final = 499
+
+_IS_QUEUED: Final = tasks.c.state == TaskState.QUEUED.value
+# One look into the index for each model; counting would go through all that waits.
+_FIRST_MODEL: Final = select(func.min(tasks.c.model)).where(_IS_QUEUED)
+_NEXT_MODEL: Final = _FIRST_MODEL.where(tasks.c.model > bindparam("after"))
+_ANY: Final = select(tasks.c.seq).limit(1)
 
 _CLAIMED: Final = (
     tasks.c.id,
@@ -113,15 +119,10 @@ async def waiting_models(store: Store) -> list[str]:
 
     def work(connection: Connection) -> list[str]:
         found: list[str] = []
-        queued = tasks.c.state == TaskState.QUEUED.value
-        # One look into the index for each model; counting would go through all that waits.
-        query = select(func.min(tasks.c.model)).where(queued)
-        while len(found) < MAX_MODELS:
-            name = connection.execute(query).scalar_one()
-            if name is None:
-                break
+        name = connection.execute(_FIRST_MODEL).scalar_one()
+        while name is not None and len(found) < MAX_MODELS:
             found.append(name)
-            query = select(func.min(tasks.c.model)).where(queued, tasks.c.model > name)
+            name = connection.execute(_NEXT_MODEL, {"after": name}).scalar_one()
         return found
 
     return await store.read(work)
@@ -240,6 +241,8 @@ async def tidy_tasks(
         forgotten = connection.execute(delete(tasks).where(tasks.c.seq.in_(old.scalar_subquery()))).rowcount
         return Tidied(readied, lost, forgotten)
 
+    if not await store.read(lambda connection: connection.execute(_ANY).first()):
+        return Tidied(0, [], 0)  # as it is for whoever has no tasks at all
     return await store.write(work)
 
 

@@ -17,6 +17,7 @@ from remuda.store.database import Store
 from remuda.store.deliveries import add_delivery
 from remuda.store.errors import StoreRefused
 from remuda.store.leases import store_now
+from remuda.store.queries import is_one_of
 from remuda.store.schema import keys, tasks
 
 MAX_PAGE: Final = 1000
@@ -24,6 +25,11 @@ RANKS_AT_ONCE: Final = 64
 """Looked up by one statement."""
 WAITING: Final = (TaskState.QUEUED.value, TaskState.DELAYED.value)
 UNDER_WAY: Final = (*WAITING, TaskState.RUNNING.value)
+
+_COUNTING: Final = (
+    select(tasks.c.urgency, func.count()).where(is_one_of(tasks.c.state, WAITING)).group_by(tasks.c.urgency)
+)
+_OLDEST: Final = select(func.min(tasks.c.due_at)).where(tasks.c.state == TaskState.QUEUED.value)
 
 # What a reader is told, in the order of Task's fields.
 FIELDS: Final = (
@@ -185,12 +191,10 @@ async def backlog(store: Store) -> Backlog:
 
 async def standing(store: Store, now: float) -> Standing:
     """How many tasks of each class wait, and for how long the first of those that may begin has waited."""
-    counting = select(tasks.c.urgency, func.count()).where(tasks.c.state.in_(WAITING)).group_by(tasks.c.urgency)
-    oldest = select(func.min(tasks.c.due_at)).where(tasks.c.state == TaskState.QUEUED.value)
 
     def work(connection: Connection) -> Standing:
-        counts = {Priority(urgency): count for urgency, count in connection.execute(counting)}
-        since = connection.execute(oldest).scalar_one()
+        counts = {Priority(urgency): count for urgency, count in connection.execute(_COUNTING)}
+        since = connection.execute(_OLDEST).scalar_one()
         lag_s = 0.0 if since is None else max(0.0, store_now(connection, now) - since)
         return Standing({priority: counts.get(priority, 0) for priority in Priority}, lag_s)
 

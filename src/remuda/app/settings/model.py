@@ -261,8 +261,8 @@ class RoutingSettings(Section):
     """How long a request may wait, in all: for a free slot, or for the return of the only server it could go to; then 504."""  # noqa: E501
     keep_alive_after_s: Seconds = 10
     """After how long somebody who waits for a stream of server-sent events is told so, in comments that clients pass over. The first one commits the answer to status 200: what goes wrong from then on is said in the stream. 0: never."""  # noqa: E501
-    keep_alive_every_s: Annotated[Seconds, Field(ge=0.5)] = 5
-    """How often after that."""
+    keep_alive_every_s: Annotated[Seconds, Field(ge=0.5)] = 15
+    """How often after that; the default is what HTML's server-sent events advise."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
     """How many replicas are tried before a request fails, those that continue its stream among them. A server that was not there does not count where it is the only one left: it is waited for."""  # noqa: E501
     retry_budget_percent: Annotated[Whole, Field(ge=0, le=1000)] = 50
