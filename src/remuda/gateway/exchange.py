@@ -14,6 +14,7 @@ from remuda.engines.protocol import Outgoing
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.fit import Fit
 from remuda.gateway.headers import block_of
+from remuda.gateway.outlet import Outlet
 from remuda.gateway.transcript import Transcript
 
 STATUS_LINES: Final = {
@@ -26,6 +27,11 @@ EVENT_STREAM: Final = b"content-type: text/event-stream; charset=utf-8\r\n" + UN
 
 class ClientConnection(Protocol):
     """What an exchange needs of the connection it came on."""
+
+    @property
+    def outlet(self) -> Outlet:
+        """Where pieces of streams are put that need not be written one by one."""
+        ...
 
     def standing_block(self) -> bytes:
         """What stands in every answer's head, the date with it, as lines of a head."""
@@ -347,13 +353,13 @@ class Exchange:
             self.replica_block = b""  # who has failed it will not have answered it
             self.start(200, EVENT_STREAM, None)
             self.is_kept_alive = True
-        self._write(comment if self.is_http10 else b"%x\r\n%b\r\n" % (len(comment), comment))
+        self.write(comment if self.is_http10 else b"%x\r\n%b\r\n" % (len(comment), comment))
         return True
 
     def write(self, data: bytes) -> None:
         """Send a piece of the body, framed already."""
-        self.bytes_out += len(data)
-        self.transport.write(data)
+        self._write(data)
+        self.connection.outlet.flush()
 
     def finish(self, last: bytes = b"") -> None:
         """Send the last bytes, framed already; the answer is complete."""
@@ -361,6 +367,7 @@ class Exchange:
             return
         if last:
             self._write(last)
+        self.connection.outlet.flush()
         self.response_complete = True
         self.connection.exchange_done(self)
 
@@ -369,6 +376,7 @@ class Exchange:
         if not self.disconnected and not self.response_complete:
             self.keep_alive = False
             self.response_complete = True
+            self.connection.outlet.flush()
             self.transport.abort()
 
     def refuse(self, fault: Fault) -> int:
@@ -395,5 +403,6 @@ class Exchange:
         )
 
     def _write(self, data: bytes) -> None:
+        """Behind what waits already, and in one piece with it."""
         self.bytes_out += len(data)
-        self.transport.write(data)
+        self.connection.outlet.put(self.transport, data)

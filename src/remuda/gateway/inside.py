@@ -20,6 +20,7 @@ from remuda.gateway.authenticate import Headers
 from remuda.gateway.drive import Drive
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.face import LaneRoute
+from remuda.gateway.outlet import Outlet
 from remuda.gateway.pipeline import Pipeline
 from remuda.gateway.priority import HEADER
 from remuda.gateway.record import Recorder
@@ -131,6 +132,8 @@ class Asked:
         self._monotonic = monotonic
         self._left = max_bytes
         self._listen = listen
+        self.outlet = Outlet(asyncio.get_running_loop(), most=1)
+        """Nobody is woken by what is written here: nothing need wait."""
         self._head = b""
         self._status = 0
         self._body: list[bytes] = []

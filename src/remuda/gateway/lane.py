@@ -29,6 +29,7 @@ from remuda.core.faults import (
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.face import LaneRoute
 from remuda.gateway.headers import STANDING_HEADERS, block_of
+from remuda.gateway.outlet import Outlet
 from remuda.wire.heads import KnownHeads
 
 PIPELINED_BYTES: Final = 64 * 1024
@@ -117,6 +118,7 @@ class Lane:
         self.swept = monotonic()
         """Time of the last sweep: deadlines are coarse, a second more or less does not matter."""
         self._next_check = 0.0
+        self.outlet = Outlet(asyncio.get_running_loop())
 
     @property
     def limits(self) -> LaneLimits:
@@ -269,6 +271,11 @@ class LaneProtocol(HttpToolsProtocol):
         """Nothing that still comes in is read: the connection ends with a refusal."""
 
     # What an exchange needs of its connection
+
+    @property
+    def outlet(self) -> Outlet:
+        """That of all connections."""
+        return self._lane.outlet
 
     def standing_block(self) -> bytes:
         """What stands in every answer's head, the date with it, as lines of a head."""

@@ -34,6 +34,7 @@ class Splice(Case):
         "_held",
         "_is_chunked",
         "_is_native",
+        "_outlet",
         "_scan",
         "_translator",
         "_transport",
@@ -53,6 +54,7 @@ class Splice(Case):
         self._translator = translator_of(exchange)
         drops_progress = outgoing is not None and outgoing.may_emit_progress
         self._transport = exchange.transport
+        self._outlet = exchange.connection.outlet
         self._scan: StreamScan | LineScan | MessageScan
         self._is_native = outgoing is not None and outgoing.is_native
         if self._is_native:
@@ -121,7 +123,7 @@ class Splice(Case):
             if self._is_chunked:
                 out = b"%x\r\n%b\r\n" % (len(out), out)
             self._bytes_out += len(out)
-            self._transport.write(out)
+            self._outlet.put(self._transport, out)
 
     def _before_content(self, out: bytes) -> bytes:
         """What is to be sent of `out`, as long as no content has been."""

@@ -64,10 +64,9 @@ class Receiver(Protocol):
 class Outbox:
     """Requests to upstreams, written together once all that a turn of the event loop has brought was looked at.
 
-    The event loop writes answers to clients at the end of a turn. With requests to upstreams among them the processes
-    at the two ends are woken by turns, again and again; waking one costs more than a write. Apart, each is woken once
-    and finds all there is. Under load this takes a fifth off the CPU of a request, and nothing is held back for it:
-    the next turn begins with the writes.
+    With answers to clients among them the processes at the two ends would be woken by turns, again and again; waking
+    one costs more than a write. Apart, each is woken once and finds all there is. Under load this takes a fifth off the
+    CPU of a request, and nothing is held back for it: the next turn begins with the writes.
     """
 
     __slots__ = ("_loop", "_waiting")
@@ -243,7 +242,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own classes do not derive from it
-        self._transport.set_write_buffer_limits(high=0)  # uvloop would put a write off to the end of the turn
+        self._transport.set_write_buffer_limits(high=0)  # uvloop before 0.22 would put it off once more
         self.is_open = True
 
     def data_received(self, data: bytes) -> None:

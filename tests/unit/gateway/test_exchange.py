@@ -1,6 +1,7 @@
 """One exchange: how its answer is framed, and how it ends."""
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -10,6 +11,7 @@ from remuda.core.faults import ClientGone, Fault, ShuttingDown, StreamCut, Upstr
 from remuda.dialects.openai.face import OpenAIFace
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.face import LaneRoute
+from remuda.gateway.outlet import Outlet
 
 ROUTE = LaneRoute("/v1/chat/completions", OpenAIFace(), Operation.CHAT)
 
@@ -23,12 +25,19 @@ class Client:
         self.sent = b""
         self.done = 0
         self.is_aborted = False
+        self.outlet = Outlet(cast(asyncio.AbstractEventLoop, self), most=1)
 
     def standing_block(self) -> bytes:
         return b"date: today\r\n"
 
     def write(self, data: bytes) -> None:
         self.sent += data
+
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """As a loop that does not turn."""
 
     def abort(self) -> None:
         self.is_aborted = True
@@ -58,6 +67,26 @@ def begun(*, keep_alive: bool = True, is_http10: bool = False) -> tuple[Exchange
     exchange = Exchange(client, transport, ROUTE, [], None, keep_alive, is_http10)
     exchange.identify("req_1")
     return exchange, client
+
+
+@pytest.mark.parametrize("then", ["piece", "end", "comment"])
+def test_what_waits_to_be_written_comes_before_what_is_written_now(then: str) -> None:
+    exchange, client = begun()
+    exchange.start(200, b"", None)
+    if then == "comment":
+        exchange.is_kept_alive = True
+    head = len(client.sent)
+    client.outlet = Outlet(cast(asyncio.AbstractEventLoop, client), most=8)
+    client.outlet.put(exchange.transport, b"waits;")
+    assert len(client.sent) == head
+    if then == "piece":
+        exchange.write(b"now")
+    elif then == "end":
+        exchange.finish(b"now")
+    else:
+        exchange.keep_alive_comment(b"now")
+    assert client.sent[head:].startswith(b"waits;")
+    assert b"now" in client.sent[head + 6 :]
 
 
 def test_a_whole_answer() -> None:
