@@ -100,7 +100,9 @@ def held(stage: Stage, live: Live, pace: Pace) -> Figures:
         "held_streams": at_once,
         "held_lost": result["lost"] + result["bad"] + result["no_done"],
         "held_oneway_p99_ms": result["oneway_us"]["p99"] / 1000,
+        "held_ms": result["lat_us"]["p50"] / 1000,
         "held_longer_percent": (result["lat_us"]["p50"] / (TOKENS * DELAY_MS * 1000) - 1) * 100,
+        "held_ttft_p99_ms": result["ttft_us"]["p99"] / 1000,
         "held_chunk_us": cpu_s / result["chunks"] * 1e6,
         "held_core_percent": cpu_s / wall_s * 100,
     }

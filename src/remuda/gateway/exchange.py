@@ -312,6 +312,17 @@ class Exchange:
         if self.flow is not None:
             self.flow.resume_reading()
 
+    def rest(self) -> None:
+        """Let others be read, until the outlet says to go on."""
+        if self.flow is not None and not self.is_write_paused:
+            self.flow.pause_reading()
+            self.connection.outlet.rest(self)
+
+    def read_on(self) -> None:
+        """Others have been."""
+        if self.flow is not None and not (self.is_write_paused or self.disconnected):
+            self.flow.resume_reading()
+
     # Answering
 
     def answer(self, status: int, headers: bytes, body: bytes) -> None:

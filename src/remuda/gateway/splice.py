@@ -123,7 +123,8 @@ class Splice(Case):
             if self._is_chunked:
                 out = b"%x\r\n%b\r\n" % (len(out), out)
             self._bytes_out += len(out)
-            self._outlet.put(self._transport, out)
+            if self._outlet.put(self._transport, out):
+                self._exchange.rest()
 
     def _before_content(self, out: bytes) -> bytes:
         """What is to be sent of `out`, as long as no content has been."""

@@ -217,14 +217,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Give the connection back: kept for reuse where the answer is complete and allows it, else closed."""
         self._receiver = None
         self._head = None
-        if (
-            is_reusable
-            and self.is_complete
-            and self._keep_alive
-            and self._is_reusable
-            and self.is_open
-            and not self._paused
-        ):
+        if is_reusable and self.is_complete and self._keep_alive and self._is_reusable and self.is_open:
+            self.resume_reading()  # an end that came while others were to be read first, or the client did not keep up
             if self._parts:
                 self._parts = []  # an answer that nobody took
             self._pool.keep(self)

@@ -11,7 +11,7 @@ from remuda.core.faults import ClientGone, Fault, ShuttingDown, StreamCut, Upstr
 from remuda.dialects.openai.face import OpenAIFace
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
 from remuda.gateway.face import LaneRoute
-from remuda.gateway.outlet import Outlet
+from remuda.gateway.outlet import MUCH, Outlet
 
 ROUTE = LaneRoute("/v1/chat/completions", OpenAIFace(), Operation.CHAT)
 
@@ -21,11 +21,11 @@ class Client:
 
     peer = ("127.0.0.1", 1)
 
-    def __init__(self) -> None:
+    def __init__(self, much: int = MUCH) -> None:
         self.sent = b""
         self.done = 0
         self.is_aborted = False
-        self.outlet = Outlet(cast(asyncio.AbstractEventLoop, self), most=1)
+        self.outlet = Outlet(cast(asyncio.AbstractEventLoop, self), most=1, much=much)
 
     def standing_block(self) -> bytes:
         return b"date: today\r\n"
@@ -61,8 +61,8 @@ class Flow:
         self.is_paused = False
 
 
-def begun(*, keep_alive: bool = True, is_http10: bool = False) -> tuple[Exchange, Client]:
-    client = Client()
+def begun(*, keep_alive: bool = True, is_http10: bool = False, much: int = MUCH) -> tuple[Exchange, Client]:
+    client = Client(much)
     transport = cast(asyncio.Transport, client)
     exchange = Exchange(client, transport, ROUTE, [], None, keep_alive, is_http10)
     exchange.identify("req_1")
@@ -87,6 +87,35 @@ def test_what_waits_to_be_written_comes_before_what_is_written_now(then: str) ->
         exchange.keep_alive_comment(b"now")
     assert client.sent[head:].startswith(b"waits;")
     assert b"now" in client.sent[head + 6 :]
+
+
+@pytest.mark.parametrize("meanwhile", ["", "the client does not keep up", "the client has left", "it is over"])
+def test_one_that_rests_reads_on_unless_there_is_a_reason_not_to(meanwhile: str) -> None:
+    exchange, client = begun()
+    flow = Flow()
+    exchange.watch(flow, 10.0)
+    exchange.rest()
+    assert flow.is_paused
+    if meanwhile == "the client does not keep up":
+        exchange.pause_writing()
+    elif meanwhile == "the client has left":
+        exchange.client_left(ClientGone(), 1.0)
+    elif meanwhile == "it is over":
+        exchange.unwatch()
+    client.outlet.end_turn()
+    assert flow.is_paused is bool(meanwhile)
+
+
+def test_one_whose_client_does_not_keep_up_need_not_rest() -> None:
+    exchange, client = begun()
+    flow = Flow()
+    exchange.watch(flow, 10.0)
+    exchange.pause_writing()
+    exchange.rest()
+    exchange.resume_writing()
+    assert not flow.is_paused
+    client.outlet.end_turn()
+    assert not flow.is_paused
 
 
 def test_a_whole_answer() -> None:

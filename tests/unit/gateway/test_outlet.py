@@ -83,3 +83,36 @@ async def test_who_has_left_meanwhile_is_passed_over() -> None:
     one.is_closed = True
     await asyncio.sleep(0)
     assert written == [(two, b"b")]
+
+
+class Source:
+    """Counts how often it was told to read on."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def read_on(self) -> None:
+        self.told += 1
+
+
+async def test_who_brings_more_in_a_turn_than_much_rests_until_it_is_over() -> None:
+    written: list[tuple[Client, bytes]] = []
+    outlet, source = Outlet(asyncio.get_running_loop(), much=3), Source()
+    said = [outlet.put(Client(written).transport, b"x") for _ in range(4)]
+    assert said == [False, False, False, True]
+    outlet.rest(source)
+    assert source.told == 0
+    await asyncio.sleep(0)
+    assert (source.told, len(written)) == (1, 4)
+    assert outlet.put(Client(written).transport, b"x") is False, "a new turn"
+    await asyncio.sleep(0)
+    assert source.told == 1
+
+
+async def test_turns_are_told_apart_also_where_nothing_waits() -> None:
+    written: list[tuple[Client, bytes]] = []
+    outlet = Outlet(asyncio.get_running_loop(), most=1, much=1)
+    for _ in range(3):
+        assert outlet.put(Client(written).transport, b"x") is False
+        await asyncio.sleep(0)
+    assert len(written) == 3

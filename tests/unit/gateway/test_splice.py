@@ -8,6 +8,7 @@ from remuda.core.ask import Ask, Operation
 from remuda.core.faults import StreamCut, UpstreamSilent
 from remuda.engines.protocol import Outgoing
 from remuda.gateway.exchange import Exchange
+from remuda.gateway.outlet import MUCH
 from remuda.gateway.splice import HELD_BYTES, Splice
 from tests.unit.gateway.test_exchange import Client, begun
 
@@ -26,16 +27,20 @@ class Answer:
     status = 200
     header_lines = b""
     reads = 0
+    is_paused = False
 
     def attach(self, receiver: Any) -> None:
         """Nothing has come yet."""
 
     def pause_reading(self) -> None:
-        """Nothing comes."""
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
 
 
-def spliced(**outgoing: Any) -> tuple[Splice, Exchange, Client]:
-    exchange, client = begun()
+def spliced(much: int = MUCH, **outgoing: Any) -> tuple[Splice, Exchange, Client]:
+    exchange, client = begun(much=much)
     exchange.outgoing = Outgoing("/x", b"", True, **outgoing)
     ask = Ask(Operation.CHAT, "m", True, False, 1, b"{}")
     answer = cast(Any, Answer())
@@ -57,6 +62,18 @@ def test_nothing_is_said_before_the_first_content() -> None:
     splice.body(STOP + DONE)
     splice.end()
     assert client.sent.endswith(DONE + b"\r\n0\r\n\r\n")
+
+
+def test_of_many_that_bring_very_much_each_rests() -> None:
+    splice, exchange, client = spliced(much=2)  # the head is a piece, too
+    splice.body(ROLE + WORD)
+    answer = cast(Answer, exchange.flow)
+    for is_paused in (False, True):
+        assert answer.is_paused is is_paused
+        splice.body(WORD)
+    client.outlet.end_turn()
+    assert answer.is_paused is False
+    assert client.sent.count(WORD) == 3
 
 
 def test_one_that_can_be_continued_begins_at_once() -> None:
