@@ -15,7 +15,7 @@ import base64
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -81,9 +81,15 @@ class BackupSummary:
     """Files whose contents are not."""
 
 
-async def backup(store: Store, path: Path, now: float, contents: Contents | None = None) -> BackupSummary:
+async def backup(
+    store: Store,
+    path: Path,
+    now: float,
+    contents: Contents | None = None,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> BackupSummary:
     """Write the store's present state, and what its files hold, to the new file `path`; the gateway may go on working
-    meanwhile.
+    meanwhile. `on_rows` is told again and again, in whatever thread writes, how many rows are in the file.
 
     Raises StoreError where `path` exists or cannot be written, StoreUnavailable where the store does not answer;
     there is no file then.
@@ -92,7 +98,7 @@ async def backup(store: Store, path: Path, now: float, contents: Contents | None
         raise StoreError(f"{path} exists: a backup overwrites nothing")
     part = path.with_name(path.name + ".part")
     try:
-        manifest = await store.snapshot(lambda connection: _write_backup(connection, part, now, contents))
+        manifest = await store.snapshot(lambda connection: _write_backup(connection, part, now, contents, on_rows))
         await asyncio.to_thread(os.replace, part, path)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -119,9 +125,11 @@ async def restore(path: Path, url: str, *, force: bool = False, contents: Conten
     return _summary(manifest)
 
 
-def _write_backup(connection: Connection, part: Path, now: float, contents: Contents | None) -> _Manifest:
+def _write_backup(
+    connection: Connection, part: Path, now: float, contents: Contents | None, on_rows: Callable[[int], None]
+) -> _Manifest:
     try:
-        return _write_file(connection, part, now, contents)
+        return _write_file(connection, part, now, contents, on_rows)
     except OSError as error:  # the file's: the drivers' own come out as SQLAlchemy's
         raise _unwritable(part, error) from error
 
@@ -130,8 +138,11 @@ def _unwritable(path: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot write the backup {path}: {error.strerror or error}")
 
 
-def _write_file(connection: Connection, part: Path, now: float, contents: Contents | None) -> _Manifest:
+def _write_file(
+    connection: Connection, part: Path, now: float, contents: Contents | None, on_rows: Callable[[int], None]
+) -> _Manifest:
     manifest = _Manifest(FORMAT, HEAD, now, {})
+    total = 0
     with (
         os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive,
@@ -142,8 +153,10 @@ def _write_file(connection: Connection, part: Path, now: float, contents: Conten
             count = 0
             with archive.open(_member(table.name), "w", force_zip64=True) as member:
                 for rows in found.partitions():
+                    on_rows(total + count)
                     _write_rows(member, rows)
                     count += len(rows)
+            total += count
             manifest.tables[str(table.name)] = _TableManifest([str(column.name) for column in table.columns], count)
         if contents is not None:
             manifest.place = contents.place

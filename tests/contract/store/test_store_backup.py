@@ -11,7 +11,6 @@ from sqlalchemy.util import await_only
 from tests.contract.store.samples import NOON, a_key, a_record
 from tests.contract.store.test_store_tasks import new
 
-import remuda.store.backup as module
 from remuda.core.node import Node
 from remuda.store import Store, StoreError, StoreTooNew, keys, open_store
 from remuda.store.backup import backup, restore
@@ -59,10 +58,9 @@ async def test_what_was_backed_up_comes_back_on_either_database(store: Store, em
     await restored.close()
 
 
-async def test_a_backup_is_one_state_and_for_its_owner_alone(store: Store, store_url: str, file: Path, monkeypatch):
+async def test_a_backup_is_one_state_and_for_its_owner_alone(store: Store, store_url: str, file: Path):
     await fill(store)
     other = await open_store(store_url)
-    write_rows = module._write_rows
     meanwhile = 0
 
     async def work() -> None:
@@ -74,16 +72,14 @@ async def test_a_backup_is_one_state_and_for_its_owner_alone(store: Store, store
 
     loop = asyncio.get_running_loop()
 
-    def write_rows_slowly(member, rows) -> None:
+    def work_on(rows: int) -> None:
         """While a table is written, the gateway goes on."""
         if store.is_sqlite:  # in a thread
             asyncio.run_coroutine_threadsafe(work(), loop).result()
         else:
             await_only(work())
-        write_rows(member, rows)
 
-    monkeypatch.setattr(module, "_write_rows", write_rows_slowly)
-    summary = await backup(store, file, NOON)
+    summary = await backup(store, file, NOON, on_rows=work_on)
     await other.close()
     assert meanwhile > 1
     filled = {

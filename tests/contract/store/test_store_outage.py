@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -183,50 +183,49 @@ async def test_while_the_store_is_away_it_is_tried_once_a_second_not_each_turn(
     await journal.close()
 
 
-@contextmanager
-def slow_commits(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.Event]:
-    """Commits wait for the event and then happen."""
-    import remuda.store.journal as module
+class SlowStore(Store):
+    """Commits of the journal wait for the event and then happen."""
 
-    may_commit = asyncio.Event()
-    write_batches = module.write_batches
+    def __init__(self, store: Store) -> None:
+        super().__init__(store.url, store.ledger)
+        self.may_commit = asyncio.Event()
 
-    async def slow(*arguments, **options):
-        await may_commit.wait()
-        return await write_batches(*arguments, **options)
-
-    monkeypatch.setattr(module, "write_batches", slow)
-    yield may_commit
+    async def write_journal(self, work, *, is_durable: bool):
+        await self.may_commit.wait()
+        return await super().write_journal(work, is_durable=is_durable)
 
 
-async def test_behind_a_slow_commit_records_are_spooled_before_any_is_dropped(
-    store: Store, new_journal, monkeypatch: pytest.MonkeyPatch
-):
-    journal: Journal = new_journal(store, buffered_records=4, batch_records=2, patience_s=0.01)
-    with slow_commits(monkeypatch) as may_commit:
+@asynccontextmanager
+async def slow(store: Store) -> AsyncIterator[SlowStore]:
+    made = SlowStore(store)
+    yield made
+    await made.close()
+
+
+async def test_behind_a_slow_commit_records_are_spooled_before_any_is_dropped(store: Store, new_journal):
+    async with slow(store) as slow_store:
+        journal: Journal = new_journal(slow_store, buffered_records=4, batch_records=2, patience_s=0.01)
         for number in range(20):
             journal.append(a_record(number))
             await journal.flush()
         assert journal.dropped == 0
         assert journal.spilled >= 15
-        may_commit.set()
+        slow_store.may_commit.set()
         while journal.buffered or journal.spooled_bytes:
             await journal.flush()
         assert await ids_in(store) == [f"req_{number:06d}" for number in range(20)]
         await journal.close()
 
 
-async def test_a_commit_cut_off_by_the_close_is_delivered_by_the_next_process(
-    store: Store, new_journal, monkeypatch: pytest.MonkeyPatch
-):
-    first: Journal = new_journal(store, patience_s=0.01)
-    with slow_commits(monkeypatch) as may_commit:
+async def test_a_commit_cut_off_by_the_close_is_delivered_by_the_next_process(store: Store, new_journal):
+    async with slow(store) as slow_store:
+        first: Journal = new_journal(slow_store, patience_s=0.01)
         first.append(a_record(0))
         await first.flush()
         first.append(a_record(1))
         await first.close(timeout_s=0.05)
         assert (first.spilled, first.buffered, first.dropped) == (2, 0, 0)
-        may_commit.set()
+        slow_store.may_commit.set()
         second: Journal = new_journal(store)
         await second.start()
         await second.flush()

@@ -1,5 +1,6 @@
 """`remuda backup` and `remuda restore`: the whole store in one file, and back."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,12 @@ def backup(
     """
     import asyncio
 
-    summary = asyncio.run(_backup(settings_from(config, data=data), file))
+    from rich.console import Console
+
+    with Console(stderr=True).status("Reading the store") as status:
+        summary = asyncio.run(
+            _backup(settings_from(config, data=data), file, lambda rows: status.update(f"{rows:,} rows written"))
+        )
     _report(summary, f"{file} holds", as_json=as_json)
 
 
@@ -50,13 +56,13 @@ def restore(
     _report(summary, "The store holds", as_json=as_json)
 
 
-async def _backup(settings: "Settings", file: Path) -> "BackupSummary":
+async def _backup(settings: "Settings", file: Path, on_rows: Callable[[int], None]) -> "BackupSummary":
     from remuda.app.stores import opened_store
     from remuda.core.clock import SystemClock
     from remuda.store.backup import backup as write
 
     async with opened_store(settings) as store:
-        return await write(store, file, SystemClock.wall(), _contents(settings))
+        return await write(store, file, SystemClock.wall(), _contents(settings), on_rows)
 
 
 async def _restore(settings: "Settings", file: Path, *, force: bool) -> "BackupSummary":

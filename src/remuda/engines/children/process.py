@@ -55,10 +55,13 @@ class Command:
 class Child:
     """One running engine process. Made by a launcher."""
 
-    def __init__(self, model: LocalModel, process: asyncio.subprocess.Process, listening: Listening) -> None:
+    def __init__(
+        self, model: LocalModel, process: asyncio.subprocess.Process, listening: Listening, stop_s: float = STOP_S
+    ) -> None:
         self._model = model
         self._process = process
         self._listening = listening
+        self._stop_s = stop_s
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._tasks = Tasks(f"engine {model.name}")
         self._readers: list[asyncio.Task[None]] = []
@@ -101,13 +104,13 @@ class Child:
         return tell(list(self._log), self._model.path, code)
 
     async def stop(self) -> None:
-        """End the process: by closing its input and asking, after STOP_S by killing."""
+        """End the process: by closing its input and asking, after `stop_s` by killing."""
         process = self._process
         if process.stdin is not None:
             process.stdin.close()
         self._signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(STOP_S):
+            async with asyncio.timeout(self._stop_s):
                 await process.wait()
         except TimeoutError:
             pass
@@ -116,7 +119,7 @@ class Child:
         await process.wait()
         if self._readers:
             # What it left in the pipes is read to the end, so that they are closed with it.
-            await asyncio.wait(self._readers, timeout=STOP_S)
+            await asyncio.wait(self._readers, timeout=self._stop_s)
         await self._tasks.close()
         if self._listening.socket_path is not None:
             self._listening.socket_path.unlink(missing_ok=True)
@@ -199,12 +202,20 @@ class ChildLauncher(ABC):
     """What tells the sockets of these children from those of other launchers with the same run folder."""
 
     def __init__(
-        self, run_folder: Path, clock: Clock, *, prefer_tcp: bool = False, load_timeout_s: float = LOAD_S
+        self,
+        run_folder: Path,
+        clock: Clock,
+        *,
+        prefer_tcp: bool = False,
+        load_timeout_s: float = LOAD_S,
+        stop_s: float = STOP_S,
     ) -> None:
+        """`stop_s`: how long a child may take to end before it is killed."""
         self._run_folder = run_folder
         self._clock = clock
         self._prefer_tcp = prefer_tcp
         self._load_timeout_s = load_timeout_s
+        self._stop_s = stop_s
         self._started = 0
 
     async def start(self, model: LocalModel, on_progress: Callable[[LoadProgress], None]) -> Child:
@@ -227,7 +238,7 @@ class ChildLauncher(ABC):
             )
         except OSError as error:
             raise LoadFailed(f"the engine's program cannot be started: {error.strerror}") from None
-        running = Child(model, process, listening)
+        running = Child(model, process, listening, self._stop_s)
         try:
             async with asyncio.timeout(self._load_timeout_s):
                 await running.become_ready(self._clock, on_progress, command.address)

@@ -11,7 +11,15 @@ from pathlib import Path
 from remuda.core.address import Address
 from remuda.core.clock import Clock
 from remuda.engines.children.parent import KEY_VARIABLE
-from remuda.engines.children.process import LOAD_S, ChildLauncher, Command, Listening, cores, environment_of_child
+from remuda.engines.children.process import (
+    LOAD_S,
+    STOP_S,
+    ChildLauncher,
+    Command,
+    Listening,
+    cores,
+    environment_of_child,
+)
 from remuda.engines.files import ModelFileError, check_model_file, files_of, read_header, stamp_of
 from remuda.engines.launch import LoadFailed, LocalModel, Stamp
 from remuda.engines.llamacpp import child, guard
@@ -86,9 +94,10 @@ class LlamaServerLauncher(_LlamaCppLauncher):
         *,
         prefer_tcp: bool = False,
         load_timeout_s: float = LOAD_S,
+        stop_s: float = STOP_S,
         options: Sequence[str] = (),
     ) -> None:
-        super().__init__(run_folder, clock, prefer_tcp=prefer_tcp, load_timeout_s=load_timeout_s)
+        super().__init__(run_folder, clock, prefer_tcp=prefer_tcp, load_timeout_s=load_timeout_s, stop_s=stop_s)
         self._program = program
         self._options = options
 

@@ -9,6 +9,8 @@ import pytest
 from remuda.app.cli import main
 from remuda.app.exits import Exit
 from remuda.app.settings import Settings
+from tests.fixtures.parts import missing
+from tests.fixtures.raw import certificate_in
 
 
 @pytest.fixture
@@ -27,18 +29,24 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
     return seen
 
 
-def test_without_options_all_is_default_and_the_gateways_code_is_the_commands(served: list[Settings]) -> None:
-    assert main(["serve"]) == 6
-    assert served == [Settings()]
-
-
-def test_every_option_reaches_its_setting(
-    served: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_options_all_is_default_and_the_gateways_code_is_the_commands(
+    served: list[Settings], tmp_path: Path
 ) -> None:
+    assert main(["serve"]) == 6
+    assert served == [Settings(data_dir=tmp_path / "no-data")]
+
+
+def test_every_option_reaches_its_setting(served: list[Settings], tmp_path: Path) -> None:
+    certificate = certificate_in(tmp_path)
+    if certificate is None:
+        missing("openssl")
+    certificate.rename("c")
+    (tmp_path / "key.pem").rename("k")
+    program = tmp_path / "bin" / "ls"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
     options = "--host 0.0.0.0 --port 80 --data d --model a.gguf --model b --upstream http://x --upstream http://y/v1 "
     options += "--llama-server bin/ls --tls-cert c --tls-key k --log-level debug --log-format json"
-    monkeypatch.setattr("remuda.app.checks.files.check_certificates", lambda _settings: [])  # there are no such files
-    monkeypatch.setattr("remuda.app.checks.files.check_program", lambda _settings: [])
     main(["serve", *options.split()])
     (settings,) = served
     assert (settings.server.host, settings.server.port) == ("0.0.0.0", 80)

@@ -251,11 +251,8 @@ async def test_a_llama_server_of_the_users_own(
     assert left_in(run_folder) == []
 
 
-async def test_a_program_that_does_not_end_is_killed(
-    run_folder: Path, program: Path, chat_model: LocalModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("remuda.engines.children.process.STOP_S", 0.2)
-    launcher = LlamaServerLauncher(program, run_folder, SystemClock(), options=["--stand-in", "deaf"])
+async def test_a_program_that_does_not_end_is_killed(run_folder: Path, program: Path, chat_model: LocalModel) -> None:
+    launcher = LlamaServerLauncher(program, run_folder, SystemClock(), stop_s=0.2, options=["--stand-in", "deaf"])
     child = await launcher.start(chat_model, lambda progress: None)
     await child.stop()
     assert not is_alive(child.pid)
