@@ -116,7 +116,7 @@ async def test_the_quicker_one_wins(client: Client, slow: FakeUpstream, quick: F
     assert found["progress"]["done"] == 2
     assert found["result_a_latency"] < found["result_b_latency"]
     assert found["result_a_tokens"] == found["result_b_tokens"] == 8
-    assert found["side_b"]["time_to_first_token"] >= 600
+    assert found["side_b"]["time_to_first_token"] >= 599  # ms: the loop's timers may be early by one
     assert found["answer_a"]
     assert found["answer_b"]
     assert [reason.partition(":")[0] for reason in found["reasons"]] == ["latency", "tokens per second", "cost"]
