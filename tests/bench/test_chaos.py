@@ -124,14 +124,6 @@ def test_what_is_to_be_expected(ending: Ending | None, is_streamed: bool, step: 
             load.assert_only_to_be_expected([step])
 
 
-def test_who_lived_through_the_calamity_of_each_server_may_be_refused() -> None:
-    steps = [Step((2,), "a page"), Step((1,), "half a head"), Step((0,), "no HTTP")]
-    Load(1, seed=1, asked=[Asked(NAME, False, 0, 2, Ending.REFUSED)]).assert_only_to_be_expected(steps)
-    for began, ended in ((0, 1), (1, 2)):
-        with pytest.raises(AssertionError):
-            Load(1, seed=1, asked=[Asked(NAME, False, began, ended, Ending.REFUSED)]).assert_only_to_be_expected(steps)
-
-
 def test_engines_are_asked_to_count() -> None:
     ways = served_ways()
     assert {way.path for way in ways} == {"/v1/chat/completions", "/v1/messages", "/api/chat"}
