@@ -6,7 +6,7 @@ Ratios are medians over the rounds of one run, each round's figure beside that o
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 Samples = dict[str, dict[str, list[float]]]
@@ -106,8 +106,8 @@ class Bound:
 
 
 ON_TIME = Bound("streams held: longer by", "held_longer_percent", 5, "%")
-"""A mock that cannot send 150,000 chunks a second beside the load that reads them makes every stream longer; so how
-long those are that are held is judged beside those with nothing in between."""
+"""A mock that cannot send 150,000 chunks a second beside the load that reads them makes every stream longer. Then this
+is not shown either way, and how long held ones are is told beside those with nothing in between, too."""
 
 BARS: Sequence[Ratio | Bound] = (
     Ratio("CPU per request, 32 connections", "request_us_32", "nginx", 4.3),
@@ -121,6 +121,7 @@ BARS: Sequence[Ratio | Bound] = (
     Bound("3,000 streams of 50/s held: open at once", "held_streams", 2950, "", at_least=True, control=ON_TIME),
     Bound("streams held: chunks lost, streams refused", "held_lost", 0, ""),
     Bound("streams held: one-way p99", "held_oneway_p99_ms", 100, "ms", control=ON_TIME),
+    replace(ON_TIME, control=ON_TIME),
     Ratio("streams held: length", "held_ms", "direct", 1.05, unit="ms"),
     Bound("memory of an open stream", "stream_kib", 8, "KiB"),
     Bound("8 slow readers: memory", "slow_growth_mib", 8, "MiB"),

@@ -106,7 +106,7 @@ async def client(gateway: RunningGateway) -> AsyncIterator[Client]:
 
 
 async def test_the_quicker_one_wins(client: Client, slow: FakeUpstream, quick: FakeUpstream) -> None:
-    slow.behave(ttft_s=0.6)
+    slow.behave(ttft_s=0.65)  # more than is asked for: the loop's timers have whole milliseconds, and may be early
     status, made = await client.send("POST", data=ASKED)
     assert (status, made["state"], made["winner"]) == (202, "queued", None)
     assert made["progress"] == {"done": 0, "total": 2, "position": None}
@@ -116,7 +116,7 @@ async def test_the_quicker_one_wins(client: Client, slow: FakeUpstream, quick: F
     assert found["progress"]["done"] == 2
     assert found["result_a_latency"] < found["result_b_latency"]
     assert found["result_a_tokens"] == found["result_b_tokens"] == 8
-    assert found["side_b"]["time_to_first_token"] >= 599  # ms: the loop's timers may be early by one
+    assert found["side_b"]["time_to_first_token"] >= 600
     assert found["answer_a"]
     assert found["answer_b"]
     assert [reason.partition(":")[0] for reason in found["reasons"]] == ["latency", "tokens per second", "cost"]

@@ -40,7 +40,7 @@ class Met(asyncio.Protocol):
         self._met = met
         self.transport: asyncio.Transport | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvloop's is no subclass of it
         self.transport = transport
         self._met.append(self)
         transport.write(b"here")
