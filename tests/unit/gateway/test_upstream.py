@@ -263,6 +263,17 @@ def test_nothing_else_is_taken_for_such_an_answer(odd: bytes, loop: asyncio.Abst
         assert wire.is_aborted
 
 
+def test_one_whose_answer_ends_while_it_is_not_read_is_kept_and_read_again(loop: asyncio.AbstractEventLoop) -> None:
+    connection, wire, pool = connected(loop)
+    connection.send(b"x")
+    connection.pause_reading()  # what was read before that is still handed on
+    connection.data_received(HEAD + b"Content-Length: 2\r\n\r\nok")
+    assert wire.is_paused
+    connection.release()
+    assert not wire.is_paused, "or nobody would notice when the server closes it"
+    assert pool.take() is connection
+
+
 def test_heads_of_other_answers_are_not_kept(loop: asyncio.AbstractEventLoop) -> None:
     for answer in (
         b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nok",
