@@ -71,6 +71,29 @@ async def test_another_server_takes_over_unseen(upstream: FakeUpstream, tmp_path
         assert sum(record.attempts for record in await gateway.records()) == 23
 
 
+async def test_who_met_two_servers_in_trouble_does_not_wait_for_the_third_alone(upstream: FakeUpstream, tmp_path: Path):
+    """All slots of the third are taken by requests that hang, and the two are well again."""
+    async with FakeUpstream() as two, FakeUpstream() as hung:
+        listed = [
+            {"url": each.url, "name": name, "slots": 1}
+            for each, name in ((upstream, "one"), (two, "two"), (hung, "three"))
+        ]
+        health = {**QUICK, "breaker_failures": 1}
+        async with gateway_before(data_dir=tmp_path, known_replicas=3, upstreams=listed, health=health) as gateway:
+            hung.gate.hold()
+            one_each = [asyncio.ensure_future(ask(gateway)) for _ in range(3)]
+            await hung.gate.reached(1)
+            await gateway.until(lambda: gateway.slots_in_use == 1, "only one of them hangs")
+            upstream.behave(fault=Fault.HTML, times=1)
+            two.behave(fault=Fault.DROP_MID_HEAD, times=1)
+            assert (await ask(gateway)).status == 200
+            assert hung.gate.waiting == 1
+            hung.gate.release()
+            assert [answer.status for answer in await asyncio.gather(*one_each)] == [200] * 3
+            await gateway.at_rest()
+            assert sorted(record.attempts for record in await gateway.records()) == [1, 1, 1, 3]
+
+
 async def test_what_the_client_does_wrong_holds_no_server_back(upstream: FakeUpstream, tmp_path: Path):
     async with gateway_before(upstream, data_dir=tmp_path, health=FOR_LONG) as gateway:
         upstream.behave(fault=Fault.ERROR, status=400)

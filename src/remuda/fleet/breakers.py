@@ -55,6 +55,7 @@ class Breakers:
             was = breaker.phase
             breaker.succeeded(mark, self._monotonic())
             if was is Phase.TRIAL and breaker.phase is Phase.RAMP:
+                replica.slots.recoveries += 1
                 log.info("the server of %s answers again: it gets more and more requests", replica.id)
             self._changed(replica.slots, breaker)
 
@@ -66,6 +67,7 @@ class Breakers:
 
     def recovered(self, slots: Slots, name: str) -> None:
         """A server was on standby and is active again: it starts slowly too."""
+        slots.recoveries += 1
         if self._rules.ramp_s:
             breaker = slots.breaker or self._watch(slots, name)
             if breaker.phase is Phase.CLOSED:
@@ -83,8 +85,13 @@ class Breakers:
             if breaker is None or id(slots) not in present:
                 self._forget(slots)  # should it come back, it begins anew
                 continue
+            is_idle = breaker.phase is Phase.HALF_OPEN
             breaker.tick(now)
             self._changed(slots, breaker)
+            if is_idle and breaker.phase is Phase.HALF_OPEN:
+                # Nobody has asked for the trial: those who wait for others alone, as this one failed them, may make it.
+                slots.recoveries += 1
+                self._wake(slots)
             if breaker.is_over(now):
                 self._forget(slots)
 
@@ -105,7 +112,11 @@ class Breakers:
         """As `_apply`; whoever waits for one of the slots that are given out now gets it."""
         before = slots.free
         self._apply(slots, breaker)
-        if slots.free > before and self._fleet.queued:
+        if slots.free > before:
+            self._wake(slots)
+
+    def _wake(self, slots: Slots) -> None:
+        if self._fleet.queued:
             for replica in self._fleet.replicas():
                 if replica.slots is slots and replica.is_routable:
                     self._fleet.freed(replica)

@@ -22,7 +22,7 @@ class ReplicaState(StrEnum):
 class Slots:
     """How many asks a server takes at once; shared by all replicas of one server."""
 
-    __slots__ = ("breaker", "in_use", "size", "total")
+    __slots__ = ("breaker", "in_use", "recoveries", "size", "total")
 
     def __init__(self, total: int) -> None:
         if total < 1:
@@ -34,6 +34,9 @@ class Slots:
         self.in_use = 0
         self.breaker: Breaker | None = None
         """Only while something is amiss, or was a moment ago."""
+        self.recoveries = 0
+        """How often the server has come out of trouble: a trial went well, it came back from standby, or a trial would
+        tell and nobody has asked for it."""
 
     @property
     def free(self) -> int:

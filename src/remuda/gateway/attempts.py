@@ -11,6 +11,7 @@ from remuda.fleet.registry import Model
 from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.exchange import Exchange, Setback
 from remuda.gateway.retry_budget import RetryBudget
+from remuda.gateway.tried import Tried
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Attempts:
         replica: Replica,
         mark: int,
         model: Model,
-        tried: tuple[Replica, ...],
+        tried: Tried,
         live: int,
     ) -> bool:
         """An attempt on `replica`, the last one of `tried`, ended with `error`, while `live` requests are under way:
@@ -73,9 +74,7 @@ class Attempts:
         exchange.setback = setback
         return True
 
-    def _counts_elsewhere(
-        self, fault: NotOffered, exchange: Exchange, model: Model, tried: tuple[Replica, ...]
-    ) -> bool:
+    def _counts_elsewhere(self, fault: NotOffered, exchange: Exchange, model: Model, tried: Tried) -> bool:
         """Whether somebody else is to be asked for a count: a server may count tokens, but not for this model."""
         if exchange.route.operation is not Operation.COUNT_TOKENS or exchange.attempts >= self._max_attempts:
             return False
@@ -86,12 +85,12 @@ class Attempts:
         return True
 
     def _setback(
-        self, fault: Fault, exchange: Exchange, replica: Replica, model: Model, tried: tuple[Replica, ...], live: int
+        self, fault: Fault, exchange: Exchange, replica: Replica, model: Model, tried: Tried, live: int
     ) -> Setback | None:
-        """What `fault` is to the exchange where another attempt may be made: on another replica if there is one, else
-        on the same once more, if that was not there, or has said when to come again."""
+        """What `fault` is to the exchange where another attempt may be made: on another replica if there is one, or on
+        one that has recovered, else on the same once more, if that was not there, or has said when to come again."""
         unsent = 0 if exchange.setback is None else exchange.setback.unsent
-        others = [each for each in model.replicas if _may_come(each) and each not in tried]
+        others = [each for each in model.replicas if _may_come(each) and not tried.bars(each)]
         if isinstance(fault, UpstreamFailed) and fault.is_unsent:
             unsent += 1
             if not any(each.is_routable for each in others):

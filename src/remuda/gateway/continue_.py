@@ -25,6 +25,7 @@ from remuda.gateway.passing import FOLDED_BYTES, too_large
 from remuda.gateway.relay import Passing
 from remuda.gateway.route import Lease, Router
 from remuda.gateway.splice import Splice
+from remuda.gateway.tried import Tried
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class Continuer:
                 except (Exception, asyncio.CancelledError) as error:
                     self._broken_off(error, lease, exchange)
                     unfit.add(replica)
-                    self._attempts.go_on(error, exchange, replica, mark, model, (), live)  # the breaker is told
+                    self._attempts.go_on(error, exchange, replica, mark, model, Tried(), live)  # the breaker is told
                     if isinstance(error, asyncio.CancelledError) and is_the_servers(exchange.interruption):
                         exchange.interruption = None  # it has fallen silent
                     elif not isinstance(error, Fault):
@@ -182,11 +183,11 @@ def may_come(model: Model, first: Replica, unfit: "Unfit") -> bool:
 
 
 class Unfit(Collection[Replica]):
-    """The replicas that cannot go on for one: those that have failed, and all that are not like it."""
+    """The replicas that cannot go on for one: those unlike it, and those that have failed and not recovered."""
 
     def __init__(self, first: Replica, tried: Collection[Replica]) -> None:
         self._first = first
-        self._tried = set(tried)
+        self._tried = Tried(tried)
         self.given_up: set[str] = set()
         """Ids of replicas that have failed again after their engine was started anew."""
 
@@ -194,13 +195,13 @@ class Unfit(Collection[Replica]):
         """It has failed too."""
         if any(replica.id == each.id for each in self._tried):
             self.given_up.add(replica.id)
-        self._tried.add(replica)
+        self._tried = Tried(self._tried, replica)
 
     def __contains__(self, replica: object) -> bool:
         first = self._first
         return not (
             isinstance(replica, Replica)
-            and replica not in self._tried
+            and not self._tried.bars(replica)
             and replica.id not in self.given_up
             and replica.engine.kind == first.engine.kind
             and replica.upstream_model == first.upstream_model

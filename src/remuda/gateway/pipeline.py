@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from remuda.core.faults import (
     ClientGone,
@@ -21,6 +21,7 @@ from remuda.gateway.record import LEFT, Recorder
 from remuda.gateway.relay import Passing, Relay
 from remuda.gateway.route import Lease, Router
 from remuda.gateway.settle import Settler
+from remuda.gateway.tried import Tried
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Pipeline:
                 model = self._router.find(ask, exchange)
                 if self._recorder.keeps_content or exchange.route.is_logged:
                     self._recorder.capture_prompt(exchange, ask)
-                tried: tuple[Replica, ...] = ()
+                tried: Collection[Replica] = ()
                 passing: Passing | None = None
                 broken: Broken | None = None
                 while broken is None:
@@ -107,8 +108,8 @@ class Pipeline:
                             return
                         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see broken_stream
                             self._broken_off(error, lease, exchange)
-                            tried = (*tried, replica)
-                            if not self._attempts.go_on(error, exchange, replica, mark, model, tried, len(self.live)):
+                            tried = failed = Tried(tried, replica)
+                            if not self._attempts.go_on(error, exchange, replica, mark, model, failed, len(self.live)):
                                 broken = broken_stream(error, exchange, replica, passing)
                 await self._continuer.go_on(broken, exchange, ask, model, tried, len(self.live))
         except Fault as fault:

@@ -19,6 +19,7 @@ from remuda.gateway.decide import note, note_chain, note_idle
 from remuda.gateway.defaults import Defaults
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.priority import priority_in
+from remuda.gateway.tried import Tried
 from remuda.gateway.waiting import KeepAlive, eta_s, note_grant, position_of, retry_after
 
 ACTIVE = ReplicaState.ACTIVE
@@ -316,17 +317,23 @@ class Ticket:
         if self.granted.done():
             return None
         lease = self._claim(self._tried)
-        if (
-            lease is None
-            and self.is_rested
-            and not self._has_begun
-            and all(replica in self._tried for replica in self._model.replicas if replica.is_routable)
-        ):
-            lease = self._claim(())  # no other is left: the one that failed may do better now
+        if lease is None and self._tried and not self._has_begun:
+            lease = self._claim_again()
         if lease is None:
             return False
         self.granted.set_result(lease)
         return True
+
+    def _claim_again(self) -> Lease | None:
+        """A slot of one of those that failed it, if one may do better now."""
+        tried = self._tried
+        if isinstance(tried, Tried) and len(barred := tried.barred()) < len(tried):
+            lease = self._claim(barred)
+            if lease is not None:
+                return lease
+        if self.is_rested and all(replica in tried for replica in self._model.replicas if replica.is_routable):
+            return self._claim(())  # no other is left
+        return None
 
     def rested(self) -> None:
         """It is time to ask those that failed it once more."""

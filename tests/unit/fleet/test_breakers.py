@@ -51,6 +51,17 @@ class Waiting:
         raise AssertionError(fault)
 
 
+class Failed(Waiting):
+    """One whom that server has failed."""
+
+    def __init__(self, slots: Slots) -> None:
+        super().__init__(slots)
+        self._recoveries = slots.recoveries
+
+    def wake(self) -> bool:
+        return self.slots.recoveries > self._recoveries and super().wake()
+
+
 def test_open_holds_back_all_replicas_of_the_server():
     yard = Yard()
     yard.fail(1)
@@ -129,6 +140,32 @@ def test_a_server_back_from_standby_starts_slowly():
     assert yard.slots.total == 1
     yard.at(4)
     assert yard.slots.total == 16
+
+
+def test_recoveries_are_counted():
+    yard = Yard()
+    counted = [yard.slots.recoveries]
+    yard.breakers.recovered(yard.slots, "one")  # it was on standby
+    counted.append(yard.slots.recoveries)
+    yard.fail()
+    yard.at(1)
+    counted.append(yard.slots.recoveries)
+    yard.breakers.succeeded(yard.a, yard.breakers.begun(yard.a))
+    counted.append(yard.slots.recoveries)
+    assert counted == [0, 1, 1, 2]
+
+
+def test_a_trial_that_nobody_asks_for_may_be_made_by_those_whom_the_server_has_failed():
+    yard = Yard()
+    yard.fail()
+    model = yard.fleet.look_up("b")
+    assert model is not None
+    waiter = Failed(yard.slots)
+    yard.fleet.enqueue(model, waiter, 0, 0.0)
+    yard.at(1)
+    assert not waiter.has_it, "others may, by whom more is learnt"
+    yard.at(1.25)
+    assert waiter.has_it
 
 
 def test_it_can_be_switched_off():

@@ -1,6 +1,7 @@
 """Whose fault it was, who is told, and whether another replica is tried."""
 
 import asyncio
+from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -28,6 +29,7 @@ from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.attempts import MAX_PAUSE_S, PAUSE_S, Attempts
 from remuda.gateway.exchange import Exchange, Setback
 from remuda.gateway.retry_budget import FLOOR, RetryBudget
+from remuda.gateway.tried import Tried
 from tests.unit.fleet.samples import replica
 
 
@@ -48,7 +50,7 @@ class Stand:
         self.model: Model = found
 
     def ended(
-        self, error: BaseException, *, mark: int = 0, tried: tuple[Replica, ...] | None = None, **state: Any
+        self, error: BaseException, *, mark: int = 0, tried: Collection[Replica] | None = None, **state: Any
     ) -> bool:
         exchange = SimpleNamespace(
             **{
@@ -64,7 +66,13 @@ class Stand:
             | state
         )
         goes_on = self.attempts.go_on(
-            error, cast(Exchange, exchange), self.one, mark, self.model, tried if tried is not None else (self.one,), 1
+            error,
+            cast(Exchange, exchange),
+            self.one,
+            mark,
+            self.model,
+            Tried(tried if tried is not None else (self.one,)),
+            1,
         )
         self.setback = exchange.setback
         return goes_on
@@ -139,6 +147,15 @@ def test_none_is_tried_twice_nor_one_that_is_drained():
     assert not stand.ended(UpstreamFailed(), tried=(stand.one, stand.two))
     stand.two.state = ReplicaState.DRAINING
     assert not stand.ended(UpstreamFailed())
+
+
+def test_one_that_has_recovered_is_tried_once_more():
+    stand = Stand()
+    tried = Tried((stand.two,), stand.one)
+    stand.two.slots.recoveries += 1
+    assert stand.ended(UpstreamFailed(), tried=tried)
+    assert not stand.ended(UpstreamFailed(), tried=tried, attempts=3)
+    assert not stand.ended(UpstreamFailed(), tried=Tried(tried, stand.two))
 
 
 def test_one_that_is_held_back_or_on_standby_is_waited_for():

@@ -49,6 +49,16 @@ def test_one_goes_on_that_has_the_same_model_on_the_same_kind_of_engine():
     assert len(unfit) == 2
 
 
+def test_one_that_has_recovered_may_go_on_once():
+    first = replica("first")
+    unfit = Unfit(first, [first])
+    first.slots.recoveries += 1
+    assert first not in unfit
+    unfit.add(first)
+    first.slots.recoveries += 1
+    assert first in unfit
+
+
 def test_who_is_busy_or_away_may_come_and_who_is_drained_may_not():
     first = replica("first")
     unfit = Unfit(first, [first])

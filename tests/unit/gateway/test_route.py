@@ -16,6 +16,7 @@ from remuda.fleet.replica import Replica, ReplicaState, Slots
 from remuda.gateway.choose import Chooser
 from remuda.gateway.exchange import Exchange, Setback
 from remuda.gateway.route import Lease, QueueLimits, Router
+from remuda.gateway.tried import Tried
 from tests.unit.fleet.test_registry import replica
 
 ASK = Ask(Operation.CHAT, "m", False, False, 1, b"{}")
@@ -365,6 +366,53 @@ async def test_where_all_have_failed_and_none_says_when_a_wake_later_than_the_fa
     assert not waits.done(), "it is not asked again in the same breath"
     fleet.wake(model)
     (await waits).give_back()
+
+
+async def test_one_that_has_recovered_is_asked_again_where_the_others_are_full() -> None:
+    one, two = replica("s/m"), replica("t/m")
+    fleet, model = fleet_of(one, two)
+    router = router_of(fleet)
+    asked = exchange()
+    asked.setback = Setback(UpstreamFailed(), None, 0)
+    tried = Tried((), one)
+    of_two = router.lease(model, ASK, exchange(), (one,))
+    assert of_two is not None
+    waits = asyncio.ensure_future(router.wait(model, ASK, asked, tried))
+    await turns()
+    fleet.wake(model)
+    await turns()
+    assert not waits.done(), "it has failed, and another may be waited for"
+    one.slots.recoveries += 1
+    fleet.freed(one)
+    granted = await waits
+    assert granted.replica is one
+    granted.give_back()
+
+    waits = asyncio.ensure_future(router.wait(model, ASK, asked, Tried(tried, one)))
+    one.slots.recoveries += 1
+    await turns()
+    fleet.freed(one)
+    await turns()
+    assert not waits.done(), "it has failed twice"
+    of_two.give_back()
+    granted = await waits
+    assert granted.replica is two
+    granted.give_back()
+
+
+async def test_one_that_has_not_failed_comes_before_one_that_has_recovered() -> None:
+    one, two = replica("s/m"), replica("t/m", slots=Slots(4))
+    two.slots.in_use = 3
+    fleet, model = fleet_of(one, two)
+    tried = Tried((), one)
+    one.slots.recoveries += 1
+    router = router_of(fleet)
+    lease = router.lease(model, ASK, exchange(), tried)
+    assert lease is not None
+    assert lease.replica is two, "though the other one has nothing to do"
+    assert router.lease(model, ASK, exchange(), tried) is None
+    granted = await router.wait(model, ASK, exchange(), tried)
+    assert granted.replica is one
 
 
 async def test_where_there_is_no_room_to_wait_for_a_return_the_failure_is_told() -> None:

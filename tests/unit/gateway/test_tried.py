@@ -1,0 +1,38 @@
+"""Who has failed a request, and who may have it again."""
+
+from remuda.gateway.tried import Tried
+from tests.unit.fleet.samples import replica
+
+
+def test_who_failed_is_told_in_order_and_as_often_as_it_did():
+    one, two, other = replica("one"), replica("two"), replica("other")
+    tried = Tried(Tried((one,), two), one)
+    assert list(tried) == [one, two, one]
+    assert len(tried) == 3
+    assert (tried.count(one), tried.count(two), tried.count(other)) == (2, 1, 0)
+    assert (one in tried, other in tried, "one/m" in tried) == (True, False, False)
+    assert not Tried()
+
+
+def test_who_has_recovered_since_may_have_it_once_more():
+    one, two = replica("one"), replica("two")
+    one.slots.recoveries = 3
+    tried = Tried(Tried((), one), two)
+    assert (tried.bars(one), tried.bars(two), tried.bars(replica("other"))) == (True, True, False)
+    one.slots.recoveries += 1
+    assert (tried.bars(one), tried.bars(two)) == (False, True)
+    assert tried.barred() == [two]
+    assert one in tried, "it has failed all the same"
+    tried = Tried(tried, one)
+    one.slots.recoveries += 1
+    assert tried.bars(one), "it may be this very request that brings it down"
+    assert tried.barred() == [one, two, one]
+
+
+def test_what_is_noted_later_does_not_change_what_was_noted_before():
+    one, two = replica("one"), replica("two")
+    first = Tried((), one)
+    one.slots.recoveries += 1
+    second = Tried(first, two)
+    assert (list(first), first.bars(two)) == ([one], False)
+    assert not second.bars(one), "it has recovered between the two failures"
