@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from remuda.fleet.registry import MAX_UNSERVED
+from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
 from tests.fixtures.raw import ASK, STREAM, RawAnswer, RawClient, post
@@ -193,3 +195,22 @@ async def test_one_of_two_on_their_own_connections_leaves_and_the_other_runs_on(
             fake.gate.release()
             [answer] = await answers([stayer])
         assert answer.events[-1] == "[DONE]"
+
+
+async def test_many_whom_a_busy_server_has_sent_away_do_not_keep_newcomers_from_it(tmp_path: Path) -> None:
+    many = MAX_UNSERVED + 2
+    routing = {"retry_budget_percent": 1000}
+    async with herd(2, tmp_path, 4, routing=routing) as (gateway, (busy, full)), clients(gateway, 8) as asked:
+        await asyncio.gather(busy.gate.reached(4), full.gate.reached(4))
+        busy.gate.release()
+        await gateway.until(lambda: gateway.slots_in_use == 4, "one of them is done")
+        busy.behave(fault=Fault.ERROR, status=429, times=many)
+        async with clients(gateway, many) as sent_away:
+            await busy.saw(4 + many)
+            await gateway.until(lambda: gateway.remuda.fleet.queued == many, "they wait for the other one")
+            async with RawClient(gateway.port) as newcomer:
+                newcomer.say(post())
+                assert (await newcomer.answer()).header("x-remuda-replica") == "u0/fake"
+            full.gate.release()
+            assert [answer.header("x-remuda-replica") for answer in await answers(sent_away)] == ["u1/fake"] * many
+        assert [answer.status for answer in await answers(asked)] == [200] * 8

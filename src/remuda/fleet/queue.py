@@ -15,7 +15,7 @@ made once for all who ask before something changes.
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from itertools import count
 from typing import Final, Protocol
 
@@ -49,6 +49,11 @@ class Waiter(Protocol):
     @property
     def entered(self) -> float:
         """Monotonic time since which it waits."""
+        ...
+
+    @property
+    def wants(self) -> Hashable:
+        """Which servers will do for it: what one could not take is not for others either who want the same."""
         ...
 
     def wake(self) -> bool | None:
@@ -129,6 +134,14 @@ class _Class:
         self.size += 1
         self._passes[key] = turn
         heapq.heappush(self._heap, (turn, next(self._numbers_back), key))
+
+    def take(self, waiter: Waiter) -> None:
+        key = waiter.key_id
+        turn = self._passes.get(key, self._virtual) + 1 / waiter.weight
+        if self.discard(waiter) and self._lines:
+            self._passes[key] = turn
+            if key in self._lines:
+                heapq.heappush(self._heap, (turn, next(self._numbers), key))
 
     def discard(self, waiter: Waiter) -> bool:
         line = self._lines.get(waiter.key_id)
@@ -212,6 +225,11 @@ class Queue:
         """Undo a `pop`: it could not take what it was woken for."""
         self._places = None
         self._class(waiter.priority).put_back(waiter)
+
+    def take(self, waiter: Waiter) -> None:
+        """It has been served before its turn, as nobody before it could be; its key pays as for any other."""
+        self._places = None
+        self._class(waiter.priority).take(waiter)
 
     def discard(self, waiter: Waiter) -> bool:
         """It no longer waits; False where it did not."""

@@ -1,6 +1,6 @@
 """The one place where the fleet changes: sources announce, `apply` writes, readers look up."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from remuda.core.priority import Priority
 from remuda.fleet.aliases import Aliases
 from remuda.fleet.model import Model as Model
 from remuda.fleet.model import first_servable
-from remuda.fleet.queue import Waiter
+from remuda.fleet.queue import Queue, Waiter
 from remuda.fleet.replica import Replica, ReplicaState
 
 
@@ -79,7 +79,8 @@ MAX_EXPECTED: Final = 256
 
 
 MAX_UNSERVED: Final = 8
-"""Waiters that are asked in vain whether a free slot is one for them, before the others have to wait too."""
+"""Waiters that are asked in vain whether a free slot is one for them, before others are asked who want something else;
+and kinds of those."""
 
 
 class Fleet:
@@ -417,6 +418,8 @@ class Fleet:
                 unserved.append(waiter)  # what is free is not for it; it may be for the next
         for waiter in reversed(unserved):
             waiting.put_back(waiter)
+        if free > 0 and len(unserved) == MAX_UNSERVED:
+            _wake_others(waiting, free, {waiter.wants for waiter in unserved})
 
     def freed(self, replica: Replica) -> None:
         """A slot of `replica` is free again: its model's queue comes first, then others' on the same server."""
@@ -438,3 +441,18 @@ class Fleet:
             if not any(replica.is_routable for replica in each.replicas):
                 for waiter in each.waiting.clear():
                     waiter.fail(change.fault)
+
+
+def _wake_others(waiting: Queue, free: int, in_vain: set[Hashable]) -> None:
+    """Those at the front wait for other servers alone: let others try who do not want the same."""
+    for waiter in list(waiting.order()):
+        if waiter.wants in in_vain:
+            continue
+        took = waiter.wake()
+        if took is False:
+            in_vain.add(waiter.wants)
+        else:
+            waiting.take(waiter)
+            free -= bool(took)
+        if free <= 0 or len(in_vain) > MAX_UNSERVED:
+            return

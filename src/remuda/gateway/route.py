@@ -1,7 +1,7 @@
 """Step: a replica with a free slot, or a place in the model's queue until there is one."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -311,6 +311,11 @@ class Ticket:
     def model(self) -> Model:
         """What it waits for."""
         return self._model
+
+    @property
+    def wants(self) -> Hashable:
+        """Which servers will do for it: all, where it has met none yet."""
+        return (self._tried, self.is_rested) if self._tried else ()
 
     def wake(self) -> bool | None:
         """Take a slot if one is free; the first in the queue is woken first."""

@@ -37,6 +37,12 @@ class Tried(Collection[Replica]):
         """Those that are not to have it again; all others may be asked."""
         return [each for each, _ in self._failures if self.bars(each)]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tried) and self._failures == other._failures
+
+    def __hash__(self) -> int:
+        return hash(self._failures)
+
     def __contains__(self, replica: object) -> bool:
         return any(each is replica for each, _ in self._failures)
 

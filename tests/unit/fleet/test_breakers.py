@@ -39,6 +39,7 @@ class Waiting:
         self.weight = 1.0
         self.priority = Priority.NORMAL
         self.entered = 0.0
+        self.wants = ()
         self.slots = slots
         self.has_it = False
 

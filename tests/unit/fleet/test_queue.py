@@ -16,6 +16,7 @@ class Somebody:
 
     def __init__(self, name: str, key: str = "", priority: Priority = Priority.NORMAL, weight: float = 1.0) -> None:
         self.name, self.key_id, self.priority, self.weight, self.entered = name, key, priority, weight, 0.0
+        self.wants = ()
 
     def wake(self) -> bool | None:
         return True
@@ -152,6 +153,21 @@ def test_a_turn_that_could_not_be_taken_is_given_back() -> None:
     queue.add(alone)
     queue.put_back(queue.pop())
     assert (served(queue), len(queue)) == (["x"], 0)
+
+
+def test_a_turn_taken_before_its_time_is_paid_for() -> None:
+    of_one, of_two = line("abc", "one"), line("defg", "two")
+    queue = queue_of(*of_one, *of_two)
+    for each in of_two[1:3]:
+        queue.take(each)
+    queue.take(Somebody("stranger"))
+    assert [repr(each) for each in queue.order()] == ["a", "b", "d", "c", "g"]
+    assert (served(queue, 3), len(queue)) == (["a", "b", "d"], 2)
+    for each in (of_one[2], of_two[3]):
+        queue.take(each)
+    for each in (*line("h", "two"), *line("i", "one")):
+        queue.add(each)
+    assert served(queue) == ["h", "i"], "nobody waited any more, so nobody was before or behind another"
 
 
 def test_who_leaves_is_passed_over() -> None:

@@ -6,6 +6,7 @@ from remuda.core.priority import Priority
 from remuda.engines.openai.adapter import OpenAILike
 from remuda.fleet.registry import (
     MAX_EXPECTED,
+    MAX_UNSERVED,
     WILDCARD,
     Aliased,
     Asked,
@@ -33,19 +34,20 @@ def replica(name: str, *, model: str = "m", slots: Slots | None = None, context:
 
 
 class Waiter:
-    def __init__(self, takes: list[Replica] | None = None, *, wants: bool = True) -> None:
+    def __init__(self, takes: list[Replica] | None = None, *, waits: bool = True) -> None:
         self.key_id = ""
         self.weight = 1.0
         self.priority = Priority.NORMAL
         self.entered = 0.0
+        self.wants: tuple[str, ...] = ()
         self.takes = takes if takes is not None else []
-        self.wants = wants
+        self.waits = waits
         self.woken = 0
         self.fault: Fault | None = None
 
     def wake(self) -> bool | None:
         self.woken += 1
-        return True if self.wants else None
+        return True if self.waits else None
 
     def fail(self, fault: Fault) -> None:
         self.fault = fault
@@ -249,7 +251,7 @@ def test_who_no_longer_wants_a_slot_costs_nobody_one() -> None:
     fleet.apply(Served("s", (), offered=("m",)))
     model = fleet.find("m")
     assert model is not None
-    waiters = [Waiter(wants=False), Waiter(wants=False), Waiter(), Waiter()]
+    waiters = [Waiter(waits=False), Waiter(waits=False), Waiter(), Waiter()]
     waiting(fleet, model, *waiters)
     fleet.apply(Served("s", (replica("s/m"),)))
     assert [each.woken for each in waiters] == [1, 1, 1, 0]
@@ -403,6 +405,71 @@ def test_who_cannot_take_what_is_free_keeps_its_place_and_holds_nobody_up() -> N
     for each in (choosy, second, third):
         fleet.dequeue(model, each, 0)
     assert (fleet.waited_for(), fleet.queued) == ([], 0)
+
+
+class Particular(Waiter):
+    """One who takes a slot of these servers alone, if one is free."""
+
+    def __init__(self, *among: Replica) -> None:
+        super().__init__(list(among))
+        self.wants = tuple(each.id for each in among)
+        self.got = ""
+
+    def wake(self) -> bool | None:
+        self.woken += 1
+        for each in self.takes:
+            if each.slots.free:
+                each.slots.in_use += 1
+                self.got = each.id
+                return True
+        return False
+
+
+def test_many_at_the_front_who_wait_for_one_server_do_not_keep_the_others_from_the_rest() -> None:
+    full, idle, third = replica("a/m"), replica("b/m", slots=Slots(3)), replica("c/m")
+    full.slots.in_use = third.slots.in_use = 1
+    fleet = Fleet()
+    fleet.apply(Served("s", (full, idle, third)))
+    model = fleet.find("m")
+    assert model is not None
+    front = [Particular(full) for _ in range(MAX_UNSERVED + 4)]
+    behind = [Particular(third), Particular(idle), Particular(third), Particular(full, idle), Particular(idle)]
+    waiting(fleet, model, *front, *behind)
+    fleet.wake(model)
+    assert [each.got for each in behind] == ["", "b/m", "", "b/m", "b/m"]
+    assert not any(each.got for each in front)
+    assert [each.woken for each in front] == [1] * MAX_UNSERVED + [0] * 4, "those like them are not asked"
+    assert [each.woken for each in behind] == [1, 1, 0, 1, 1]
+    assert list(model.waiting.order()) == [*front, behind[0], behind[2]], "each has kept its place"
+
+
+def test_how_many_kinds_are_asked_in_vain_is_bounded() -> None:
+    full, idle = replica("a/m"), replica("b/m")
+    full.slots.in_use = 1
+    fleet = Fleet()
+    fleet.apply(Served("s", (full, idle)))
+    model = fleet.find("m")
+    assert model is not None
+    kinds = [Particular(*[full] * (number + 1)) for number in range(2 * MAX_UNSERVED)]
+    last = Particular(idle)
+    waiting(fleet, model, *kinds, last)
+    fleet.wake(model)
+    assert sum(each.woken for each in kinds) == MAX_UNSERVED + 1
+    assert not last.got
+
+
+def test_who_has_left_behind_them_costs_nobody_a_slot() -> None:
+    full, idle = replica("a/m"), replica("b/m")
+    full.slots.in_use = 1
+    fleet = Fleet()
+    fleet.apply(Served("s", (full, idle)))
+    model = fleet.find("m")
+    assert model is not None
+    gone, last = Waiter(waits=False), Particular(idle)
+    waiting(fleet, model, *(Particular(full) for _ in range(MAX_UNSERVED)), gone, last)
+    fleet.wake(model)
+    assert last.got == "b/m"
+    assert gone not in list(model.waiting.order())
 
 
 def servable(model: Model | None) -> list[str]:

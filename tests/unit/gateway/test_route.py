@@ -333,6 +333,24 @@ async def test_a_slot_that_is_not_for_those_who_wait_goes_to_a_newcomer() -> Non
     assert (one.slots.in_use, two.slots.in_use, fleet.queued) == (0, 0, 0)
 
 
+async def test_many_whom_one_has_failed_do_not_keep_newcomers_from_it() -> None:
+    one, two = replica("s/m"), replica("t/m")
+    fleet, model = fleet_of(one, two)
+    router = router_of(fleet)
+    of_two = router.lease(model, ASK, exchange(), (one,))
+    assert of_two is not None
+    failed = [asyncio.ensure_future(router.wait(model, ASK, exchange(), Tried((), one))) for _ in range(20)]
+    await turns()
+    granted = await router.wait(model, ASK, exchange())
+    assert granted.replica is one
+    granted.give_back()
+    of_two.give_back()
+    for each in failed:
+        lease = await each
+        assert lease.replica is two
+        lease.give_back()
+
+
 async def test_one_that_failed_is_not_asked_again_before_it_has_rested() -> None:
     one = replica("s/m")
     fleet, model = fleet_of(one)

@@ -36,3 +36,12 @@ def test_what_is_noted_later_does_not_change_what_was_noted_before():
     second = Tried(first, two)
     assert (list(first), first.bars(two)) == ([one], False)
     assert not second.bars(one), "it has recovered between the two failures"
+
+
+def test_those_whom_the_same_servers_have_failed_at_the_same_time_are_alike():
+    one, two = replica("one"), replica("two")
+    first = Tried((), one)
+    assert (first, hash(first)) == (Tried((one,)), hash(Tried((one,))))
+    assert first not in (Tried((), two), Tried(first, one), (one,))
+    one.slots.recoveries += 1
+    assert first != Tried((), one), "one of them may have it again"
