@@ -445,14 +445,17 @@ class Fleet:
 
 def _wake_others(waiting: Queue, free: int, in_vain: set[Hashable]) -> None:
     """Those at the front wait for other servers alone: let others try who do not want the same."""
-    for waiter in list(waiting.order()):
+    served: list[Waiter] = []
+    for waiter in waiting.order():  # which must not change meanwhile: who takes a slot leaves the queue afterwards
         if waiter.wants in in_vain:
             continue
         took = waiter.wake()
         if took is False:
             in_vain.add(waiter.wants)
         else:
-            waiting.take(waiter)
+            served.append(waiter)
             free -= bool(took)
         if free <= 0 or len(in_vain) > MAX_UNSERVED:
-            return
+            break
+    for waiter in served:
+        waiting.take(waiter)
