@@ -44,7 +44,7 @@ from remuda.app.way import Way
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
-from remuda.core.ids import Ids, request_ids
+from remuda.core.ids import Ids, made_pseudonym, request_ids
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.openai.face import OpenAIFace
@@ -93,6 +93,7 @@ class Remuda:
         self.settings = settings
         self.clock = clock
         self.ids = ids
+        self.pseudonym = made_pseudonym()
         self.store = store
         self.fanout = fanout
         self.tasks = Tasks("remuda")
@@ -136,6 +137,7 @@ class Remuda:
                 lambda: self.leadership.is_leading,
                 ids=ids,
                 continuation_max_bytes=_kept_bytes(settings),
+                pseudonym=self.pseudonym,
             ),
             announce=self._announced,
             clock=clock,
@@ -339,6 +341,7 @@ class Remuda:
                 self.monitored.totals.take,
                 *self.otel.sinks,
             ],
+            pseudonym=self.pseudonym,
         )
 
     def _lane(self) -> Lane:
@@ -377,6 +380,7 @@ class Remuda:
             readiness=self.standing.unready,
             vitals=self.standing.vitals,
             version=__version__,
+            pseudonym=self.pseudonym,
             max_body_bytes=self.settings.server.max_body_bytes,
             max_blob_bytes=self.settings.server.max_blob_bytes,
             on_key_used=self._key_use.note,

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -59,10 +59,12 @@ class OutboundClient:
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
-    async def get_json(self, path: str, *, base_path: str | None = None) -> Any:
-        """The JSON at `path` below the server's base address, or below another path of the server; raises
-        OutboundError, or NotJson for another answer."""
-        return await self._ask("GET", path, base_path)
+    async def get_json(
+        self, path: str, *, base_path: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """The JSON at `path` below the server's base address, or below another path of the server, asked with `headers`
+        beside the usual ones; raises OutboundError, or NotJson for another answer."""
+        return await self._ask("GET", path, base_path, headers=headers)
 
     async def post_json(self, path: str, value: Any, *, base_path: str | None = None) -> Any:
         """As `get_json`, for a question that says `value`."""
@@ -152,10 +154,18 @@ class OutboundClient:
         base = address.base_path if base_path is None else base_path
         return f"{'https' if address.is_tls else 'http'}://{address.authority}{base}{path}"
 
-    async def _ask(self, method: str, path: str, base_path: str | None, said: bytes | None = None) -> Any:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        base_path: str | None,
+        said: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         session = self._session or self._open()
         url = self._url(path, base_path)
-        headers = {"Content-Type": "application/json"} if said is not None else None
+        if said is not None:
+            headers = {"Content-Type": "application/json"}
         try:
             async with session.request(method, url, data=said, headers=headers, allow_redirects=False) as answer:
                 body = await read_bounded(answer.content, MAX_ANSWER_BYTES)

@@ -8,8 +8,9 @@ from typing import Any, Final
 from remuda.core.node import NodeKind
 from remuda.fleet.replica import Told
 from remuda.fleet.sources.kinds import Answers, is_vllm, kind_of, speaks_messages
-from remuda.fleet.sources.offers import Offers, Props, listed, props_in, tagged, with_running, with_shown
+from remuda.fleet.sources.offers import Offers, Props, instance_in, listed, props_in, tagged, with_running, with_shown
 from remuda.outbound.http import NotJson, OutboundClient, OutboundError, WebPage
+from remuda.wire.via import with_hop
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,18 @@ class Found:
     """It speaks Anthropic's API, too, and lets go of a request whose client has left."""
     counts_tokens: bool = False
     """In that it can be asked how many tokens a prompt has."""
+    instance: str = ""
+    """Which Remuda it is; empty where it is none, or does not tell."""
 
 
 class Questions:
     """Asks one server, and keeps what need not be asked each time."""
 
-    def __init__(self, client: OutboundClient, root: str) -> None:
-        """`client` stands where the server's OpenAI API does; its own stands below the path `root`."""
+    def __init__(self, client: OutboundClient, root: str, pseudonym: str = "") -> None:
+        """`client` stands where the server's OpenAI API does; its own stands below the path `root`. `pseudonym`: what
+        we call ourselves to another Remuda, which then leaves out what it has through us."""
+        self._via = {"Via": with_hop(None, pseudonym.encode()).decode()} if pseudonym else None
+        self._is_remuda = False
         self._client = client
         self._root = root
         self._offers: Offers = {}
@@ -79,6 +85,8 @@ class Questions:
                     return await self._ollama()
                 case NodeKind.LLAMA_CPP:
                     return await self._llamacpp()
+                case NodeKind.REMUDA:
+                    self._is_remuda = True
             return await self._openai()
         except OutboundError:
             self._has_messages = self._counts_tokens = None  # it may be of another version when it is back
@@ -116,7 +124,7 @@ class Questions:
 
     async def _openai(self) -> Found:
         try:
-            answer = await self._client.get_json(MODELS)
+            answer = await self._client.get_json(MODELS, headers=self._via if self._is_remuda else None)
         except WebPage as error:
             raise OutboundError(f"{error} where its models should be: is this its base address?") from error
         except NotJson as error:
@@ -125,7 +133,14 @@ class Questions:
             self._has_messages = await self._takes_posts(MESSAGES)
         if self._counts_tokens is None and self._has_messages:
             self._counts_tokens = await self._takes_posts(COUNT)
-        return Found(listed(answer), has_messages=bool(self._has_messages), counts_tokens=bool(self._counts_tokens))
+        instance = instance_in(answer)
+        self._is_remuda = self._is_remuda or bool(instance)
+        return Found(
+            listed(answer),
+            has_messages=bool(self._has_messages),
+            counts_tokens=bool(self._counts_tokens),
+            instance=instance,
+        )
 
     async def _takes_posts(self, path: str) -> bool | None:
         """Whether there is something at `path` that a GET is not the way to ask; None where that cannot be told now."""
