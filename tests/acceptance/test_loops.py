@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from remuda.core.node import NodeKind
 from remuda.fleet.replica import ReplicaState
 from remuda.fleet.sources.upstream import ITSELF
 from remuda.testing.behaviour import Fault
@@ -157,3 +158,28 @@ async def test_a_gateway_in_its_own_settings_is_on_standby_at_once(tmp_path: Pat
         await source.asked.wait()
         assert (source.state, source.trouble, is_active(gateway)) == (ReplicaState.STANDBY, ITSELF, False)
         assert (await asked(gateway)).status == 504
+
+
+@pytest.mark.parametrize("size", [2, 3])
+async def test_what_nodes_keep_is_asked_of_each_once(size: int, tmp_path: Path) -> None:
+    async with (
+        FakeUpstream(models=("fake",), speaks="ollama") as fake,
+        ring(tmp_path, size, fake) as gateways,
+        httpx.AsyncClient(trust_env=False, timeout=20) as client,
+    ):
+        for gateway in gateways:
+            nodes = gateway.remuda.nodes
+            await gateway.until(
+                lambda: all(each.kind is not NodeKind.REMUDA or each.instance for each in nodes.statuses()),  # noqa: B023
+                "who the others are is known",
+            )
+        asked = [
+            await client.post(f"{gateways[0].url}/api/pull", json={"model": "x", "stream": False}),
+            await client.request("DELETE", f"{gateways[0].url}/api/delete", json={"model": "fake"}),
+        ]
+        assert [answer.status_code for answer in asked] == [200, 200], [answer.text for answer in asked]
+        paths = [seen.path for seen in (*fake.seen, *fake.probes)]
+        assert (paths.count("/api/pull"), paths.count("/api/delete")) == (1, 1)
+        headers = {"Via": f"1.1 {gateways[0].remuda.pseudonym}"}
+        answer = await client.post(f"{gateways[0].url}/api/pull", json={"model": "x"}, headers=headers)
+        assert answer.status_code == 508

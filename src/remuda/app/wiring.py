@@ -357,7 +357,7 @@ class Remuda:
         return Lane(routes, self.gateway, LaneRoute("", self._face, None), limits, self.clock.monotonic)
 
     def _parts(self) -> Parts:
-        keeping = Keeping(self.nodes, max_uploads=self.settings.server.max_blob_uploads)
+        keeping = Keeping(self.nodes, max_uploads=self.settings.server.max_blob_uploads, pseudonym=self.pseudonym)
         return Parts(
             gatekeeper=self.gatekeeper,
             log_in=self.users.log_in,

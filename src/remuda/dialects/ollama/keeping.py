@@ -20,6 +20,7 @@ from remuda.dialects.kit.bodies import malformed
 from remuda.dialects.ollama.keepers import Keepers, Outcome, Said
 from remuda.dialects.ollama.schemas import OllamaError
 from remuda.wire.ndjson import line_of
+from remuda.wire.via import via_of
 
 MAX_LINES_HELD: Final = 1000
 """Lines of progress that wait for a client; beyond them the newest are dropped: what is said next is newer still."""
@@ -37,21 +38,22 @@ def add_keeping(routes: APIRouter, keepers: Keepers) -> None:
 
     async def copy(request: Request) -> Response:
         body = await request.body()
-        return _all_of(await keepers.call("POST", "/api/copy", body), _text(_asked(body), "source"))
+        return _all_of(await _for(request, keepers).call("POST", "/api/copy", body), _text(_asked(body), "source"))
 
     async def delete(request: Request) -> Response:
         body = await request.body()
-        return _all_of(await keepers.call("DELETE", "/api/delete", body), _model(_asked(body)))
+        return _all_of(await _for(request, keepers).call("DELETE", "/api/delete", body), _model(_asked(body)))
 
     async def has_blob(request: Request) -> Response:
-        said = await keepers.call("HEAD", f"/api/blobs/{_digest(request)}", b"")
+        said = await _for(request, keepers).call("HEAD", f"/api/blobs/{_digest(request)}", b"")
         _some(said)
         return Response(status_code=200 if all(each.status == 200 for each in said) else 404)
 
     async def put_blob(request: Request) -> Response:
         size = request.headers.get("content-length", "")
         path = f"/api/blobs/{_digest(request)}"
-        _check_given(await keepers.give(path, _pieces(request), int(size) if size.isdigit() else None))
+        known = int(size) if size.isdigit() else None
+        _check_given(await _for(request, keepers).give(path, _pieces(request), known))
         return Response(status_code=201)
 
     done = {"description": "Done on all nodes that have it."}
@@ -76,9 +78,10 @@ def _add_streamed(routes: APIRouter, keepers: Keepers, path: str, summary: str) 
     async def streamed(request: Request) -> Response:
         asked = _asked(await request.body())
         _model(asked)
+        others = _for(request, keepers)
         if asked.get("stream", True) is not False:
-            return StreamingResponse(_lines(keepers, path, asked), media_type="application/x-ndjson")
-        outcomes = await keepers.stream(path, {**asked, "stream": True}, lambda node, said: None)
+            return StreamingResponse(_lines(others, path, asked), media_type="application/x-ndjson")
+        outcomes = await others.stream(path, {**asked, "stream": True}, lambda node, said: None)
         if (error := _error_in(outcomes)) is not None:
             raise UpstreamFailed(error)
         return Response(b'{"status":"success"}', media_type="application/json; charset=utf-8")
@@ -91,6 +94,10 @@ def _add_streamed(routes: APIRouter, keepers: Keepers, path: str, summary: str) 
         operation_id=f"post_{path.strip('/').replace('/', '_')}",
         responses={200: {"description": "Progress, a line each, or what came of it."}},
     )
+
+
+def _for(request: Request, keepers: Keepers) -> Keepers:
+    return keepers.past(via_of(request.headers.raw))
 
 
 async def _lines(keepers: Keepers, path: str, asked: Mapping[str, Any]) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from remuda.core.node import NodeKind
 from remuda.fleet.replica import Told
 from remuda.fleet.sources.kinds import Answers, is_vllm, kind_of, speaks_messages
 from remuda.fleet.sources.offers import Offers, Props, instance_in, listed, props_in, tagged, with_running, with_shown
-from remuda.outbound.http import NotJson, OutboundClient, OutboundError, WebPage
+from remuda.outbound.http import NO_HEADERS, NotJson, OutboundClient, OutboundError, WebPage
 from remuda.wire.via import with_hop
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Questions:
     def __init__(self, client: OutboundClient, root: str, pseudonym: str = "") -> None:
         """`client` stands where the server's OpenAI API does; its own stands below the path `root`. `pseudonym`: what
         we call ourselves to another Remuda, which then leaves out what it has through us."""
-        self._via = {"Via": with_hop(None, pseudonym.encode()).decode()} if pseudonym else None
+        self._via = {"Via": with_hop(None, pseudonym.encode()).decode()} if pseudonym else NO_HEADERS
         self._is_remuda = False
         self._client = client
         self._root = root
@@ -124,7 +124,7 @@ class Questions:
 
     async def _openai(self) -> Found:
         try:
-            answer = await self._client.get_json(MODELS, headers=self._via if self._is_remuda else None)
+            answer = await self._client.get_json(MODELS, headers=self._via if self._is_remuda else NO_HEADERS)
         except WebPage as error:
             raise OutboundError(f"{error} where its models should be: is this its base address?") from error
         except NotJson as error:

@@ -127,6 +127,11 @@ class UpstreamSource:
         return tuple(name for name in self._replicas if name != WILDCARD)
 
     @property
+    def instance(self) -> str:
+        """Which Remuda it is; empty where it is none, or has not told."""
+        return "" if self._found is None else self._found.instance
+
+    @property
     def slots(self) -> Slots:
         """Those of the server."""
         return self._slots
@@ -336,8 +341,7 @@ class UpstreamSource:
 
     def _path(self, offer: Offer) -> tuple[str, ...]:
         """The Remudas that a request passes, this server first; none where it is no Remuda."""
-        instance = "" if self._found is None else self._found.instance
-        return (instance, *offer.via) if instance or self.kind is NodeKind.REMUDA else ()
+        return (self.instance, *offer.via) if self.instance or self.kind is NodeKind.REMUDA else ()
 
     def _replica(self, name: str, engine: Engine) -> Replica:
         has_root = self.kind in (NodeKind.OLLAMA, NodeKind.LLAMA_CPP)

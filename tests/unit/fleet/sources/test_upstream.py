@@ -16,7 +16,7 @@ from remuda.fleet.health import HealthRules
 from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState
 from remuda.fleet.sources.upstream import ITSELF, UpstreamSource, names_in
-from remuda.outbound.http import NotJson, OutboundError, WebPage
+from remuda.outbound.http import NO_HEADERS, NotJson, OutboundError, WebPage
 from remuda.testing.clock import FakeClock
 from remuda.wire.via import MAX_HOPS
 
@@ -37,10 +37,10 @@ class FakeClient:
         self.answers = list(answers)
         self.more = more or {}
         self.asked = 0
-        self.headers: Mapping[str, str] | None = None
+        self.headers: Mapping[str, str] = {}
 
     async def get_json(
-        self, path: str, *, base_path: str | None = None, headers: Mapping[str, str] | None = None
+        self, path: str, *, base_path: str | None = None, headers: Mapping[str, str] = NO_HEADERS
     ) -> Any:
         if path == "/models":
             self.headers = headers
@@ -483,7 +483,7 @@ async def test_another_gateways_sighting_of_ourselves_is_one_of_ourselves():
 async def test_only_a_remuda_is_told_who_asks():
     watched = Watched(offering("a"), pseudonym="remuda-1")
     await watched.source.ask()
-    assert watched.client.headers is None
+    assert not watched.client.headers
     change = watched.said[-1]
     assert isinstance(change, Served)
     assert [each.path for each in change.replicas] == [()]
