@@ -425,7 +425,7 @@ class Fleet:
     def wake(self, model: Model) -> None:
         """Let as many waiters try as there are free slots."""
         waiting = model.waiting
-        free = sum(replica.slots.free for replica in model.replicas if replica.is_routable)
+        free = sum(replica.free for replica in model.replicas if replica.is_routable)
         unserved: list[Waiter] = []
         while free > 0 and waiting and len(unserved) < MAX_UNSERVED:
             waiter = waiting.pop()

@@ -264,7 +264,7 @@ class RoutingSettings(Section):
     keep_alive_every_s: Annotated[Seconds, Field(ge=0.5)] = 15
     """How often after that; the default is what HTML's server-sent events advise."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
-    """How many replicas are tried before a request fails, those that continue its stream among them. A server that was not there does not count where it is the only one left: it is waited for."""  # noqa: E501
+    """How many replicas are tried before a request fails, those that continue its stream among them. A server that was not there does not count where it is the only one left: it is waited for. Nor does one that has recovered, and is asked once more."""  # noqa: E501
     retry_budget_percent: Annotated[Whole, Field(ge=0, le=1000)] = 50
     """How many requests may be tried on another replica: this share of the requests of the last 10 seconds and those under way, and ten more. Keeps servers that fail under load from getting it several times over; high enough that one of two may die."""  # noqa: E501
     continuation: bool = True
@@ -287,11 +287,11 @@ class HealthSettings(Section):
     successes_to_active: Annotated[Whole, Field(ge=1, le=100)] = 2
     """Answers in a row after which it is active again."""
     breaker_failures: Annotated[Whole, Field(ge=0, le=1000)] = 5
-    """Requests that fail on a server within `breaker_window_s`, and are at least half of those it gets, after which it gets none for a while. 0: it goes on getting them."""  # noqa: E501
+    """Requests that fail on a replica (or that its server does not take) within `breaker_window_s`, and are at least half of those it gets, after which it gets none for a while. 0: it goes on getting them."""  # noqa: E501
     breaker_window_s: Annotated[Seconds, Field(gt=0)] = 10
     """How long a failure counts."""
     breaker_pause_s: Annotated[Seconds, Field(gt=0)] = 1
-    """How long such a server gets no requests. Then one is tried; where it fails too, the pause doubles."""
+    """How long such a one gets no requests. Then one is tried; where it fails too, the pause doubles."""
     breaker_max_pause_s: Annotated[Seconds, Field(gt=0)] = 60
     """How long the pause grows at most."""
     slow_start_s: Seconds = 10
