@@ -35,6 +35,10 @@ class NotJson(OutboundError):
     """The server answered, but not what was asked for."""
 
 
+class NothingThere(NotJson):
+    """The server has nothing at that place, or nothing that is asked so: 404, 405 or 501."""
+
+
 class WebPage(NotJson):
     """The server answered well, with a page for people: it is another server than was meant, or another address."""
 
@@ -163,7 +167,7 @@ class OutboundClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error
         if status in (404, 405, 501):
-            raise NotJson(f"it answers {status}", status)
+            raise NothingThere(f"it answers {status}", status)
         if status != 200:
             raise OutboundError(f"it answers {status}", status)
         if body is None:
