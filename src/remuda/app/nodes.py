@@ -124,7 +124,7 @@ class Nodes:
     def _begin(self, name: str, wanted: Wanted, before: Wanted | None, held: Slots | None) -> None:
         if not wanted.trouble:
             try:
-                upstream = self._maker.made(wanted.upstream, is_given=wanted.node is not None, held=held)
+                upstream = self._maker.made(wanted.upstream, held=held)
             except OSError as error:  # its certificates cannot be read
                 wanted = replace(wanted, trouble=f"its certificates cannot be used ({type(error).__name__})")
                 self._wanted[name] = wanted

@@ -19,7 +19,8 @@ class Address:
     base_path: str = ""
     """Without a trailing slash; `/v1` is part of it where the user's URL had it."""
     is_given: bool = False
-    """It came from elsewhere than this machine's settings: what its name stands for is checked at each connection."""
+    """Somebody gave it, in the settings or while the gateway ran: what its name stands for is checked at each
+    connection."""
 
     @property
     def authority(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
 from remuda.app.settings.alerts import AlertSettings, MailSettings
 from remuda.app.settings.insight import InsightSettings, JournalSettings
@@ -42,6 +42,7 @@ from remuda.app.settings.section import KIB, MIB, Count, CountOrNone, Section
 from remuda.app.settings.telemetry import TelemetrySettings
 from remuda.core.address import Address, parse_address
 from remuda.core.hosts import Bind, is_loopback, parse_bind
+from remuda.outbound.addresses import check_host
 
 PolicyName = Literal["least_active", "round_robin", "weighted", "lowest_latency", "prefix_affinity"]
 
@@ -207,7 +208,7 @@ class UpstreamSettings(Section):
     """One server elsewhere: Ollama, llama.cpp, another Remuda, or anything OpenAI-compatible."""
 
     url: UpstreamUrl
-    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, `http://10.0.0.6:11434` or `unix:/path/to.sock`. Without a path, `/v1` is meant for asks in OpenAI's words, and the root for Ollama's and llama.cpp's own."""  # noqa: E501
+    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, `http://10.0.0.6:11434` or `unix:/path/to.sock`. Without a path, `/v1` is meant for asks in OpenAI's words, and the root for Ollama's and llama.cpp's own. Private networks are allowed; link-local addresses and those where clouds keep credentials are not, also where a name stands for one."""  # noqa: E501
     name: Name | None = None
     """What it is called in logs and metrics; default: host and port."""
     api_key: Secret | None = None
@@ -235,13 +236,19 @@ class UpstreamSettings(Section):
     def address(self) -> Address:
         """`url`, taken apart; its base path is never empty."""
         address = parse_address(self.url)
-        return address if address.base_path else replace(address, base_path="/v1")
+        return replace(address, base_path=address.base_path or "/v1", is_given=address.socket_path is None)
 
     @property
     def display_name(self) -> str:
         """`name`, or what stands for it."""
         address = parse_address(self.url)
         return self.name or address.socket_path or f"{Bind(address.host, address.port)}{address.base_path}"
+
+
+def _callable(upstream: UpstreamSettings) -> UpstreamSettings:
+    if upstream.address.is_given:
+        check_host(upstream.address.host)
+    return upstream
 
 
 class RoutingSettings(Section):
@@ -405,7 +412,7 @@ class Settings(Section):
     models: ModelSettings = Field(default_factory=ModelSettings)
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
     transformers: TransformersSettings = Field(default_factory=TransformersSettings)
-    upstreams: tuple[UpstreamSettings, ...] = ()
+    upstreams: tuple[Annotated[UpstreamSettings, AfterValidator(_callable)], ...] = ()
     """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths` or `transformers.models`, the tiny models are not offered."""  # noqa: E501
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
