@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from remuda.app.sealing import CredentialError, Sealer, check_credential, reference
 from remuda.app.settings import UpstreamSettings
 from remuda.app.upstreams import Upstream, UpstreamMaker
-from remuda.core.address import parse_address
+from remuda.core.address import place_of
 from remuda.core.clock import Clock
 from remuda.core.node import Node, NodeKind
 from remuda.core.tasks import Tasks
@@ -316,7 +316,7 @@ def made_node(
 ) -> Node:
     """A node that can be kept; raises ValueError with a sentence for what cannot be used."""
     address = given_address(url)
-    plain = place_of(address.url)
+    plain = address.url.removesuffix("/v1")
     default = UpstreamSettings(url=plain).display_name.removesuffix("/v1")
     name = name if name is not None else default[:MAX_NAME]
     if not 0 < len(name) <= MAX_NAME or not name.isprintable() or name != name.strip() or "/" in name:
@@ -344,11 +344,6 @@ def _said(url: str, name: str, slots: int | None, weight: int) -> dict[str, Any]
     """What the settings would say of a node."""
     said = {"url": url, "name": name, "weight": weight}
     return said if slots is None else said | {"slots": slots}
-
-
-def place_of(url: str) -> str:
-    """Where a server is, however its address is written: with or without the `/v1` that is meant anyway."""
-    return parse_address(url).url.removesuffix("/v1")
 
 
 def _undrained(upstream: UpstreamSettings) -> UpstreamSettings:

@@ -1,7 +1,8 @@
 """Where an inference server listens."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
@@ -60,3 +61,27 @@ def parse_address(url: str) -> Address:
         is_tls=is_tls,
         base_path=parts.path.rstrip("/"),
     )
+
+
+def place_of(url: str) -> str:
+    """Where a server is, however its address is written: the same for all ways to write one place. With or without the
+    `/v1` that is meant anyway; this machine by any of its own addresses. What is no address stands for itself."""
+    try:
+        address = parse_address(url)
+    except ValueError:
+        return url
+    return replace(address, host=_host_meant(address.host)).url.removesuffix("/v1")
+
+
+def _host_meant(host: str) -> str:
+    name = host.lower().removesuffix(".")
+    if name == "localhost":
+        return "127.0.0.1"
+    try:
+        found = ip_address(name)
+    except ValueError:
+        return name
+    if isinstance(found, IPv6Address):
+        found = found.ipv4_mapped or found
+    # A server that listens at the one is asked for at the other: nobody runs two at one port of this machine.
+    return "127.0.0.1" if found == IPv6Address("::1") else str(found)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from remuda.core.address import parse_address
+from remuda.core.address import parse_address, place_of
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,37 @@ def test_what_people_write(written: str, authority: str, base_path: str, shown: 
 def test_what_is_none(written: str, reason: str):
     with pytest.raises(ValueError, match=reason):
         parse_address(written)
+
+
+@pytest.mark.parametrize(
+    ("place", "spellings"),
+    [
+        (
+            "http://127.0.0.1:8000",
+            [
+                "http://127.0.0.1:8000/v1/",
+                "http://localhost:8000",
+                "http://LOCALHOST.:8000",
+                "http://[::1]:8000",
+                "http://[0:0:0:0:0:0:0:1]:8000/v1",
+                "http://[::ffff:127.0.0.1]:8000",
+                "http://[::FFFF:7f00:1]:8000",
+            ],
+        ),
+        ("http://gpu.lan", ["http://gpu.lan.", "http://GPU.lan:80/", "http://gpu.lan:80/v1"]),
+        ("http://[fd12::1]:9", ["http://[FD12:0::1]:9", "http://[fd12:0:0:0:0:0:0:1]:9"]),
+        ("http://10.0.0.5/llm", ["http://10.0.0.5/llm/v1", "http://[::ffff:10.0.0.5]/llm/"]),
+        ("unix:/run/x.sock", ["unix:/run/x.sock"]),
+        ("nonsense", ["nonsense"]),
+    ],
+)
+def test_a_place_is_the_same_however_it_is_written(place: str, spellings: list[str]):
+    assert {place_of(place), *map(place_of, spellings)} == {place}
+
+
+def test_other_places_are_others():
+    urls = ["http://127.0.0.1", "https://127.0.0.1", "http://127.0.0.2", "http://127.0.0.1:81", "http://127.0.0.1/llm"]
+    assert len(set(map(place_of, [*urls, "unix:/run/a", "unix:/run/b", "http://local"]))) == 8
 
 
 def test_a_password_is_not_said_back():

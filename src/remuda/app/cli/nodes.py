@@ -188,7 +188,7 @@ def _meant(stored: list[Node], word: str, settings: "Settings") -> Node:
 
 
 def _check_beside(settings: "Settings", node: Node) -> None:
-    from remuda.app.nodes import place_of
+    from remuda.core.address import place_of
 
     for each in settings.upstreams:
         if each.display_name == node.name or place_of(each.url) == place_of(node.url):

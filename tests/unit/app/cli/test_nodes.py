@@ -101,6 +101,8 @@ def test_a_name_or_an_address_is_taken_once(capsys: Capture) -> None:
     answer(capsys, "add", URL, "--name", "gpu")
     assert "already" in refusal(capsys, "add", f"{URL}/v1/")[1]
     assert "already" in refusal(capsys, "add", "http://10.0.0.6", "--name", "gpu")[1]
+    assert answer(capsys, "add", "http://localhost:9")["url"] == "http://localhost:9"
+    assert "already" in refusal(capsys, "add", "http://[::ffff:127.0.0.1]:9")[1]
 
 
 def test_nodes_of_the_settings_are_listed_and_changed_only_there(capsys: Capture, tmp_path: Path) -> None:
@@ -114,7 +116,8 @@ def test_nodes_of_the_settings_are_listed_and_changed_only_there(capsys: Capture
         code, said = refusal(capsys, "drain", "--", word)
         assert code == Exit.CHECK_FAILED
         assert "remuda.yaml" in said
-    assert "already" in refusal(capsys, "add", "http://10.0.0.9:8000/v1")[1]
+    for url in ("http://10.0.0.9:8000/v1", "http://[::ffff:10.0.0.9]:8000"):
+        assert "already" in refusal(capsys, "add", url)[1]
 
 
 def test_an_unknown_node_is_said(capsys: Capture) -> None:
