@@ -14,7 +14,7 @@ from remuda.app.settings import UpstreamSettings
 from remuda.app.upstreams import Upstream, UpstreamMaker
 from remuda.core.address import place_of
 from remuda.core.clock import Clock
-from remuda.core.node import Node, NodeKind
+from remuda.core.node import Node, NodeKind, is_like_id
 from remuda.core.tasks import Tasks
 from remuda.fleet.node_status import NodeStatus
 from remuda.fleet.registry import FleetChange, Gone
@@ -279,6 +279,7 @@ class Nodes:
                 weight=changed.weight,
                 is_drained=changed.is_drained,
                 now=node.created_at,
+                name_before=node.name,
             ),
             id=node_id,
             credential=changed.credential,
@@ -312,15 +313,26 @@ class Nodes:
 
 
 def made_node(
-    url: str, *, name: str | None, kind: NodeKind | None, slots: int | None, weight: int, is_drained: bool, now: float
+    url: str,
+    *,
+    name: str | None,
+    kind: NodeKind | None,
+    slots: int | None,
+    weight: int,
+    is_drained: bool,
+    now: float,
+    name_before: str = "",
 ) -> Node:
-    """A node that can be kept; raises ValueError with a sentence for what cannot be used."""
+    """A node that can be kept; raises ValueError with a sentence for what cannot be used. `name_before`: the name of
+    the node that is changed, which it may keep whatever it is."""
     address = given_address(url)
     plain = address.url.removesuffix("/v1")
     default = UpstreamSettings(url=plain).display_name.removesuffix("/v1")
     name = name if name is not None else default[:MAX_NAME]
     if not 0 < len(name) <= MAX_NAME or not name.isprintable() or name != name.strip() or "/" in name:
         raise ValueError(f"a node's name is 1 to {MAX_NAME} printable characters, without slashes and spaces around")
+    if is_like_id(name) and name != name_before:
+        raise ValueError(f"a node's name is no number, since ids are: {name!r} could mean the node with that id")
     try:
         UpstreamSettings.model_validate(_said(plain, name, slots, weight))
     except ValidationError as error:
