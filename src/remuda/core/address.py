@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[A-Fa-f0-9.]*:[A-Fa-f0-9:.]*(?:%[A-Za-z0-9._-]+)?")
+_PATH = re.compile(r"[!-\[\]-~]*")
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +50,33 @@ def parse_address(url: str) -> Address:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"{url!r}: an upstream's address starts with http://, https:// or unix:/")
-    if not parts.hostname or not _HOST.fullmatch(parts.hostname):
-        raise ValueError(f"{url!r}: the address names no host")
     if parts.username or parts.password:
         raise ValueError("an upstream's address holds no user name or password: give its key apart")
+    if not parts.hostname:
+        raise ValueError(f"{url!r}: the address names no host")
+    if not _HOST.fullmatch(parts.hostname):
+        raise ValueError(f"{url!r}: a host is written in letters, digits, dots and hyphens, without percent-escapes")
     if parts.query or parts.fragment:
         raise ValueError(f"{url!r}: an upstream's address has no query and no fragment")
+    if not _PATH.fullmatch(parts.path) or _DOT_SEGMENT.search(parts.path):
+        raise ValueError(f"{url!r}: the path is written as it is sent, without . and .. in it, spaces and the like")
     is_tls = parts.scheme == "https"
     return Address(
         host=parts.hostname,
-        port=parts.port or (443 if is_tls else 80),
+        port=_port_in(parts, url) or (443 if is_tls else 80),
         is_tls=is_tls,
         base_path=parts.path.rstrip("/"),
     )
+
+
+def _port_in(parts: SplitResult, url: str) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError(f"{url!r}: a port is a number from 1 to 65535")
+    return port
 
 
 def place_of(url: str) -> str:
