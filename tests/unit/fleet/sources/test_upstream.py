@@ -375,6 +375,12 @@ async def test_configured_models_are_served_before_the_kind_is_known():
     assert [replica.told is not None for replica in served(watched)] == [True, False], "a is a:latest there"
 
 
+async def test_a_model_that_is_listed_by_both_its_names_is_served_once():
+    watched = Watched(offering("a", "a:latest", "b:latest"))
+    await watched.source.ask()
+    assert [replica.model for replica in served(watched)] == ["a", "b:latest"]
+
+
 async def test_a_web_page_is_no_list_of_models_and_no_leave_to_pass_any_name_on():
     watched = Watched(WebPage("it answers with a web page", 200), kind=None)
     watched.source.begin()
