@@ -1,7 +1,7 @@
 """The one place where the fleet changes: sources announce, `apply` writes, readers look up."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from remuda.core.faults import Fault, UnknownModel
@@ -13,7 +13,7 @@ from remuda.fleet.model import first_servable
 from remuda.fleet.names import WILDCARD as WILDCARD
 from remuda.fleet.names import Names
 from remuda.fleet.queue import Queue, Waiter
-from remuda.fleet.replica import Replica, ReplicaState
+from remuda.fleet.replica import Replica, ReplicaState, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Served:
     replicas: tuple[Replica, ...]
     offered: tuple[str, ...] = ()
     """Names the source can serve on demand even where no replica runs."""
+    told: Mapping[str, Told] = field(default_factory=dict)
+    """What it tells of models, by name, whether a replica runs or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,7 @@ class Fleet:
         for model in changed | self._aliases.targets if is_wild else changed:
             model.is_offered = any(model in offers for offers in self._offers.values())
             model.replicas = self._replicas_of(model, by_model)
+            model.told = change.told.get(model.name, model.told)
             self._describe(model, sources)
             self.wake(model)
         for chain in self._aliases.waited_on():

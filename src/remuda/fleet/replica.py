@@ -73,6 +73,8 @@ class Told:
     parent: str = ""
     capabilities: tuple[str, ...] | None = None
     """In Ollama's words: `completion`, `tools`, `embedding` ..."""
+    info: tuple[tuple[str, str | int | float], ...] = ()
+    """What the model's file says of it, by the keys of GGUF."""
     trained_context: int | None = None
     """Tokens, as the model itself says; what it is loaded with may be less."""
     is_running: bool | None = None

@@ -5,11 +5,10 @@ The text under a field is its documentation: `docs/reference/settings.md` and th
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
 from remuda.app.settings.alerts import AlertSettings, MailSettings
 from remuda.app.settings.insight import InsightSettings, JournalSettings
@@ -30,9 +29,7 @@ from remuda.app.settings.kinds import (
     RedisUrl,
     Seconds,
     Secret,
-    ServerKind,
     Size,
-    UpstreamUrl,
     WebOrigin,
     Whole,
 )
@@ -40,7 +37,7 @@ from remuda.app.settings.origins import Origin, Origins
 from remuda.app.settings.platform import default_data_dir
 from remuda.app.settings.section import KIB, MIB, Count, CountOrNone, Section
 from remuda.app.settings.telemetry import TelemetrySettings
-from remuda.core.address import Address, parse_address
+from remuda.app.settings.upstream import UpstreamSettings, usable
 from remuda.core.hosts import Bind, is_loopback, parse_bind
 
 PolicyName = Literal["least_active", "round_robin", "weighted", "lowest_latency", "prefix_affinity"]
@@ -201,47 +198,6 @@ class TransformersSettings(Section):
     """Processor threads of one model; default: one for each core."""
     device: Name | None = None
     """Where it computes, in torch's words: `cpu`, `cuda`, `cuda:1`, `mps`. Default: a GPU where there is one."""
-
-
-class UpstreamSettings(Section):
-    """One server elsewhere: Ollama, llama.cpp, another Remuda, or anything OpenAI-compatible."""
-
-    url: UpstreamUrl
-    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, `http://10.0.0.6:11434` or `unix:/path/to.sock`. Without a path, `/v1` is meant for asks in OpenAI's words, and the root for Ollama's and llama.cpp's own."""  # noqa: E501
-    name: Name | None = None
-    """What it is called in logs and metrics; default: host and port."""
-    api_key: Secret | None = None
-    """Key sent to it. Best written as `${NAME}`, so that it stands in the environment and not in the file."""
-    kind: ServerKind | None = None
-    """What kind of server it is. Default: that is found out by what it answers."""
-    models: tuple[Name, ...] = ()
-    """Models it is asked for; default: those it lists."""
-    slots: Count = 4096
-    """How many requests it is sent at once; more wait here. A bound on load, not a claim about the server: most do not tell how much they take, and queue by themselves. llama.cpp tells, and gets no more than it has slots. Lower it to let requests wait here instead, where they can be sent elsewhere."""  # noqa: E501
-    weight: Annotated[Whole, Field(ge=1, le=1000)] = 1
-    """How many requests it gets for one that another server with weight 1 gets, where the policy is `weighted`. Models of this machine have weight 1."""  # noqa: E501
-    drain: Flag = False
-    """It finishes what it has and gets nothing new, so that it can be taken away."""
-    ca_file: Location | None = None
-    """Certificates (PEM) to trust for it instead of the system's."""
-    connect_timeout_s: Annotated[Seconds, Field(gt=0)] = 5
-    """How long a connection to it may take."""
-    ttft_timeout_s: Annotated[Seconds, Field(gt=0)] = 300
-    """How long it may take to begin an answer."""
-    silence_timeout_s: Annotated[Seconds, Field(gt=0)] = 300
-    """How long it may be silent within an answer."""
-
-    @property
-    def address(self) -> Address:
-        """`url`, taken apart; its base path is never empty."""
-        address = parse_address(self.url)
-        return address if address.base_path else replace(address, base_path="/v1")
-
-    @property
-    def display_name(self) -> str:
-        """`name`, or what stands for it."""
-        address = parse_address(self.url)
-        return self.name or address.socket_path or f"{Bind(address.host, address.port)}{address.base_path}"
 
 
 class RoutingSettings(Section):
@@ -405,7 +361,7 @@ class Settings(Section):
     models: ModelSettings = Field(default_factory=ModelSettings)
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
     transformers: TransformersSettings = Field(default_factory=TransformersSettings)
-    upstreams: tuple[UpstreamSettings, ...] = ()
+    upstreams: tuple[Annotated[UpstreamSettings, AfterValidator(usable)], ...] = ()
     """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths` or `transformers.models`, the tiny models are not offered."""  # noqa: E501
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
