@@ -1,5 +1,5 @@
-"""The fleet's models as Ollama lists them. Ollama servers tell sizes, digests and families; of models that only others
-serve, what is made up is empty or says so."""
+"""The fleet's models as Ollama lists them. Ollama servers, and the gateway's own files, tell sizes, digests and
+families; of models that only others serve, what is made up is empty or says so."""
 
 import hashlib
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ def shown(fleet: Fleet, name: str) -> OllamaShown:
         raise UnknownModel(parameter="model", received=name[:200])
     own, told = model.name if model.name != WILDCARD else name, told_of(model)
     architecture = told.family or ARCHITECTURE
-    info: dict[str, object] = {"general.architecture": architecture, "general.basename": own}
+    info: dict[str, object] = {"general.architecture": architecture, "general.basename": own} | dict(told.info)
     context = told.trained_context or model.context_length
     if context is not None:
         info[f"{architecture}.context_length"] = context
@@ -77,14 +77,15 @@ def shown(fleet: Fleet, name: str) -> OllamaShown:
         template="",
         details=details_of(told),
         model_info=info,
-        capabilities=list(told.capabilities) if told.capabilities else capabilities_of(own),
+        capabilities=capabilities_of(own) if told.capabilities is None else list(told.capabilities),
         modified_at=told.modified_at or timestamp(model.created_at),
     )
 
 
 def told_of(model: Model) -> Told:
     """What is told of a model; where several servers have it, by the one that has the newest."""
-    return newest([replica.told for replica in model.replicas if replica.told is not None])
+    told = [replica.told for replica in model.replicas if replica.told is not None]
+    return newest(told if model.told is None else [*told, model.told])
 
 
 def newest(told: list[Told]) -> Told:

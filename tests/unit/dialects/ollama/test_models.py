@@ -2,6 +2,7 @@ import pytest
 
 from remuda.core.faults import UnknownModel
 from remuda.dialects.ollama.models import capabilities_of, changed_at, digest_of, listed, running, shown
+from remuda.fleet.registry import Served
 from remuda.fleet.replica import ReplicaState, Told
 from tests.fixtures.asgi import fleet_of, replica
 
@@ -87,6 +88,25 @@ def test_a_model_is_shown_with_what_its_server_tells():
     assert made.capabilities == ["completion", "vision"]
     assert made.model_info["qwen3.context_length"] == 32_768
     assert made.modified_at == NEW.modified_at
+
+
+def test_a_model_that_is_not_loaded_has_what_its_source_tells():
+    fleet = fleet_of(offered=["own", "other"])
+    info = (("general.architecture", "llama"), ("general.parameter_count", 7))
+    own = Told(size_bytes=3, digest="own", family="llama", capabilities=(), trained_context=64, info=info)
+    fleet.apply(Served("local", (), ("own", "other"), {"own": own}))
+    assert [(entry.name, entry.size) for entry in listed(fleet).models] == [("other", 0), ("own", 3)]
+    made = shown(fleet, "own")
+    assert made.capabilities == []
+    assert made.model_info == {
+        "general.architecture": "llama",
+        "general.basename": "own",
+        "general.parameter_count": 7,
+        "llama.context_length": 64,
+    }
+    assert running(fleet).models == []
+    fleet.apply(Served("local", (), ("own", "other")))
+    assert shown(fleet, "own").details.family == "llama"
 
 
 def test_times_of_any_zone_compare():

@@ -93,6 +93,7 @@ def error(**fields: Any) -> bytes:
         (508, error(message="nobody has m here"), LoopDetected, "nobody has m here"),
         (508, b"", LoopDetected, "has come back"),
         (503, b"", Unavailable, "cannot be served"),
+        (529, error(message="full", type="overloaded_error"), Unavailable, "full"),
         (503, b"[" * 100_000, Unavailable, "cannot be served"),
         (500, b'"text"', UpstreamFailed, "500: text"),
         (500, b"5", UpstreamFailed, "answered 500"),
