@@ -114,6 +114,42 @@ async def test_no_request_is_bounced_back_to_whom_it_came_from(tmp_path: Path) -
             assert {answer.header("x-remuda-replica") for answer in answers} == {"near/fake"}
 
 
+async def test_a_request_waits_for_its_server_rather_than_go_back(tmp_path: Path) -> None:
+    async with (
+        FakeUpstream() as far,
+        FakeUpstream() as near,
+        running_gateway(tmp_path / "inner", upstreams=[{"url": far.url, "name": "far"}], health=HEALTH) as inner,
+    ):
+        upstreams = [{"url": inner.url, "name": "inner"}, {"url": near.url, "name": "near"}]
+        async with running_gateway(tmp_path / "outer", upstreams=upstreams, health=HEALTH) as outer:
+
+            def standing() -> dict[str, ReplicaState]:
+                return {each.id: each.state for each in outer.remuda.fleet.replicas()}
+
+            both = {"inner/fake": ReplicaState.ACTIVE, "near/fake": ReplicaState.ACTIVE}
+            await outer.until(lambda: standing() == both, "both are there")
+            near.behave(fault=Fault.DROP_BEFORE_HEAD, probes_too=True)
+            await outer.until(lambda: standing() == both | {"near/fake": ReplicaState.STANDBY}, "one is away")
+            async with RawClient(outer.port) as client:
+                client.say(post(ASK, f"Via: 1.1 {inner.remuda.pseudonym}"))
+                await outer.until(lambda: outer.remuda.fleet.queued == 1, "it waits")
+                assert (await asked(outer)).header("x-remuda-replica") == "inner/fake", "others do not"
+                near.behave()
+                assert (await client.answer()).header("x-remuda-replica") == "near/fake"
+            assert await records_of([inner]) == [1]
+
+
+async def test_only_a_remuda_is_told_where_a_request_has_been(tmp_path: Path) -> None:
+    async with FakeUpstream() as fake:
+        for kind in ("openai", "remuda"):
+            upstreams = [{"url": fake.url, "kind": kind}]
+            async with running_gateway(tmp_path / kind, upstreams=upstreams) as gateway:
+                await gateway.until(lambda: is_active(gateway), "the model is known")
+                assert (await asked(gateway, "Via: 1.0 proxy (a)")).status == 200
+                own = gateway.remuda.pseudonym
+        assert [dict(seen.headers).get("Via") for seen in fake.seen] == [None, f"1.0 proxy (a), 1.1 {own}"]
+
+
 async def test_what_is_to_be_had_through_the_asker_alone_is_left_out_for_it(tmp_path: Path) -> None:
     async with (
         FakeUpstream() as fake,
