@@ -28,6 +28,7 @@ from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.monitoring import Monitored
 from remuda.app.nodes import Nodes
 from remuda.app.otel import Otel
+from remuda.app.own_models import OwnModels
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
 from remuda.app.retention import start_retention
@@ -97,7 +98,6 @@ class Remuda:
         self.fanout = fanout
         self.tasks = Tasks("remuda")
         self._face = OpenAIFace()
-        self._lane_routes = lane_routes(self._face, clock, ids)
         self.fleet = Fleet(settings.models.chains, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         sealer = Sealer(settings.data_dir, settings.auth.sealing_secret)
@@ -155,6 +155,8 @@ class Remuda:
         self._loads = LoadTimes()
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
+        self._own = OwnModels(self.fleet, self.local, clock.wall)
+        self._lane_routes = lane_routes(self._face, clock, ids, self._own)
         self.standing = Standing(settings, store, self.fleet, self.local, fanout, clock)
         self.alerting = Alerting(
             settings, store, clock, self.fleet, worker_name(), sealer, fanout, lambda: self.costs.budgets.used()
@@ -365,6 +367,7 @@ class Remuda:
             herd=self.nodes,
             pulls=keeping,
             keepers=keeping,
+            own=self._own,
             strategy=self.strategy,
             tasks=self.durable.routes,
             work=self.durable.work_routes,
