@@ -222,6 +222,24 @@ async def test_where_one_that_may_count_cannot_another_is_asked(tmp_path: Path) 
         assert [record.status for record in await far.records()] == [501]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_another_remuda_that_is_busy_is_asked_again_when_it_has_said(tmp_path: Path, stream: bool) -> None:
+    async with (
+        FakeUpstream(models=(MODEL,)) as node,
+        before(node, tmp_path / "far") as far,
+        running_gateway(tmp_path / "near", upstreams=[{"url": f"{far.url}/v1", "name": "far"}]) as near,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        await near.until(lambda: near.remuda.fleet.is_offering, "its models are known")
+        node.behave(fault=Fault.ERROR, status=503, times=1)
+        answer = await client.post(f"{near.url}{PATH}", json={**ASK, "stream": stream})
+        assert answer.status_code == 200
+        assert [record.status for record in await far.records()] == [200, 529], "newest first"
+        [record] = await near.records()
+        assert (record.attempts, record.fault) == (2, "")
+        assert record.queue_wait_s >= 0.9, "not before"
+
+
 async def test_another_remuda_gets_them_as_they_are(tmp_path: Path) -> None:
     async with (
         FakeUpstream(models=(MODEL,)) as node,

@@ -198,6 +198,7 @@ async def test_a_server_that_hangs(fault: Fault, stream: bool, r: Range) -> None
         (502, 502, "upstream_failed"),
         (503, 503, "unavailable"),
         (504, 502, "upstream_failed"),
+        (529, 503, "unavailable"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -212,7 +213,7 @@ async def test_error_answers(status: int, told: int, code: str, stream: bool, r:
 
 
 @pytest.mark.parametrize(("given", "told"), [(None, "1"), (61, "61"), (100_000, "3600")])
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [429, 503, 529])
 async def test_the_servers_retry_after_is_passed_on(status: int, given: int | None, told: str, r: Range) -> None:
     r.one.behave(fault=Fault.ERROR, status=status, retry_after_s=given)
     assert (await r.ask()).header("retry-after") == told

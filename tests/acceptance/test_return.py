@@ -122,7 +122,7 @@ async def test_a_stream_that_is_told_that_it_waits_is_not_told_of_the_server_tha
         assert answer.header("x-remuda-replica") is None
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [429, 503, 529])
 @pytest.mark.parametrize("body", [ASK, STREAM], ids=["unary", "stream"])
 async def test_the_only_server_is_asked_again_when_it_has_said(
     status: int, body: bytes, upstream: FakeUpstream, tmp_path: Path

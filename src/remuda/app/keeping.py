@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from remuda.app.nodes import Nodes
 from remuda.core.faults import Unavailable
 from remuda.core.node import NodeKind
 from remuda.core.tasks import Tasks
 from remuda.dialects.nodes.herd import Progress, Pulled
-from remuda.dialects.ollama.keepers import Outcome, Said
+from remuda.dialects.ollama.keepers import LACKS_IT, PUSH, Outcome, Said
 from remuda.fleet.node_status import NodeStatus
 from remuda.fleet.replica import ReplicaState
 from remuda.outbound.http import OutboundClient, OutboundError
@@ -49,7 +51,7 @@ class Keeping:
     ) -> Sequence[Outcome]:
         """Ask all nodes that can at `path`, and hand on what each (by its name) says on the way."""
         done = await self._each(self._keepers(), path, asked, lambda node, said: progress(node.name, said))
-        return [Outcome(each.node.name, each.is_well, each.message) for each in done]
+        return [Outcome(each.node.name, each.is_well, each.message, each.status) for each in done]
 
     async def call(self, method: str, path: str, body: bytes) -> Sequence[Said]:
         """What each node that can answers at `path`; status 0 where it does not."""
@@ -133,9 +135,14 @@ class Keeping:
                     progress(node, said)
 
         try:
+            if path == PUSH and node.kind is NodeKind.OLLAMA:
+                # Else it would begin, and fail with a sentence of no certain wording.
+                status, _ = await client.call("POST", "/api/show", msgspec.json.encode(asked), base_path=root)
+                if status == LACKS_IT:
+                    return Pulled(node, False, "it does not have that model", LACKS_IT)
             await client.post_lines(path, dict(asked), on_line, base_path=root, silence_s=SILENCE_S)
         except OutboundError as error:
-            return Pulled(node, False, str(error))
+            return Pulled(node, False, str(error), error.status)
         if "error" in last:
             return Pulled(node, False, str(last["error"])[:500])
         # Ollama ends with this word; whatever ends without it was cut off.

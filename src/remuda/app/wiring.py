@@ -46,6 +46,7 @@ from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
+from remuda.core.model_names import by_either_name
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.openai.face import OpenAIFace
@@ -423,11 +424,11 @@ class Remuda:
             on_change=changed,
             is_busy=source.is_busy,
         )
-        names = {state.name for state in local.states()}
+        names = by_either_name({state.name: state.name for state in local.states()})
 
         def wanted(name: str) -> None:
-            if name in names:
-                self.tasks.start(_quietly(local.load(name)), f"load {name}")
+            if own := names.get(name):
+                self.tasks.start(_quietly(local.load(own)), f"load {own}")
 
         self.fleet.on_wanted(wanted)
         return local

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+from urllib.parse import parse_qsl
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import Fault
+from remuda.core.faults import Fault, InvalidRequest
 from remuda.core.keys import Scope
 
 
@@ -96,3 +97,16 @@ class LaneRoute:
     scope: Scope = Scope.INFERENCE
     is_logged: bool = False
     """It is there to have requests logged: what is kept of their text has a setting of its own."""
+    names_node: bool = False
+    """Its address has a `node_id`, for which it is refused once its caller is known."""
+
+    def at(self, query: bytes) -> "LaneRoute":
+        """Itself, for an address with that `query`."""
+        if not any(name == "node_id" for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)):
+            return self
+        return LaneRoute(self.path, self.face, self.operation, self.scope, self.is_logged, names_node=True)
+
+
+def node_named() -> InvalidRequest:
+    """A client has said which server is to answer, which is the gateway's choice."""
+    return InvalidRequest("specifying node_id is not allowed", parameter="node_id")

@@ -448,7 +448,10 @@ class LaneProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         route = lane.routes.get(self.url)
         if route is None and b"?" in self.url:
-            route = lane.routes.get(self.url.partition(b"?")[0])
+            path, _, query = self.url.partition(b"?")
+            route = lane.routes.get(path)
+            if route is not None:
+                route = route.at(query)
         if route is not None and parser.get_method() == b"POST":
             self._begin(route, is_busy=is_busy)
         else:

@@ -90,10 +90,11 @@ class Pipeline:
                         replica = lease.replica
                         exchange.replica = replica.id
                         exchange.attempts += 1
-                        mark = 0 if replica.slots.breaker is None else self._attempts.begun(replica)
+                        is_calm = replica.slots.breaker is None and replica.hold is None
+                        mark = None if is_calm else self._attempts.begun(replica)
                         try:
                             with await self._forwarder.send(exchange, ask, replica) as answer:
-                                if mark:
+                                if mark is not None:
                                     self._attempts.answered(replica, mark)
                                 passing = self._relay.pass_on(answer, exchange, ask, replica)
                                 if passing is not None:

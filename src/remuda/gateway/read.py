@@ -6,6 +6,7 @@ from typing import Final
 from remuda.core.ask import Ask
 from remuda.core.faults import BodyTooLarge, InvalidRequest, NotOffered, UnsupportedMedia
 from remuda.gateway.exchange import Exchange
+from remuda.gateway.face import node_named
 
 _WINDOW: Final = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 MEMBERS: Final = 16
@@ -28,6 +29,8 @@ def read_ask(exchange: Exchange, max_decompressed_bytes: int) -> Ask:
         body = decompress(body, encoding, max_decompressed_bytes)
     if route.operation is None:
         raise NotOffered
+    if route.names_node:
+        raise node_named()
     ask = route.face.read(route.operation, body)
     exchange.told = ask.told
     return ask

@@ -127,9 +127,13 @@ class OllamaSpeech(OpenAISpeech):
                 self.blobs.add(path)
                 return answers.Answer((), status=201)
             return answers.Answer((), status=200 if path in self.blobs else 404)
-        if path not in ("/api/pull", "/api/create", "/api/copy", "/api/delete"):
+        if path not in ("/api/pull", "/api/create", "/api/copy", "/api/delete", "/api/push"):
             return super().answer(seen, behaviour)
         ask = seen.json()
+        if path == "/api/push":
+            if not self.has(ask["model"]):
+                return answers_ollama.progress("retrieving manifest", error="file does not exist")
+            return answers_ollama.progress("retrieving manifest", "success")
         if path in ("/api/pull", "/api/create"):
             name = ask["model"]
             if name == "missing":

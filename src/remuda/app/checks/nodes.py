@@ -21,7 +21,7 @@ async def check_nodes(settings: Settings, nodes: Sequence[Node]) -> list[Finding
 
 async def _check_node(node: Node, sealer: Sealer) -> Finding:
     try:
-        address = replace(UpstreamSettings(url=node.url).address, is_given=True)
+        address = UpstreamSettings(url=node.url).address
     except ValueError:  # another version's, or changed by hand
         return fail("node", f"{node.name}: what is kept of it cannot be used", "remove it and add it again")
     try:

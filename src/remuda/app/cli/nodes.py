@@ -174,13 +174,14 @@ async def _removed(settings: "Settings", word: str) -> Node:
 
 
 def _meant(stored: list[Node], word: str, settings: "Settings") -> Node:
-    """The node with that id, else the one with that name."""
-    for node in stored:
-        if str(node.id) == word:
-            return node
-    for node in stored:
-        if node.name == word:
-            return node
+    """The node with that id or that name; raises CommandError where these are two, or none."""
+    by_id = next((node for node in stored if str(node.id) == word), None)
+    by_name = next((node for node in stored if node.name == word), None)
+    if by_id is not None and by_name not in (None, by_id):
+        said = f"say {by_id.name!r} or {by_name.id}"
+        raise CommandError(f"{word!r} is the id of one node and the name of another: {said}")
+    if (node := by_id or by_name) is not None:
+        return node
     places = {str(-1 - place): each for place, each in enumerate(settings.upstreams)}
     if word in places or any(each.display_name == word for each in settings.upstreams):
         raise CommandError(f"{word!r} is a node of the settings: change them there ({settings.origin('upstreams')})")
@@ -188,7 +189,7 @@ def _meant(stored: list[Node], word: str, settings: "Settings") -> Node:
 
 
 def _check_beside(settings: "Settings", node: Node) -> None:
-    from remuda.app.nodes import place_of
+    from remuda.core.address import place_of
 
     for each in settings.upstreams:
         if each.display_name == node.name or place_of(each.url) == place_of(node.url):

@@ -26,6 +26,7 @@ from remuda.dialects.anthropic.schemas import (
     AnthropicUrl,
 )
 from remuda.dialects.kit.bodies import decoded, malformed
+from remuda.gateway.face import node_named
 
 MAX_MODEL_NAME: Final = 256
 MAX_BLOCKS: Final = 20_000
@@ -128,6 +129,8 @@ def _checked(asked: Body) -> Body:
         )
     if asked.mcp_servers:
         raise InvalidRequest("'mcp_servers': this gateway calls no servers for models", parameter="mcp_servers")
+    if asked.node_id is not None:
+        raise node_named()
     return asked
 
 

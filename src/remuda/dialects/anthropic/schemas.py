@@ -159,6 +159,8 @@ class AnthropicCount(msgspec.Struct, kw_only=True):
     output_config: AnthropicOutput | None = None
     mcp_servers: list[Any] | None = None
     """Refused: no server is called here."""
+    node_id: Any = None
+    """Refused: which server answers is the gateway's choice."""
 
 
 class AnthropicMetadata(msgspec.Struct):

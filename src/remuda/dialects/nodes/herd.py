@@ -59,6 +59,8 @@ class Pulled:
     node: NodeStatus
     is_well: bool
     message: str
+    status: int | None = None
+    """The HTTP status of a refusal; None where it has begun, or has not answered."""
 
 
 Progress = Callable[[NodeStatus, Mapping[str, Any]], None]

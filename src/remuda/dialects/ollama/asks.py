@@ -21,6 +21,7 @@ from remuda.dialects.ollama.schemas import (
     OllamaMessage,
     OllamaOptions,
 )
+from remuda.gateway.face import node_named
 
 MAX_MODEL_NAME: Final = 256
 MAX_STOPS: Final = 64
@@ -161,7 +162,7 @@ def _decoded(decoder: "msgspec.json.Decoder[Body]", body: bytes) -> Body:
     if not asked.model or len(asked.model) > MAX_MODEL_NAME:
         raise InvalidRequest(f"'model' is a name of 1 to {MAX_MODEL_NAME} characters", parameter="model")
     if asked.node_id is not None:
-        raise InvalidRequest("specifying node_id is not allowed", parameter="node_id")
+        raise node_named()
     return asked
 
 

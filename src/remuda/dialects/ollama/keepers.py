@@ -3,6 +3,9 @@
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
+PUSH: Final = "/api/push"
+LACKS_IT: Final = 404
+
 
 class Outcome(NamedTuple):
     """What came of it on one node."""
@@ -10,6 +13,9 @@ class Outcome(NamedTuple):
     node: str
     is_well: bool
     message: str
+    status: int | None = None
+    """The HTTP status of a refusal, 404 too for what is to be published and is not there; None where it has begun, or
+    has not answered."""
 
 
 class Said(NamedTuple):

@@ -5,29 +5,34 @@ Nodes keep models, this gateway does not: where no node can, the answer is 501.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
+from starlette.types import Send
 
-from remuda.core.faults import ClientGone, InvalidRequest, NotOffered, UnknownModel, UpstreamFailed
+from remuda.core.faults import ClientGone, Fault, InvalidRequest, NotOffered, UnknownModel, UpstreamFailed
 from remuda.core.keys import Scope
 from remuda.core.tasks import Tasks
 from remuda.dialects.kit.access import Access, Rule
 from remuda.dialects.kit.bodies import malformed
-from remuda.dialects.ollama.keepers import Keepers, Outcome, Said
+from remuda.dialects.ollama.keepers import LACKS_IT, PUSH, Keepers, Outcome, Said
 from remuda.dialects.ollama.schemas import OllamaError
 from remuda.wire.ndjson import line_of
 
 MAX_LINES_HELD: Final = 1000
 """Lines of progress that wait for a client; beyond them the newest are dropped: what is said next is newer still."""
-STREAMED: Final = {"/api/pull": "Fetch a model", "/api/create": "Make a model", "/api/push": "Publish a model"}
+KEEPS_NOTHING: Final = 501
+"""What another Remuda answers that has no node which keeps models: as if it were not there."""
+STREAMED: Final = {"/api/pull": "Fetch a model", "/api/create": "Make a model", PUSH: "Publish a model"}
 BLOBS: Final = "/api/blobs/{digest}"
 BELOW_BLOBS: Final = "/api/blobs/*"
 PATHS: Final = (*STREAMED, "/api/copy", "/api/delete", "/api/blobs")
 RULES: Final = tuple(Rule(each, Access(Scope.MANAGE), methods=None) for path in PATHS for each in (path, path + "/*"))
+
+Piece = TypeVar("Piece")
 
 
 def add_keeping(routes: APIRouter, keepers: Keepers) -> None:
@@ -37,15 +42,18 @@ def add_keeping(routes: APIRouter, keepers: Keepers) -> None:
 
     async def copy(request: Request) -> Response:
         body = await request.body()
-        return _all_of(await keepers.call("POST", "/api/copy", body), _text(_asked(body), "source"))
+        asked = _asked(body)
+        source = _text(asked, "source")
+        _text(asked, "destination")
+        return _all_of(await keepers.call("POST", "/api/copy", body), source)
 
     async def delete(request: Request) -> Response:
         body = await request.body()
-        return _all_of(await keepers.call("DELETE", "/api/delete", body), _model(_asked(body)))
+        model = _model(_asked(body))
+        return _all_of(await keepers.call("DELETE", "/api/delete", body), model)
 
     async def has_blob(request: Request) -> Response:
-        said = await keepers.call("HEAD", f"/api/blobs/{_digest(request)}", b"")
-        _some(said)
+        said = _some(await keepers.call("HEAD", f"/api/blobs/{_digest(request)}", b""))
         return Response(status_code=200 if all(each.status == 200 for each in said) else 404)
 
     async def put_blob(request: Request) -> Response:
@@ -75,12 +83,12 @@ def add_keeping(routes: APIRouter, keepers: Keepers) -> None:
 def _add_streamed(routes: APIRouter, keepers: Keepers, path: str, summary: str) -> None:
     async def streamed(request: Request) -> Response:
         asked = _asked(await request.body())
-        _model(asked)
+        model = _model(asked)
         if asked.get("stream", True) is not False:
-            return StreamingResponse(_lines(keepers, path, asked), media_type="application/x-ndjson")
+            return _Lines(_progress(keepers, path, asked, model), media_type="application/x-ndjson")
         outcomes = await keepers.stream(path, {**asked, "stream": True}, lambda node, said: None)
-        if (error := _error_in(outcomes)) is not None:
-            raise UpstreamFailed(error)
+        if (fault := _fault_in(outcomes, path, model)) is not None:
+            raise fault
         return Response(b'{"status":"success"}', media_type="application/json; charset=utf-8")
 
     routes.add_api_route(
@@ -93,8 +101,25 @@ def _add_streamed(routes: APIRouter, keepers: Keepers, path: str, summary: str) 
     )
 
 
-async def _lines(keepers: Keepers, path: str, asked: Mapping[str, Any]) -> AsyncIterator[bytes]:
-    """What nodes say on the way, each line with the name of its node, and one last line of all of them."""
+class _Lines(StreamingResponse):
+    """Begins with its first line: what goes wrong before that has a status of its own, as with Ollama itself."""
+
+    async def stream_response(self, send: Send) -> None:
+        """As the library's, once there is a line; raises the fault that comes in its place."""
+        lines = aiter(self.body_iterator)
+        self.body_iterator = _chained(await anext(lines), lines)
+        await super().stream_response(send)
+
+
+async def _chained(first: Piece, others: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+    yield first
+    async for other in others:
+        yield other
+
+
+async def _progress(keepers: Keepers, path: str, asked: Mapping[str, Any], model: str) -> AsyncIterator[bytes]:
+    """What nodes say on the way, each line with the name of its node, and one last line of all of them. Raises a fault
+    that is all there is to say."""
     lines: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_LINES_HELD)
 
     def progress(node: str, said: Mapping[str, Any]) -> None:
@@ -110,41 +135,53 @@ async def _lines(keepers: Keepers, path: str, asked: Mapping[str, Any]) -> Async
 
     tasks = Tasks("keeping")
     running = tasks.start(run(), path)
+    has_begun = False
     try:
         while (line := await lines.get()) is not None:
+            has_begun = True
             yield line
-        error = _error_in(await running, is_raised=False)
-        yield line_of({"status": "success"} if error is None else OllamaError(error))
+        fault = _fault_in(await running, path, model)
+        if fault is not None and not has_begun:
+            raise fault
+        yield line_of({"status": "success"} if fault is None else OllamaError(fault.message))
     finally:
         await tasks.close()
 
 
-def _error_in(outcomes: Sequence[Outcome], *, is_raised: bool = True) -> str | None:
-    """What went wrong, of all nodes in one sentence; None where all is well."""
-    if not outcomes:
-        if is_raised:
-            raise _nobody()
-        return _nobody().message
-    failed = [f"{each.node}: {each.message}" for each in outcomes if not each.is_well]
-    return "; ".join(failed)[:1000] or None
+def _fault_in(outcomes: Sequence[Outcome], path: str, model: str) -> Fault | None:
+    """What went wrong, of all nodes in one sentence; None where all have done it that keep models, and for publishing
+    have this one."""
+    able = [each for each in outcomes if each.status != KEEPS_NOTHING]
+    if not able:
+        return _nobody()
+    if path == PUSH:
+        able = [each for each in able if each.status != LACKS_IT]
+        if not able:
+            return _unknown(model)
+    failed = [f"{each.node}: {each.message}" for each in able if not each.is_well]
+    return UpstreamFailed("; ".join(failed)[:1000]) if failed else None
 
 
 def _all_of(said: Sequence[Said], what: str) -> Response:
-    """200 where some node has done it and none failed but for not having it; raises UnknownModel, UpstreamFailed."""
-    _some(said)
-    failed = [each for each in said if each.status != 404 and not 200 <= each.status < 300]
+    """200 where some node has done it and none failed but for not having it; raises UnknownModel,
+    UpstreamFailed, NotOffered."""
+    keeping = _some(said)
+    failed = [each for each in keeping if each.status != LACKS_IT and not 200 <= each.status < 300]
     if failed:
         raise UpstreamFailed("; ".join(f"{each.node}: {_sentence(each)}" for each in failed)[:1000])
-    if all(each.status == 404 for each in said):
-        raise UnknownModel(f"no node has {what[:200]!r}", parameter="model", received=what[:200])
+    if all(each.status == LACKS_IT for each in keeping):
+        raise _unknown(what)
     return Response(status_code=200)
+
+
+def _unknown(model: str) -> UnknownModel:
+    return UnknownModel(f"no node has {model[:200]!r}", parameter="model", received=model[:200])
 
 
 def _check_given(said: Sequence[Said]) -> None:
     """Raise what is to be said where a node has not taken a file: InvalidRequest where that was the file's fault (it is
     another than its digest says), else UpstreamFailed."""
-    _some(said)
-    failed = [each for each in said if not 200 <= each.status < 300]
+    failed = [each for each in _some(said) if not 200 <= each.status < 300]
     if failed:
         why = "; ".join(f"{each.node}: {_sentence(each)}" for each in failed)[:1000]
         if all(each.status == 400 for each in failed):
@@ -162,9 +199,12 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         raise ClientGone from None
 
 
-def _some(said: Sequence[Said]) -> None:
-    if not said:
+def _some(said: Sequence[Said]) -> Sequence[Said]:
+    """What those said that keep models; raises NotOffered where none does."""
+    keeping = [each for each in said if each.status != KEEPS_NOTHING]
+    if not keeping:
         raise _nobody()
+    return keeping
 
 
 def _nobody() -> NotOffered:

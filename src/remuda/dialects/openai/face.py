@@ -11,7 +11,7 @@ from remuda.dialects.kit.bodies import malformed
 from remuda.dialects.kit.errors import SHOWN_CHARS
 from remuda.dialects.openai.errors import refusal, stream_error
 from remuda.dialects.openai.schemas import ChatBody, CompletionBody, EmbeddingBody, RerankBody, ResponseBody
-from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal
+from remuda.gateway.face import AnswerTranslator, LaneRoute, Refusal, node_named
 
 NAME: Final = "openai"
 VERSIONS: Final = ("/v1", "/v2")
@@ -63,6 +63,8 @@ class OpenAIFace:
                 received=fields.model[:SHOWN_CHARS],
                 expected="string",
             )
+        if fields.node_id is not None:
+            raise node_named()
         if operation in _NEVER_STREAMED:
             return Ask(operation, fields.model, False, False, 1, body)
         choices = fields.n

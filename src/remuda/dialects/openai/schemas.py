@@ -1,7 +1,7 @@
 """The few fields of each request that the gateway itself reads (all others pass through to the engine unread), and
 what it answers itself."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -22,6 +22,8 @@ class InferenceBody(msgspec.Struct):
     temperature: float | None = None
     user: str | None = None
     safety_identifier: str | None = None
+    node_id: Any = None
+    """Refused: which server answers is the gateway's choice."""
 
 
 class ChatBody(InferenceBody, kw_only=True):
@@ -45,6 +47,8 @@ class EmbeddingBody(msgspec.Struct, kw_only=True):
     model: str
     input: str | list[str | int | list[int]]
     encoding_format: str | None = None
+    node_id: Any = None
+    """Refused: which server answers is the gateway's choice."""
 
 
 class ResponseBody(InferenceBody, kw_only=True):
@@ -60,6 +64,8 @@ class RerankBody(msgspec.Struct, kw_only=True):
     model: str
     query: str
     documents: list[msgspec.Raw]
+    node_id: Any = None
+    """Refused: which server answers is the gateway's choice."""
 
 
 class ModelStanding(msgspec.Struct, omit_defaults=True):

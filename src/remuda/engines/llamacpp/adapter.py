@@ -15,6 +15,7 @@ from remuda.core.faults import (
     InvalidRequest,
     NotOffered,
     RateLimited,
+    Unavailable,
     UpstreamFailed,
     UpstreamRefused,
 )
@@ -180,6 +181,9 @@ class LlamaCpp:
         if status == 429:
             # Said by a proxy before the engine.
             return RateLimited(message or "the model's server has had too many requests", retry_after_s=1)
+        if status == 529:
+            # As well, in Anthropic's API: its word for too much to do at the moment.
+            return Unavailable(message or None, retry_after_s=1)
         if status in (401, 403) or status >= 500:
             # It was our own key for the engine that was refused, which is no matter of the client's.
             return UpstreamFailed()

@@ -30,6 +30,8 @@ from remuda.engines.protocol import Outgoing
 
 MAX_MESSAGE_CHARS: Final = 500
 MAX_WORD_CHARS: Final = 100
+BUSY: Final = frozenset({503, 529})
+"""HTTP statuses of servers that have too much to do at the moment: the usual one, and that of Anthropic's API."""
 
 PATHS: Final = {
     Operation.CHAT: "/chat/completions",
@@ -87,7 +89,7 @@ class OpenAILike:
         if status == 501:
             # It will say so again, however often it is asked: nothing for another try, unlike all others from 500 on.
             return NotOffered(message or "the model's server does not offer that")
-        if status == 503:
+        if status in BUSY:
             return Unavailable(message or None, retry_after_s=1)
         if status >= 500:
             return UpstreamFailed(f"the model's server answered {status}" + (f": {message}" if message else ""))

@@ -9,7 +9,7 @@ from remuda.core.node import NodeKind
 from remuda.fleet.replica import Told
 from remuda.fleet.sources.kinds import Answers, is_vllm, kind_of, speaks_messages
 from remuda.fleet.sources.offers import Offers, Props, listed, props_in, tagged, with_running, with_shown
-from remuda.outbound.http import NotJson, OutboundClient, OutboundError, WebPage
+from remuda.outbound.http import NothingThere, NotJson, OutboundClient, OutboundError
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Found:
     """What a server said of itself."""
 
     offers: Offers | None
-    """Its models; None where it does not list them."""
+    """Its models; None where it has no list of them at all."""
     why: str = ""
     """Why not."""
     slots: int | None = None
@@ -117,15 +117,17 @@ class Questions:
     async def _openai(self) -> Found:
         try:
             answer = await self._client.get_json(MODELS)
-        except WebPage as error:
-            raise OutboundError(f"{error} where its models should be: is this its base address?") from error
-        except NotJson as error:
+        except NothingThere as error:
             return Found(None, f" ({error})")
+        except NotJson as error:
+            raise OutboundError(f"{error} where its models should be: is this its base address?") from error
+        if (offers := listed(answer)) is None:
+            raise OutboundError("it answers something that is not a list of models")
         if self._has_messages is None and is_vllm(answer):
             self._has_messages = await self._takes_posts(MESSAGES)
         if self._counts_tokens is None and self._has_messages:
             self._counts_tokens = await self._takes_posts(COUNT)
-        return Found(listed(answer), has_messages=bool(self._has_messages), counts_tokens=bool(self._counts_tokens))
+        return Found(offers, has_messages=bool(self._has_messages), counts_tokens=bool(self._counts_tokens))
 
     async def _takes_posts(self, path: str) -> bool | None:
         """Whether there is something at `path` that a GET is not the way to ask; None where that cannot be told now."""

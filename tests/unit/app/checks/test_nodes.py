@@ -32,8 +32,10 @@ async def test_what_a_node_is(tmp_path: Path) -> None:
 
 
 async def test_what_lists_no_models(tmp_path: Path) -> None:
+    async with serving(http(b"", "404 Not Found")) as served:
+        assert await said(tmp_path, served.url) == "warn gpu does not list its models (it answers 404)"
     async with serving(http(b"{}")) as served:
-        assert await said(tmp_path, served.url) == "warn gpu does not list its models"
+        assert await said(tmp_path, served.url) == "fail gpu: it answers something that is not a list of models"
 
 
 async def test_its_key_is_sent_and_never_told(tmp_path: Path) -> None:

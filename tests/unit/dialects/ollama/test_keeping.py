@@ -102,7 +102,8 @@ async def test_one_that_fails_is_named(stand: Stand) -> None:
         ("POST", "/api/pull", b'{"model": "x", "stream": false}', 501),
         ("POST", "/api/push", b'{"model": "x", "stream": false}', 501),
         ("POST", "/api/create", b'{"model": "x", "stream": false}', 501),
-        ("POST", "/api/copy", b'{"source": "x"}', 501),
+        ("POST", "/api/copy", b'{"source": "x"}', 400),
+        ("POST", "/api/copy", b'{"source": "x", "destination": "y"}', 501),
         ("DELETE", "/api/delete", b'{"name": "x"}', 501),
         ("HEAD", f"/api/blobs/{DIGEST}", b"", 501),
         ("POST", f"/api/blobs/{DIGEST}", b"x", 501),
@@ -115,11 +116,22 @@ async def test_what_makes_no_sense_and_what_nobody_can(method: str, path: str, b
     assert method == "HEAD" or list(answer.json()) == ["error"]
 
 
-async def test_where_nobody_can_a_stream_says_so_in_its_only_line() -> None:
+async def test_where_nobody_can_a_stream_does_not_begin() -> None:
     async with bare() as caller:
         answer = await caller.post("/api/pull", json={"model": "x"})
-    assert answer.status_code == 200
-    assert "no node here keeps models" in json.loads(answer.text)["error"]
+    assert answer.status_code == 501
+    assert answer.headers["content-type"].startswith("application/json")
+    assert "no node here keeps models" in answer.json()["error"]
+
+
+async def test_only_those_that_have_a_model_publish_it(stand: Stand) -> None:
+    nobodys = await stand.client.post("/api/push", json={"model": "nobodys"})
+    assert (nobodys.status_code, nobodys.json()) == (404, {"error": "model 'nobodys' not found"})
+    answer = await stand.client.post("/api/push", json={"model": "b:latest"})
+    assert [json.loads(line) for line in answer.text.splitlines()] == [
+        {"status": "retrieving manifest", "node": "two"},
+        {"status": "success"},
+    ]
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/api/pull"), ("DELETE", "/api/delete"), ("POST", "/api/copy")])

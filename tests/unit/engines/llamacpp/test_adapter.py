@@ -19,6 +19,7 @@ from remuda.core.faults import (
     InvalidRequest,
     NotOffered,
     RateLimited,
+    Unavailable,
     UpstreamFailed,
     UpstreamRefused,
 )
@@ -163,6 +164,7 @@ def error(status: int, message: str, type_: str = "server_error", **fields: Any)
         (413, b"", UpstreamRefused),
         (403, b"", UpstreamFailed),
         (429, b"<html>", RateLimited),
+        (529, b"<html>", Unavailable),
     ],
 )
 def test_errors_by_status(status: int, body: bytes, fault: type) -> None:

@@ -90,6 +90,7 @@ def test_other_engines_say_what_is_wrong_with_what_only_it_can_be_asked(engine: 
         (400, b'{"error":"\\"x\\" does not support tools"}', UpstreamRefused),
         (400, b'{"error":"the input length exceeds the context length"}', ContextOverflow),
         (503, b'{"error":"server busy, please try again.  maximum pending requests exceeded"}', Unavailable),
+        (529, b'{"type":"error","error":{"type":"overloaded_error","message":"full"}}', Unavailable),
         (500, b'{"error":"llama runner process has terminated"}', UpstreamFailed),
         (401, b'{"error":"unauthorized"}', UpstreamFailed),
     ],

@@ -90,6 +90,7 @@ def error(**fields: Any) -> bytes:
         (501, b"", NotOffered, "does not offer that"),
         (502, b"", UpstreamFailed, "answered 502"),
         (503, b"", Unavailable, "cannot be served"),
+        (529, error(message="full", type="overloaded_error"), Unavailable, "full"),
         (503, b"[" * 100_000, Unavailable, "cannot be served"),
         (500, b'"text"', UpstreamFailed, "500: text"),
         (500, b"5", UpstreamFailed, "answered 500"),

@@ -134,6 +134,15 @@ async def test_one_that_lists_nothing_may_still_take_any_name():
         assert (found.offers, found.why, found.slots) == (None, " (it answers 404)", None)
 
 
+@pytest.mark.parametrize("body", [b'{"object": "list", "data": [{"id": "a', b"nonsense", b'{"status": "ok"}', b""])
+async def test_nonsense_where_the_models_should_be_is_no_answer(body: bytes):
+    answer = http(body, "200 OK\r\nContent-Type: application/json")
+    async with serving(answer) as served, asking(f"http://127.0.0.1:{served.port}/v1") as questions:
+        assert await questions.kind() is NodeKind.OPENAI
+        with pytest.raises(OutboundError, match="it answers something that is not"):
+            await questions.found(NodeKind.OPENAI)
+
+
 async def test_the_own_api_stands_below_the_root():
     async with FakeUpstream(speaks="ollama") as fake, asking(fake.url, "/nowhere") as questions:
         assert await questions.kind() is NodeKind.OPENAI
