@@ -1,7 +1,9 @@
 """The gateway's own models, the tiny ones on the real engine, as Ollama's clients see them."""
 
+import shutil
+import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +127,21 @@ async def test_what_is_no_time_is_refused(own: RunningGateway, path: str) -> Non
         for keep_alive in ("soon", {}, "", True, "5 m"):
             answer = await client.post(path, json={**body, "keep_alive": keep_alive})
             assert (answer.status_code, "'keep_alive' is a number of seconds" in answer.text) == (400, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file can be called so there")
+async def test_a_file_may_be_called_by_its_tag_and_asked_for_without(tmp_path: Path) -> None:
+    file = tmp_path / "mine:latest.gguf"
+    shutil.copy(CHAT, file)
+    models = {"paths": [str(file)], "aliases": {"chat": "mine"}}
+    async with running_gateway(tmp_path, models=models, llamacpp={"n_parallel": 1, "n_threads": 1}) as gateway:
+        sizes = {each["name"]: each["size"] for each in (await asked(gateway, "/api/tags"))["models"]}
+        assert sizes == {"chat": file.stat().st_size, "mine": file.stat().st_size}
+        await asked(gateway, "/api/generate", {**PROMPT, "model": "mine"})
+        began = datetime.now(UTC)
+        await asked(gateway, "/api/generate", {**PROMPT, "model": "mine"})
+        await gateway.records()
+        [_, entry] = (await asked(gateway, "/api/ps"))["models"]
+        assert datetime.fromisoformat(entry["expires_at"]) > began + timedelta(seconds=900), "it was used again"
+        await asked(gateway, "/api/generate", {"model": "chat", "keep_alive": 0})
+        await gateway.until(lambda: phase(gateway, "mine:latest") is Phase.STOPPED, "it is unloaded")

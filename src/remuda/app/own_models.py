@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from remuda.core.model_names import by_either_name
 from remuda.engines.local import LocalModels
 from remuda.fleet.registry import Fleet
 
@@ -13,7 +14,7 @@ class OwnModels:
         self._fleet = fleet
         self._local = local
         self._wall = wall
-        self._names = frozenset(state.name for state in local.states())
+        self._names = by_either_name({state.name: state.name for state in local.states()})
 
     def expires_at(self, name: str) -> float | None:
         """When it is unloaded if nobody uses it any more."""
@@ -35,4 +36,4 @@ class OwnModels:
 
     def _meant(self, name: str) -> str | None:
         model = self._fleet.meant(name)
-        return model.name if model is not None and model.name in self._names else None
+        return None if model is None else self._names.get(model.name)

@@ -60,7 +60,7 @@ from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Aliased, Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
-from remuda.fleet.sources.local import LocalSource
+from remuda.fleet.sources.local import SOURCE, LocalSource
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.choosing import Choosing
 from remuda.gateway.continue_ import Continuations
@@ -451,8 +451,9 @@ class Remuda:
                     await self._are_asked.wait()
 
     def _note_use(self, record: RequestRecord) -> None:
-        if record.replica.startswith("local/"):
-            self.local.used(record.model)
+        source, _, name = record.replica.partition("/")
+        if source == SOURCE:
+            self.local.used(name)  # whatever the model is called where others have it, too
 
 
 def _kept_bytes(settings: Settings) -> int:
