@@ -49,7 +49,6 @@ def test_where_an_upstreams_name_leads_is_checked_at_each_connection(url: str, i
 
 
 @pytest.mark.parametrize("name", ["3", "-1", "+7"])
-def test_an_upstream_is_not_called_like_an_id(name: str) -> None:
-    with pytest.raises(ValidationError, match="no number, since ids are"):
-        Settings.model_validate({"upstreams": [{"url": "http://a", "name": name}]})
-    Settings.model_validate({"upstreams": [{"url": "http://a", "name": f"gpu{name}"}]})
+def test_an_upstream_of_the_settings_may_be_called_like_an_id(name: str) -> None:
+    """Files that are there hold on, and such a node is not changed by its id but in the file."""
+    assert UpstreamSettings(url="http://a", name=name).display_name == name
