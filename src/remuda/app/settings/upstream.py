@@ -9,7 +9,6 @@ from remuda.app.settings.kinds import Flag, Location, Name, Seconds, Secret, Ser
 from remuda.app.settings.section import Count, Section
 from remuda.core.address import Address, parse_address
 from remuda.core.hosts import Bind
-from remuda.core.node import is_like_id
 from remuda.outbound.addresses import check_host
 
 
@@ -19,7 +18,7 @@ class UpstreamSettings(Section):
     url: UpstreamUrl
     """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, `http://10.0.0.6:11434` or `unix:/path/to.sock`. Without a path, `/v1` is meant for asks in OpenAI's words, and the root for Ollama's and llama.cpp's own. Private networks are allowed; link-local addresses and those where clouds keep credentials are not, also where a name stands for one."""  # noqa: E501
     name: Name | None = None
-    """What it is called in logs and metrics; no number, since ids are. Default: host and port."""
+    """What it is called in logs and metrics; default: host and port."""
     api_key: Secret | None = None
     """Key sent to it. Best written as `${NAME}`, so that it stands in the environment and not in the file."""
     kind: ServerKind | None = None
@@ -56,8 +55,6 @@ class UpstreamSettings(Section):
 
 def usable(upstream: UpstreamSettings) -> UpstreamSettings:
     """`upstream`, if the settings may name it; raises ValueError."""
-    if is_like_id(upstream.display_name):
-        raise ValueError(f"an upstream's name is no number, since ids are: {upstream.display_name!r}")
     if upstream.address.is_given:
         check_host(upstream.address.host)
     return upstream
