@@ -1,6 +1,8 @@
 """`x` of one server and `x:latest` of another are one model to every client."""
 
 import json
+import shutil
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import httpx
 import pytest
 
 from remuda.core.tasks import Tasks
+from remuda.engines import tiny
 from remuda.testing.upstream import FakeUpstream
 from tests.fixtures.gateway import RunningGateway, running_gateway
 
@@ -126,3 +129,22 @@ async def test_a_model_of_the_settings_and_an_ollamas_are_one(
         for name in (*NAMES, "short", "both"):
             fleet = gateway.remuda.fleet
             assert fleet.look_up(name) is fleet.look_up("m")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file is called so there")
+async def test_a_model_of_this_machine_is_loaded_by_either_name(plain: FakeUpstream, tmp_path: Path) -> None:
+    file = tmp_path / "m:latest.gguf"
+    shutil.copy(tiny.CHAT, file)
+    upstreams = [{"url": plain.url, "name": "vllm", "models": ["m"]}]
+    async with (
+        running_gateway(tmp_path, upstreams=upstreams, models={"paths": [file]}, health=HEALTH) as gateway,
+        httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=30) as client,
+    ):
+        assert await names_listed(client) == [["m"]] * 3
+        await plain.aclose()
+        [model] = gateway.remuda.fleet.models()
+        await gateway.until(lambda: not any(each.is_routable for each in model.replicas), "the server is on standby")
+        for name in NAMES:
+            body = {"model": name, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+            answer = await client.post("/v1/chat/completions", json=body)
+            assert (answer.status_code, answer.headers["x-remuda-replica"]) == (200, "local/m:latest")

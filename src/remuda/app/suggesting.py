@@ -52,7 +52,7 @@ class GatewayReadings:
             size_bytes, quantization = files.get(state.name, (None, None))
             loads, load_s = self._loads(state.name)
             yield Held(
-                state.name,
+                self._fleet.name_of(state.name),
                 is_loaded=state.phase is Phase.RUNNING,
                 size_bytes=size_bytes,
                 quantization=quantization,
@@ -66,7 +66,7 @@ class GatewayReadings:
             told = replica.told
             if told is not None:
                 yield Held(
-                    self._fleet.name_of(replica),
+                    self._fleet.name_of(replica.model),
                     is_loaded=told.is_running is True,
                     size_bytes=told.size_vram_bytes or told.size_bytes,
                     quantization=told.quantization or None,
@@ -74,7 +74,8 @@ class GatewayReadings:
                 )
 
     def _placed(self, replica: Replica) -> Placed:
-        name, is_local = self._fleet.name_of(replica), replica.id.startswith(f"{SOURCE}/")
+        is_local = replica.id.startswith(f"{SOURCE}/")
+        name = self._fleet.name_of(replica.model)
         return Placed(replica.id, name, replica.slots.size, replica.context_length, is_local)
 
 

@@ -189,9 +189,10 @@ class Fleet:
         for model in self._models:
             yield from model.replicas
 
-    def name_of(self, replica: Replica) -> str:
-        """What the model is called that `replica` serves; its server may write it otherwise."""
-        return self._models[replica.model].name
+    def name_of(self, said: str) -> str:
+        """What the model is called that a source calls `said`."""
+        model = self._models.called(said)
+        return said if model is None else model.name
 
     def on_wanted(self, callback: Callable[[str], None]) -> None:
         """Call `callback(model)` when somebody asks for a model that no replica serves at the moment."""

@@ -68,7 +68,8 @@ def test_all_who_have_it_serve_it_by_either_name(name: str) -> None:
         ("ollama/m:latest", "m:latest"),
         ("vllm/m", "m"),
     ]
-    assert [fleet.name_of(each) for each in model.replicas] == ["m", "m"]
+    assert [fleet.name_of(each.model) for each in model.replicas] == ["m", "m"]
+    assert fleet.name_of("unheard of") == "unheard of"
     assert listed(fleet) == ["m"]
     assert len(list(fleet.replicas())) == 2
     fleet.apply(Served("vllm", ()))
