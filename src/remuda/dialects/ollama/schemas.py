@@ -132,6 +132,61 @@ class OllamaShow(msgspec.Struct):
     verbose: bool | None = None
 
 
+class OllamaPull(msgspec.Struct):
+    """`POST /api/pull`. Further fields go to the nodes as they are, here and in the next three."""
+
+    model: str
+    insecure: bool = False
+    stream: bool = True
+
+
+class OllamaPush(msgspec.Struct):
+    """`POST /api/push`."""
+
+    model: str
+    insecure: bool = False
+    stream: bool = True
+
+
+class OllamaCreate(msgspec.Struct, rename={"from_": "from"}):
+    """`POST /api/create`."""
+
+    model: str
+    from_: str | None = None
+    """The model that it is made of."""
+    files: dict[str, str] | None = None
+    """Digests of files that the nodes have, by name."""
+    adapters: dict[str, str] | None = None
+    template: str | None = None
+    license: str | list[str] | None = None
+    system: str | None = None
+    parameters: dict[str, Any] | None = None
+    messages: list[OllamaMessage] | None = None
+    quantize: str | None = None
+    stream: bool = True
+
+
+class OllamaDelete(msgspec.Struct):
+    """`DELETE /api/delete`."""
+
+    model: str
+
+
+class OllamaCopy(msgspec.Struct):
+    """`POST /api/copy`."""
+
+    source: str
+    destination: str
+
+
+class OllamaProgress(msgspec.Struct):
+    """How far nodes have come with what they were asked to do: `success` at the end."""
+
+    status: str
+    node: str | None = None
+    """Whose word it is; none at the end, which is of all nodes."""
+
+
 class OllamaDetails(msgspec.Struct):
     """What a model is made of; empty where its server does not tell."""
 
