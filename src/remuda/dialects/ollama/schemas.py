@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 Arguments = dict[str, Any]
+Whole = int | float
+"""A whole number; of another one, Ollama takes what stands before the point."""
 
 
 class OllamaFunction(msgspec.Struct):
@@ -40,23 +42,23 @@ class OllamaOptions(msgspec.Struct):
     """`options`: those that have an effect here. Others (`num_gpu`, `num_thread` ...) are about how a model is loaded,
     which is the engine's own business; they are taken and have no effect."""
 
-    num_predict: int | None = None
+    num_predict: Whole | None = None
     """Tokens at most; below 0: no bound of the client's own."""
     temperature: float | None = None
     top_p: float | None = None
-    top_k: int | None = None
+    top_k: Whole | None = None
     min_p: float | None = None
     typical_p: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     stop: str | list[str] | None = None
     repeat_penalty: float | None = None
-    repeat_last_n: int | None = None
+    repeat_last_n: Whole | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
-    mirostat: int | None = None
+    mirostat: Whole | None = None
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
-    num_ctx: int | None = None
+    num_ctx: Whole | None = None
     """Has an effect on Ollama alone, which loads the model with such a context."""
 
 
@@ -109,7 +111,8 @@ class OllamaGenerate(OllamaGenerating, kw_only=True):
 class OllamaEmbed(OllamaAsked, kw_only=True):
     """`POST /api/embed`."""
 
-    input: str | list[str]
+    input: str | list[str] | None = None
+    """None at all: the model is loaded, and nothing else."""
     dimensions: int | None = None
     truncate: bool | None = None
     """Taken, and without effect: a text that is too long for the model is refused."""
@@ -119,6 +122,7 @@ class OllamaEmbeddings(OllamaAsked, kw_only=True):
     """`POST /api/embeddings`."""
 
     prompt: str | list[str] | None = None
+    """None at all: the model is loaded, and nothing else."""
     input: str | list[str] | None = None
     """Another name for `prompt`."""
 
