@@ -130,6 +130,14 @@ async def test_vectors_in_both_forms(gateway: RunningGateway) -> None:  # S4: bo
     assert older == {"embeddings": many["embeddings"]}
 
 
+async def test_without_a_text_there_are_no_vectors(gateway: RunningGateway) -> None:
+    for given in ([], "", None):
+        answer = await post(gateway, "/api/embed", {"model": "fake", "input": given})
+        assert (answer.status_code, answer.json()) == (200, {"model": "fake", "embeddings": []})
+    older = await post(gateway, "/api/embeddings", {"model": "fake", "prompt": ""})
+    assert (older.status_code, older.json()) == (200, {"embedding": []})
+
+
 async def test_many_vectors_are_translated_whole(gateway: RunningGateway) -> None:
     texts = [f"text {number}" for number in range(9000)]
     answer = await post(gateway, "/api/embed", {"model": "fake", "input": texts})
