@@ -93,6 +93,8 @@ class Parts:
     readiness: Readiness
     vitals: ReadVitals
     version: str
+    pseudonym: str = ""
+    """What this gateway calls itself to other Remudas."""
     monotonic: Callable[[], float] = lambda: 0.0
     wall: Callable[[], float] = lambda: 0.0
     max_body_bytes: int = 32 * 1024 * 1024
@@ -157,7 +159,7 @@ def inner_app(parts: Parts) -> FastAPI:
             parts.broker,
         ),
         anthropic.router(),  # before OpenAI's, which has a word for whatever else is under /v1
-        openai.router(parts.fleet, parts.lane_routes, parts.batches, models_answer),
+        openai.router(parts.fleet, parts.lane_routes, parts.batches, models_answer, parts.pseudonym),
         ollama.router(parts.fleet, parts.lane_routes, parts.keepers, parts.own),
         nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
         parts.tasks.router(),

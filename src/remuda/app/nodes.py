@@ -230,6 +230,7 @@ class Nodes:
             weight=upstream.weight,
             is_drained=upstream.drain,
             created_at=node.created_at if node is not None else 0.0,
+            instance=source.instance if source is not None else "",
         )
 
     # Changes

@@ -42,8 +42,11 @@ class UpstreamMaker:
         *,
         ids: Ids = lambda: "",
         continuation_max_bytes: int = 0,
+        pseudonym: str = "",
     ) -> None:
-        """`is_asking`: whether this gateway is the one that asks. `ids`, `continuation_max_bytes`: see `LlamaCpp`."""
+        """`is_asking`: whether this gateway is the one that asks. `ids`, `continuation_max_bytes`: see `LlamaCpp`.
+        `pseudonym`: what it calls itself to other Remudas."""
+        self._pseudonym = pseudonym
         self._clock = clock
         self._announce = announce
         self._recovered = recovered
@@ -103,5 +106,6 @@ class UpstreamMaker:
             chance=system_chance,
             rules=self._rules,
             is_asking=self._is_asking,
+            pseudonym=self._pseudonym,
         )
         return Upstream(source, client)

@@ -51,8 +51,10 @@ class Way:
         metrics: Metrics,
         journal: Journal,
         sinks: Sequence[Sink],
+        pseudonym: str,
     ) -> None:
-        """`sinks` take records beside the journal and the metrics."""
+        """`sinks` take records beside the journal and the metrics. `pseudonym`: what this gateway calls itself to other
+        Remudas."""
         routing, monotonic = settings.routing, clock.monotonic
         self._settings = settings
         self._monotonic = monotonic
@@ -61,7 +63,7 @@ class Way:
         self._attempts = Attempts(
             breakers, retry_budget, max_attempts=routing.max_attempts, patience_s=routing.queue_timeout_s
         )
-        self._forwarder = Forwarder(monotonic)
+        self._forwarder = Forwarder(monotonic, pseudonym)
         self._settler = Settler(self._forwarder, clock, metrics.observe_idle)
         self.keep_alive = KeepAlive(routing.keep_alive_after_s, routing.keep_alive_every_s)
         self.limiter = Limiter()
@@ -79,6 +81,7 @@ class Way:
             clock,
             ids,
             Cors(settings.server.cors_origins),
+            pseudonym,
         )
         # What is asked from inside is kept by whoever asks, together with what came of it.
         self.inside_recorder = self._recorder(InsideRecorder, [metrics.observe_all, *sinks])

@@ -45,7 +45,7 @@ from remuda.app.way import Way
 from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
-from remuda.core.ids import Ids, request_ids
+from remuda.core.ids import Ids, made_pseudonym, request_ids
 from remuda.core.model_names import by_either_name
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
@@ -95,6 +95,7 @@ class Remuda:
         self.settings = settings
         self.clock = clock
         self.ids = ids
+        self.pseudonym = made_pseudonym()
         self.store = store
         self.fanout = fanout
         self.tasks = Tasks("remuda")
@@ -137,6 +138,7 @@ class Remuda:
                 lambda: self.leadership.is_leading,
                 ids=ids,
                 continuation_max_bytes=_kept_bytes(settings),
+                pseudonym=self.pseudonym,
             ),
             announce=self._announced,
             clock=clock,
@@ -342,6 +344,7 @@ class Remuda:
                 self.monitored.totals.take,
                 *self.otel.sinks,
             ],
+            pseudonym=self.pseudonym,
         )
 
     def _lane(self) -> Lane:
@@ -357,7 +360,7 @@ class Remuda:
         return Lane(routes, self.gateway, LaneRoute("", self._face, None), limits, self.clock.monotonic)
 
     def _parts(self) -> Parts:
-        keeping = Keeping(self.nodes, max_uploads=self.settings.server.max_blob_uploads)
+        keeping = Keeping(self.nodes, max_uploads=self.settings.server.max_blob_uploads, pseudonym=self.pseudonym)
         return Parts(
             gatekeeper=self.gatekeeper,
             log_in=self.users.log_in,
@@ -381,6 +384,7 @@ class Remuda:
             readiness=self.standing.unready,
             vitals=self.standing.vitals,
             version=__version__,
+            pseudonym=self.pseudonym,
             max_body_bytes=self.settings.server.max_body_bytes,
             max_blob_bytes=self.settings.server.max_blob_bytes,
             on_key_used=self._key_use.note,

@@ -206,6 +206,12 @@ class NotOffered(Fault):
     code = "not_implemented"
 
 
+class LoopDetected(Fault):
+    """The request has come back to a gateway that has passed it on already."""
+
+    code = "loop_detected"
+
+
 class UpstreamFailed(Fault):
     """The model's server failed before it had answered."""
 

@@ -36,6 +36,11 @@ def accepted_request_id(value: bytes, secret: bytes | None = None) -> str | None
     return value.decode("ascii")
 
 
+def made_pseudonym() -> str:
+    """What a gateway is called in `Via`, as long as its process lives: `remuda-` and 16 random hex digits."""
+    return f"remuda-{os.urandom(8).hex()}"
+
+
 def random_ids() -> Ids:
     """A source of ids that nobody can guess: 32 random hex digits each."""
     return lambda: os.urandom(16).hex()

@@ -28,3 +28,5 @@ class NodeStatus:
     is_drained: bool
     created_at: float
     """Wall clock; 0 for those of the settings."""
+    instance: str = ""
+    """Which Remuda it is, by its pseudonym; empty where it is none, or does not tell."""

@@ -178,6 +178,10 @@ class Fleet:
         """Those of `models` that somebody offers at present, and those that aliases stand for."""
         return [model for model in self.models() if model.is_offered or model in self._aliases.targets]
 
+    def is_on_demand(self, model: Model) -> bool:
+        """Whether somebody offers `model` who has no replica of it at present, and would make one."""
+        return sum(model in offered for offered in self._offers.values()) > len(model.replicas)
+
     def aliases(self) -> Mapping[str, str]:
         """Configured aliases, each to the model that it stands for at present."""
         aliases = self._aliases
@@ -365,6 +369,7 @@ class Fleet:
                 deadlines=wild.deadlines,
                 tls=wild.tls,
                 weight=wild.weight,
+                path=wild.path,
             )
             self._stand_ins[wild.id, name] = replica
         replica.state = wild.state

@@ -99,6 +99,7 @@ class Replica:
         "id",
         "is_restarted",
         "model",
+        "path",
         "slots",
         "state",
         "tls",
@@ -124,6 +125,7 @@ class Replica:
         weight: int = 1,
         told: Told | None = None,
         is_restarted: bool = False,
+        path: tuple[str, ...] = (),
     ) -> None:
         self.id = replica_id
         """Shown to clients (`x-remuda-replica`) and in metrics: short, plain, without secrets."""
@@ -150,6 +152,9 @@ class Replica:
         """Its server is started again where it crashes; a new replica stands for it then."""
         self.told = told
         """What its server tells of the model; its source renews it, for lists alone."""
+        self.path = path
+        """The Remudas that a request to it passes, its own server first; empty where that is none. One that does not
+        tell its pseudonym is the empty one. Its source renews it."""
 
     @property
     def is_routable(self) -> bool:

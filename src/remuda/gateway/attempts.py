@@ -5,7 +5,16 @@ import logging
 from typing import Final, TypeGuard
 
 from remuda.core.ask import Operation
-from remuda.core.faults import Fault, NotOffered, RateLimited, ShuttingDown, Unavailable, UpstreamFailed, UpstreamSilent
+from remuda.core.faults import (
+    Fault,
+    LoopDetected,
+    NotOffered,
+    RateLimited,
+    ShuttingDown,
+    Unavailable,
+    UpstreamFailed,
+    UpstreamSilent,
+)
 from remuda.fleet.breakers import Breakers, Mark
 from remuda.fleet.registry import Model
 from remuda.fleet.replica import Replica, ReplicaState
@@ -57,6 +66,8 @@ class Attempts:
             ):  # a refusal is an answer too; all else (the client left, a bug of ours) tells nothing of the server
                 tell = self._breakers.succeeded if isinstance(error, Fault) else self._breakers.abandoned
                 tell(replica, mark)
+            if isinstance(fault, LoopDetected):
+                return self._goes_another_way(fault, exchange, model, tried, live)
             return isinstance(fault, NotOffered) and self._counts_elsewhere(fault, exchange, model, tried)
         if isinstance(fault, RateLimited):
             # It is well, and has too much to do; its answer would be the same if it were asked again at once.
@@ -72,6 +83,15 @@ class Attempts:
         log.info("request %s: %s: to be tried again (%s)", exchange.id, replica.id, fault)
         exchange.interruption = None
         exchange.setback = setback
+        return True
+
+    def _goes_another_way(self, fault: LoopDetected, exchange: Exchange, model: Model, tried: Tried, live: int) -> bool:
+        """Whether somebody else is to be asked: by this server alone does the request come back to where it was."""
+        if exchange.attempts >= self._max_attempts:
+            return False
+        if not any(each.is_routable and each not in tried for each in model.replicas) or not self._budget.take(live):
+            return False
+        exchange.setback = Setback(fault, None, 0 if exchange.setback is None else exchange.setback.unsent)
         return True
 
     def _counts_elsewhere(self, fault: NotOffered, exchange: Exchange, model: Model, tried: Tried) -> bool:

@@ -16,6 +16,7 @@ from remuda.gateway.fit import Fit
 from remuda.gateway.headers import block_of
 from remuda.gateway.outlet import Outlet
 from remuda.gateway.transcript import Transcript
+from remuda.wire.via import Via
 
 STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
@@ -149,6 +150,7 @@ class Exchange:
         "transport",
         "upstream_s",
         "usage",
+        "via",
     )
 
     def __init__(
@@ -172,6 +174,8 @@ class Exchange:
         self.is_http10 = is_http10
         self.fields: Mapping[bytes, bytes] = NO_FIELDS
         """The request's headers by name; of one that stands several times, the last."""
+        self.via: Via | None = None
+        """The gateways that it has come through."""
         self.body: bytes | bytearray = b""
         self.expects_continue = False
 

@@ -11,6 +11,7 @@ from remuda.fleet.replica import Replica
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.headers import block_of
 from remuda.gateway.upstream import Outbox, Pool, UpstreamConnection
+from remuda.wire.via import with_hop
 
 ERROR_BODY_BYTES: Final = 64 * 1024
 """How much of an upstream's error answer is read."""
@@ -22,13 +23,14 @@ MAX_RETRY_AFTER_S: Final = 3600
 class Channel:
     """How one replica is reached: its pool, and the heads of requests to it, made once per path."""
 
-    __slots__ = ("_heads", "pool", "replica", "tag")
+    __slots__ = ("_heads", "_pseudonym", "pool", "replica", "tag")
 
-    def __init__(self, replica: Replica, pool: Pool) -> None:
+    def __init__(self, replica: Replica, pool: Pool, pseudonym: bytes = b"") -> None:
         self.replica = replica
         self.pool = pool
         self.tag = b"x-remuda-replica: %b\r\n" % replica.id.encode()
         self._heads: dict[str, bytes] = {}
+        self._pseudonym = pseudonym
 
     def request(self, path: str, body: bytes, exchange: Exchange) -> bytes:
         """The whole request, head and body."""
@@ -50,6 +52,8 @@ class Channel:
             state = exchange.fields.get(b"tracestate")
             if state:
                 head = b"%btracestate: %b\r\n" % (head, state)
+        if self.replica.path:
+            head = b"%bVia: %b\r\n" % (head, with_hop(exchange.via, self._pseudonym))
         return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, exchange.id_line, len(body), body)
 
     def question(self, path: str) -> bytes:
@@ -66,8 +70,10 @@ class Channel:
 class Forwarder:
     """Sends asks to replicas."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], pseudonym: str = "") -> None:
+        """`pseudonym`: what this gateway calls itself to other Remudas."""
         self._monotonic = monotonic
+        self._pseudonym = pseudonym.encode()
         self._channels: dict[str, Channel] = {}
         self._outbox: Outbox | None = None
         self.on_send: Callable[[Exchange, Replica], None] | None = None
@@ -159,7 +165,7 @@ class Forwarder:
                 ssl_context=replica.tls,
                 outbox=self._outbox,
             )
-            channel = self._channels[replica.id] = Channel(replica, pool)
+            channel = self._channels[replica.id] = Channel(replica, pool, self._pseudonym)
         return channel
 
     def sweep(self, live: Iterable[Replica], idle_before: float) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from remuda.core.clock import Clock
-from remuda.core.faults import Fault, ShuttingDown
+from remuda.core.faults import Fault, LoopDetected, ShuttingDown
 from remuda.core.ids import Ids, accepted_request_id
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Fleet
@@ -19,6 +19,7 @@ from remuda.gateway.pipeline import Pipeline
 from remuda.gateway.record import Recorder
 from remuda.gateway.settle import Settler
 from remuda.wire.tracestate import tracestate_of
+from remuda.wire.via import via_of
 
 SWEEP_S: Final = 0.25
 """How often deadlines are looked at."""
@@ -43,7 +44,9 @@ class Gateway:
         clock: Clock,
         ids: Ids,
         cors: Cors,
+        pseudonym: str = "",
     ) -> None:
+        """`pseudonym`: what this gateway calls itself to other Remudas."""
         self._pipeline = pipeline
         self._gatekeeper = gatekeeper
         self._recorder = recorder
@@ -55,6 +58,7 @@ class Gateway:
         self._wall: Callable[[], float] = clock.wall
         self._ids = ids
         self._cors = cors
+        self._pseudonym = pseudonym
         self._loop = asyncio.get_running_loop()
         self._is_draining = False
         self._next_tidy = 0.0
@@ -131,5 +135,15 @@ class Gateway:
             exchange.cors_block = block_of(self._cors.headers(origin))
         if b"tracestate" in fields:
             exchange.fields = {**fields, b"tracestate": tracestate_of(exchange.headers)}
+        if b"via" in fields:
+            self._note_via(exchange)
         if self.on_open is not None:
             self.on_open(exchange)
+
+    def _note_via(self, exchange: Exchange) -> None:
+        try:
+            exchange.via = via_of(exchange.headers)
+            if exchange.via is not None and self._pseudonym in exchange.via.hops:
+                raise LoopDetected
+        except LoopDetected as loop:
+            exchange.interruption = loop

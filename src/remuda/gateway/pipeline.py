@@ -18,7 +18,7 @@ from remuda.gateway.record import LEFT, Recorder
 from remuda.gateway.relay import Passing, Relay
 from remuda.gateway.route import Lease, Router
 from remuda.gateway.settle import Settler
-from remuda.gateway.tried import Tried
+from remuda.gateway.tried import Tried, passed
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Pipeline:
                 model = self._router.find(ask, exchange)
                 if self._recorder.keeps_content or exchange.route.is_logged:
                     self._recorder.capture_prompt(exchange, ask)
-                tried: Collection[Replica] = ()
+                tried: Collection[Replica] = () if exchange.via is None else passed(exchange.via, model)
                 passing: Passing | None = None
                 broken: Broken | None = None
                 while broken is None:

@@ -342,11 +342,11 @@ class Ticket:
         """A slot of one of those that failed it, if one may do better now."""
         tried = self._tried
         if isinstance(tried, Tried) and len(barred := tried.barred()) < len(tried):
-            lease = self._claim(barred)
+            lease = self._claim(tried.only(barred))
             if lease is not None:
                 return lease
         if self.is_rested and all(replica in tried for replica in self._model.replicas if replica.is_routable):
-            return self._claim(())  # no other is left
+            return self._claim(tried.only(()) if isinstance(tried, Tried) else ())  # no other is left
         return None
 
     def rested(self) -> None:

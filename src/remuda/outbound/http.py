@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import aiohttp
@@ -19,6 +20,7 @@ MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 
 MAX_LINE_BYTES: Final = 64 * 1024
 MAX_ERROR_CHARS: Final = 500
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class OutboundError(Exception):
@@ -62,19 +64,30 @@ class OutboundClient:
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
-    async def get_json(self, path: str, *, base_path: str | None = None) -> Any:
-        """The JSON at `path` below the server's base address, or below another path of the server; raises
-        OutboundError, or NotJson for another answer."""
-        return await self._ask("GET", path, base_path)
+    async def get_json(
+        self, path: str, *, base_path: str | None = None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Any:
+        """The JSON at `path` below the server's base address, or below another path of the server, asked with `headers`
+        beside the usual ones; raises OutboundError, or NotJson for another answer."""
+        return await self._ask("GET", path, base_path, headers=headers)
 
     async def post_json(self, path: str, value: Any, *, base_path: str | None = None) -> Any:
         """As `get_json`, for a question that says `value`."""
         return await self._ask("POST", path, base_path, msgspec.json.encode(value))
 
-    async def call(self, method: str, path: str, body: bytes, *, base_path: str | None = None) -> tuple[int, bytes]:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        base_path: str | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> tuple[int, bytes]:
         """The status and the body of what is answered, at most MAX_ANSWER_BYTES; raises OutboundError."""
         session = self._session or self._open()
-        headers = {"Content-Type": "application/json"} if body else None
+        if body:
+            headers = {"Content-Type": "application/json", **headers}
         url = self._url(path, base_path)
         try:
             async with session.request(
@@ -88,7 +101,14 @@ class OutboundClient:
             raise _unreachable(error) from error
 
     async def post_lines(
-        self, path: str, value: Any, on_line: Callable[[Any], None], *, base_path: str | None = None, silence_s: float
+        self,
+        path: str,
+        value: Any,
+        on_line: Callable[[Any], None],
+        *,
+        base_path: str | None = None,
+        silence_s: float,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         """Say `value`, and hand on each line of JSON of the answer, however long it takes in all; raises OutboundError
         for another status than 200, after so many seconds of silence, and for what is no JSON."""
@@ -97,7 +117,7 @@ class OutboundClient:
         lines = LineSplitter()
         try:
             async with session.post(
-                self._url(path, base_path), json=value, timeout=timeout, allow_redirects=False
+                self._url(path, base_path), json=value, timeout=timeout, headers=headers, allow_redirects=False
             ) as answer:
                 if answer.status != 200:
                     said = await read_bounded(answer.content, MAX_LINE_BYTES) or b""
@@ -122,13 +142,14 @@ class OutboundClient:
         *,
         base_path: str | None = None,
         silence_s: float,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> tuple[int, bytes]:
         """Post `pieces` as they come, however many: bytes of a file, `size` in all where that is known. The status and
         the body of the answer; raises OutboundError, also where the server takes no piece, or says nothing after the
         last one, for so many seconds. How long a piece is waited for is the caller's business."""
         session = self._session or self._open()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s, sock_read=silence_s)
-        headers = {"Content-Type": "application/octet-stream"}
+        headers = {"Content-Type": "application/octet-stream", **headers}
         if size is not None:
             headers["Content-Length"] = str(size)
         now = asyncio.get_running_loop().time
@@ -155,10 +176,18 @@ class OutboundClient:
         base = address.base_path if base_path is None else base_path
         return f"{'https' if address.is_tls else 'http'}://{address.authority}{base}{path}"
 
-    async def _ask(self, method: str, path: str, base_path: str | None, said: bytes | None = None) -> Any:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        base_path: str | None,
+        said: bytes | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Any:
         session = self._session or self._open()
         url = self._url(path, base_path)
-        headers = {"Content-Type": "application/json"} if said is not None else None
+        if said is not None:
+            headers = {"Content-Type": "application/json"}
         try:
             async with session.request(method, url, data=said, headers=headers, allow_redirects=False) as answer:
                 body = await read_bounded(answer.content, MAX_ANSWER_BYTES)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from remuda.core.ids import accepted_request_id, random_ids, request_ids
+from remuda.core.ids import accepted_request_id, made_pseudonym, random_ids, request_ids
 
 
 def test_each_is_new_also_across_sources():
@@ -28,6 +28,12 @@ def test_ids_that_hold_a_secret_are_not():
     assert accepted_request_id(b"about-rmd_abc") is None
     assert accepted_request_id(b"about-hunter2", b"hunter2") is None
     assert accepted_request_id(b"about", b"hunter2") == "about"
+
+
+def test_each_gateway_has_a_pseudonym_of_its_own():
+    made = {made_pseudonym() for _ in range(100)}
+    assert len(made) == 100
+    assert all(re.fullmatch("remuda-[0-9a-f]{16}", each) for each in made)
 
 
 def test_random_ones_cannot_be_guessed():

@@ -12,6 +12,7 @@ def replica(
     in_use: int = 0,
     state: ReplicaState = ReplicaState.ACTIVE,
     weight: int = 1,
+    path: tuple[str, ...] = (),
 ) -> Replica:
     """A replica with that many slots, some of them taken."""
     shared = slots if isinstance(slots, Slots) else Slots(slots)
@@ -25,4 +26,5 @@ def replica(
         slots=shared,
         state=state,
         weight=weight,
+        path=path,
     )

@@ -12,6 +12,7 @@ from remuda.core.faults import (
     ClientGone,
     EngineDown,
     Fault,
+    LoopDetected,
     NotOffered,
     RateLimited,
     ShuttingDown,
@@ -95,6 +96,7 @@ CANCELLED = asyncio.CancelledError()
         (CANCELLED, None, False),
         (UpstreamRefused(status=400), None, False),
         (RateLimited(), None, False),
+        (LoopDetected(), None, False),
         (ValueError(), None, False),
     ],
 )
@@ -309,3 +311,21 @@ def test_a_count_that_one_does_not_offer_is_asked_of_another(
     assert stand.ended(refused, route=asked, attempts=attempts) is goes_on
     assert stand.setback == (Setback(refused, None, 0) if goes_on else None)
     assert not stand.ended(refused, route=asked, tried=(stand.one, stand.two)), "each is asked once"
+
+
+def test_a_request_that_came_round_by_one_server_goes_by_another_and_not_for_ever():
+    stand = Stand()
+    assert stand.ended(LoopDetected())
+    assert stand.setback is not None
+    assert (stand.setback.fault.code, stand.setback.rest_s) == ("loop_detected", None)
+    assert not stand.ended(LoopDetected(), attempts=3), "it has been tried as often as it may"
+    assert not stand.ended(LoopDetected(), tried=(stand.two, stand.one)), "there is no other"
+    stand.two.state = ReplicaState.STANDBY
+    assert not stand.ended(LoopDetected()), "the other is not there"
+
+
+def test_going_another_way_counts_as_a_retry():
+    stand = Stand()
+    for _ in range(FLOOR):
+        assert stand.ended(LoopDetected())
+    assert not stand.ended(LoopDetected()), "the budget is used up"

@@ -1,6 +1,11 @@
 """Who has failed a request, and who may have it again."""
 
-from remuda.gateway.tried import Tried
+import pytest
+
+from remuda.core.faults import LoopDetected
+from remuda.fleet.model import Model
+from remuda.gateway.tried import Tried, passed
+from remuda.wire.via import via_of
 from tests.unit.fleet.samples import replica
 
 
@@ -55,3 +60,29 @@ def test_those_whom_the_same_servers_have_failed_at_the_same_time_are_alike():
     assert first not in (Tried((), two), Tried(first, one), (one,))
     one.slots.recoveries += 1
     assert first != Tried((), one), "one of them may have it again"
+
+
+def test_who_has_passed_the_request_on_is_not_asked_at_all():
+    other, theirs = replica("other", path=("remuda-1",)), replica("theirs", path=("remuda-2", "remuda-1"))
+    plain, unknown = replica("plain"), replica("unknown", path=("",))
+    tried = Tried(via=frozenset({"remuda-1"}))
+    assert (other in tried, theirs in tried, plain in tried, unknown in tried) == (True, False, False, False)
+    assert (tried.bars(other), tried.bars(theirs), tried.bars(plain)) == (True, False, False)
+    assert bool(tried), "it does not want just any server"
+    assert len(tried) == 0
+    after = Tried(tried, plain)
+    assert (other in after, plain in after, after.bars(other)) == (True, True, True)
+    assert other in after.only(()), "also where those that have failed are asked once more"
+    assert plain not in after.only(())
+    assert (tried == Tried(), tried == Tried(via=frozenset({"remuda-1"}))) == (False, True)
+    assert after.only(after.barred()) == after
+
+
+def test_a_request_that_only_those_could_answer_who_passed_it_on_is_refused():
+    via = via_of([(b"via", b"1.1 remuda-1")])
+    assert via is not None
+    theirs, plain = replica("theirs", path=("remuda-1",)), replica("plain")
+    assert theirs in passed(via, Model("m", replicas=(theirs, plain)))
+    assert not len(passed(via, Model("m"))), "nobody has it yet: it is waited for"
+    with pytest.raises(LoopDetected, match="'m'"):
+        passed(via, Model("m", replicas=(theirs,)))

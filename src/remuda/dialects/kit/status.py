@@ -32,6 +32,7 @@ STATUS: Final[dict[type[Fault], int]] = {
     faults.BudgetExceeded: 429,
     faults.HeadTooLarge: 431,
     faults.NotOffered: 501,
+    faults.LoopDetected: 508,
     faults.UpstreamFailed: 502,
     faults.StreamCut: 502,
     faults.Unavailable: 503,

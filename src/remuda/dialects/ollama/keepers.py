@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
+from remuda.wire.via import Via
+
 PUSH: Final = "/api/push"
 LACKS_IT: Final = 404
 
@@ -30,6 +32,11 @@ class Said(NamedTuple):
 class Keepers(Protocol):
     """All of them."""
 
+    def past(self, via: Via | None) -> "Keepers":
+        """Those for a request that has come through others, which are not asked. Raises LoopDetected where it has come
+        back, or there are no others."""
+        ...
+
     async def stream(
         self, path: str, asked: Mapping[str, Any], progress: Callable[[str, Mapping[str, Any]], None]
     ) -> Sequence[Outcome]:
@@ -50,6 +57,10 @@ class Keepers(Protocol):
 
 class Nobody:
     """No node keeps anything."""
+
+    def past(self, via: Via | None) -> "Nobody":
+        """Nobody either."""
+        return self
 
     async def stream(
         self, path: str, asked: Mapping[str, Any], progress: Callable[[str, Mapping[str, Any]], None]

@@ -32,6 +32,7 @@ from remuda.dialects.ollama.schemas import (
     OllamaPush,
 )
 from remuda.wire.ndjson import line_of
+from remuda.wire.via import via_of
 
 MAX_LINES_HELD: Final = 1000
 """Lines of progress that wait for a client; beyond them the newest are dropped: what is said next is newer still."""
@@ -62,21 +63,22 @@ def add_keeping(routes: APIRouter, keepers: Keepers) -> None:
         asked = _asked(body)
         source = _text(asked, "source")
         _text(asked, "destination")
-        return _all_of(await keepers.call("POST", "/api/copy", body), source)
+        return _all_of(await _for(request, keepers).call("POST", "/api/copy", body), source)
 
     async def delete(request: Request) -> Response:
         body = await request.body()
         model = _model(_asked(body))
-        return _all_of(await keepers.call("DELETE", "/api/delete", body), model)
+        return _all_of(await _for(request, keepers).call("DELETE", "/api/delete", body), model)
 
-    async def has_blob(digest: str) -> Response:
-        said = _some(await keepers.call("HEAD", _path(digest), b""))
+    async def has_blob(request: Request, digest: str) -> Response:
+        said = _some(await _for(request, keepers).call("HEAD", _path(digest), b""))
         return Response(status_code=200 if all(each.status == 200 for each in said) else 404)
 
     async def put_blob(request: Request, digest: str) -> Response:
         size = request.headers.get("content-length", "")
         path = _path(digest)
-        _check_given(await keepers.give(path, _pieces(request), int(size) if size.isdigit() else None))
+        known = int(size) if size.isdigit() else None
+        _check_given(await _for(request, keepers).give(path, _pieces(request), known))
         return Response(status_code=201)
 
     copied, deleted, given = body_of(json_of(OllamaCopy)), body_of(json_of(OllamaDelete)), body_of(file())
@@ -104,9 +106,10 @@ def _add_streamed(routes: APIRouter, keepers: Keepers, path: str) -> None:
     async def streamed(request: Request) -> Response:
         asked = _asked(await request.body())
         model = _model(asked)
+        others = _for(request, keepers)
         if asked.get("stream", True) is not False:
-            return _Lines(_progress(keepers, path, asked, model), media_type="application/x-ndjson")
-        outcomes = await keepers.stream(path, {**asked, "stream": True}, lambda node, said: None)
+            return _Lines(_progress(others, path, asked, model), media_type="application/x-ndjson")
+        outcomes = await others.stream(path, {**asked, "stream": True}, lambda node, said: None)
         if (fault := _fault_in(outcomes, path, model)) is not None:
             raise fault
         return Response(b'{"status":"success"}', media_type="application/json; charset=utf-8")
@@ -122,6 +125,10 @@ def _add_streamed(routes: APIRouter, keepers: Keepers, path: str) -> None:
         responses={200: said},
         openapi_extra=body_of(json_of(struct)),
     )
+
+
+def _for(request: Request, keepers: Keepers) -> Keepers:
+    return keepers.past(via_of(request.headers.raw))
 
 
 class _Lines(StreamingResponse):

@@ -37,6 +37,7 @@ STATUS: Final[dict[type[Fault], tuple[int, str]]] = {
     faults.BudgetExceeded: (429, "insufficient_quota"),
     faults.HeadTooLarge: (431, "invalid_request_error"),
     faults.NotOffered: (501, "not_implemented_error"),
+    faults.LoopDetected: (508, "upstream_error"),
     faults.UpstreamFailed: (502, "upstream_error"),
     faults.StreamCut: (502, "upstream_error"),
     faults.Unavailable: (503, "unavailable_error"),

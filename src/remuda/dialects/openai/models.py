@@ -1,21 +1,29 @@
 """The fleet's models as OpenAI lists them."""
 
+from collections.abc import Set as AbstractSet
+
 from remuda.core.faults import UnknownModel
-from remuda.dialects.openai.schemas import ModelList, ModelObject, ModelStanding
+from remuda.dialects.openai.schemas import ModelList, ModelObject, ModelStanding, Teller
 from remuda.fleet.registry import WILDCARD, Fleet, Model
-from remuda.fleet.replica import ReplicaState
+from remuda.fleet.replica import Replica, ReplicaState
+
+NOBODY: frozenset[str] = frozenset()
 
 
-def listed(fleet: Fleet) -> ModelList:
-    """Every model that is offered and every alias, sorted by name; names of earlier times are known, but not listed."""
-    known = {model.name: model for model in fleet.offered()}
-    entries = [shown(model) for model in known.values()]
+def listed(fleet: Fleet, instance: str = "", askers: AbstractSet[str] = NOBODY) -> ModelList:
+    """Every model that is offered and every alias, sorted by name; names of earlier times are known, but not listed.
+
+    `instance`: who lists them. `askers`: the Remudas for whom they are listed. What is to be had through these alone
+    is left out: told back to them, it would keep a model in their lists that nobody has any more.
+    """
+    known = {model.name: model for model in fleet.offered() if not _is_theirs(fleet, model, askers)}
+    entries = [_entry(fleet, model, None, askers) for model in known.values()]
     entries += [
-        shown(known[target], alias)
+        _entry(fleet, known[target], alias, askers)
         for alias, target in fleet.aliases().items()
         if target in known and alias not in known
     ]
-    return ModelList(data=sorted(entries, key=lambda entry: entry.id))
+    return ModelList(data=sorted(entries, key=lambda entry: entry.id), remuda=Teller(instance))
 
 
 def retrieved(fleet: Fleet, name: str) -> ModelObject:
@@ -23,19 +31,40 @@ def retrieved(fleet: Fleet, name: str) -> ModelObject:
     model = fleet.meant(name)
     if model is None:
         raise UnknownModel(f"the model '{name[:200]}' does not exist here", parameter="model")
-    return shown(model, name)
+    return _entry(fleet, model, name, NOBODY)
 
 
-def shown(model: Model, name: str | None = None) -> ModelObject:
+def _is_theirs(fleet: Fleet, model: Model, askers: AbstractSet[str]) -> bool:
+    """Whether `model` is to be had through `askers` alone."""
+    if not askers or not model.replicas or fleet.is_on_demand(model):
+        return False
+    return not _for(askers, model)
+
+
+def _for(askers: AbstractSet[str], model: Model) -> list[Replica]:
+    """The replicas that are not served by way of `askers`."""
+    return [replica for replica in model.replicas if askers.isdisjoint(replica.path)]
+
+
+def _entry(fleet: Fleet, model: Model, name: str | None, askers: AbstractSet[str]) -> ModelObject:
     """`model` under its own name, or under the `name` it was asked for by."""
     is_alias = name is not None and name != model.name and model.name != WILDCARD
     active = sum(replica.is_routable for replica in model.replicas)
+    paths = [replica.path for replica in _for(askers, model) if replica.state is ReplicaState.ACTIVE]
+    is_on_demand = fleet.is_on_demand(model)
+    shortest = () if is_on_demand else min(paths, key=len, default=())
     return ModelObject(
         id=name or model.name,
         created=model.created_at,
         owned_by=model.owner,
         context_length=model.context_length,
-        remuda=ModelStanding(_state(model), active, alias_of=model.name if is_alias else None),
+        remuda=ModelStanding(
+            _state(model),
+            active,
+            alias_of=model.name if is_alias else None,
+            away=not paths and not is_on_demand,
+            via=[hop for hop in shortest if hop],
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from remuda.dialects.openai.models import listed, retrieved
 from remuda.dialects.openai.schemas import ModelList, ModelObject
 from remuda.fleet.registry import Fleet
 from remuda.gateway.face import LaneRoute
+from remuda.wire.via import via_of
 
 METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 """What OpenAI's own surface and document S1 (row 63) use."""
@@ -69,10 +70,11 @@ def router(
     lane_routes: Iterable[LaneRoute],
     batch_routes: batches.BatchRoutes,
     other_words: OtherWords = lambda fleet, request, name: None,
+    pseudonym: str = "",
 ) -> APIRouter:
-    """All of OpenAI's paths but what the lane answers."""
+    """All of OpenAI's paths but what the lane answers. `pseudonym`: what this gateway calls itself to other Remudas."""
     routes = APIRouter(tags=["openai"], default_response_class=Response)
-    _add_models(routes, fleet, other_words)
+    _add_models(routes, fleet, other_words, pseudonym)
     batch_routes.add_to(routes)
     for route in lane_routes:
         if route.operation is not None and route.face.name == NAME:
@@ -83,9 +85,11 @@ def router(
     return routes
 
 
-def _add_models(routes: APIRouter, fleet: Fleet, other_words: OtherWords) -> None:
+def _add_models(routes: APIRouter, fleet: Fleet, other_words: OtherWords, pseudonym: str) -> None:
     async def list_models(request: Request) -> Response:
-        return other_words(fleet, request, None) or _json(listed(fleet))
+        via = via_of(request.headers.raw)
+        askers = frozenset[str]() if via is None else via.hops
+        return other_words(fleet, request, None) or _json(listed(fleet, pseudonym, askers))
 
     async def retrieve_model(request: Request, name: str) -> Response:
         if not name:

@@ -76,6 +76,10 @@ class ModelStanding(msgspec.Struct, omit_defaults=True):
     replicas: int
     """How many may be chosen now: none of a model that is to be loaded first, or whose servers do not answer."""
     alias_of: str | None = None
+    away: bool = False
+    """All servers that have it are known to be away or draining, and none could load it."""
+    via: list[str] = msgspec.field(default_factory=list)
+    """The other Remudas that a request for it passes at least, the nearest first, by their pseudonyms."""
 
 
 class ModelObject(msgspec.Struct, kw_only=True):
@@ -90,11 +94,19 @@ class ModelObject(msgspec.Struct, kw_only=True):
     remuda: ModelStanding
 
 
+class Teller(msgspec.Struct):
+    """Which Remuda this is; ours, beside OpenAI's fields."""
+
+    instance: str
+    """Its pseudonym, as it stands in `Via`; new with each start."""
+
+
 class ModelList(msgspec.Struct, kw_only=True):
     """All models, as OpenAI has it."""
 
     object: Literal["list"] = "list"
     data: list[ModelObject]
+    remuda: Teller
 
 
 class ErrorDetails(msgspec.Struct):

@@ -9,6 +9,7 @@ from remuda.core.ask import Ask, Operation
 from remuda.core.faults import (
     ContextOverflow,
     Fault,
+    LoopDetected,
     NotOffered,
     RateLimited,
     Unavailable,
@@ -89,6 +90,8 @@ class OpenAILike:
         if status == 501:
             # It will say so again, however often it is asked: nothing for another try, unlike all others from 500 on.
             return NotOffered(message or "the model's server does not offer that")
+        if status == 508:
+            return LoopDetected(message or None)
         if status in BUSY:
             return Unavailable(message or None, retry_after_s=1)
         if status >= 500:

@@ -29,6 +29,10 @@ class Offer:
     context_length: int | None = None
     """Tokens per request."""
     told: Told | None = None
+    via: tuple[str, ...] = ()
+    """The Remudas that a request for it passes behind its server, the nearest first."""
+    is_away: bool = False
+    """The server, a Remuda, knows the model, and nobody at present who has it."""
 
 
 NO_DETAILS: Final = Offer()
@@ -47,6 +51,11 @@ def listed(answer: Any) -> Offers | None:
     elif isinstance(answer, dict) and answer.get("object") == "list" and answer.get("data") is None:
         answer = {"data": []}
     return _named(answer, "data", ("id",), _as_listed)
+
+
+def instance_in(answer: Any) -> str:
+    """Which Remuda lists its models so; empty where it is none, or does not tell."""
+    return _text(answer.get("remuda"), "instance") if isinstance(answer, dict) else ""
 
 
 def tagged(answer: Any) -> Offers | None:
@@ -125,7 +134,9 @@ def _as_listed(entry: dict[str, Any]) -> Offer:
     meta = entry.get("meta")
     context = _count(entry, "max_model_len") or _count(entry, "context_length") or _count(meta, "n_ctx")
     told = Told(size_bytes=_count(meta, "size"), trained_context=_count(meta, "n_ctx_train"))
-    return Offer(context, told if told != NOTHING else None)
+    standing = entry.get("remuda")
+    is_away = isinstance(standing, dict) and standing.get("away") is True
+    return Offer(context, told if told != NOTHING else None, _words(standing, "via") or (), is_away)
 
 
 def _as_tagged(entry: dict[str, Any]) -> Offer:

@@ -8,8 +8,9 @@ from typing import Any, Final
 from remuda.core.node import NodeKind
 from remuda.fleet.replica import Told
 from remuda.fleet.sources.kinds import Answers, is_llamacpp, is_remuda, is_vllm, kind_of, speaks_messages
-from remuda.fleet.sources.offers import Offers, listed, props_in, tagged, with_running, with_shown
-from remuda.outbound.http import NothingThere, NotJson, OutboundClient, OutboundError
+from remuda.fleet.sources.offers import Offers, instance_in, listed, props_in, tagged, with_running, with_shown
+from remuda.outbound.http import NO_HEADERS, NothingThere, NotJson, OutboundClient, OutboundError
+from remuda.wire.via import with_hop
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,19 @@ class Found:
     """It speaks Anthropic's API, too, and lets go of a request whose client has left."""
     counts_tokens: bool = False
     """In that it can be asked how many tokens a prompt has."""
+    instance: str = ""
+    """Which Remuda it is; empty where it is none, or does not tell."""
 
 
 class Questions:
     """Asks one server, and keeps what need not be asked each time."""
 
-    def __init__(self, client: OutboundClient, root: str) -> None:
-        """`client` stands where the server's OpenAI API does; its own stands below the path `root`."""
+    def __init__(self, client: OutboundClient, root: str, pseudonym: str = "") -> None:
+        """`client` stands where the server's OpenAI API does; its own stands below the path `root`. `pseudonym`: what
+        we call ourselves to another Remuda, which then leaves out what it has through us."""
+        self._via = {"Via": with_hop(None, pseudonym.encode()).decode()} if pseudonym else NO_HEADERS
+        self._says_who = False
+        """Whether we call ourselves by it: to no others than Remudas."""
         self._client = client
         self._root = root
         self._offers: Offers = {}
@@ -85,11 +92,8 @@ class Questions:
                     return await self._remuda()
             return await self._openai()
         except OutboundError:
-            self._has_messages, self._counts_tokens, self._is_remuda = (
-                None,
-                None,
-                False,
-            )  # it may be of another version when it is back
+            self._has_messages = self._counts_tokens = None  # it may be of another version when it is back
+            self._is_remuda = False
             raise
 
     async def more(self, kind: NodeKind, offers: Offers) -> Mapping[str, Told]:
@@ -125,7 +129,7 @@ class Questions:
     async def _models(self) -> tuple[Any, Found]:
         """What it answers where its models should be, as it is and as it is read."""
         try:
-            answer = await self._client.get_json(MODELS)
+            answer = await self._client.get_json(MODELS, headers=self._via if self._says_who else NO_HEADERS)
         except NothingThere as error:
             return None, Found(None, f" ({error})")
         except NotJson as error:
@@ -142,9 +146,18 @@ class Questions:
             self._has_messages = await self._takes_posts(MESSAGES)
         if self._counts_tokens is None and self._has_messages:
             self._counts_tokens = await self._takes_posts(COUNT)
-        return replace(found, has_messages=bool(self._has_messages), counts_tokens=bool(self._counts_tokens))
+        instance = instance_in(answer)
+        if instance:
+            self._is_remuda = self._says_who = True
+        return replace(
+            found,
+            has_messages=bool(self._has_messages),
+            counts_tokens=bool(self._counts_tokens),
+            instance=instance,
+        )
 
     async def _remuda(self) -> Found:
+        self._says_who = True
         found = await self._openai()
         if not self._is_remuda:
             self._is_remuda = is_remuda(await self._or_none(self._own("/version")))

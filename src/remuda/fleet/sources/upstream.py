@@ -17,10 +17,11 @@ from remuda.engines.protocol import Engine
 from remuda.fleet.health import Health, HealthRules
 from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState, Slots
-from remuda.fleet.sources.offers import NO_DETAILS, Offers, listed
+from remuda.fleet.sources.offers import NO_DETAILS, Offer, Offers, listed
 from remuda.fleet.sources.questions import Found, Questions
 from remuda.fleet.sources.sighting import Sighting
 from remuda.outbound.http import OutboundClient, OutboundError
+from remuda.wire.via import MAX_HOPS
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +53,13 @@ class UpstreamSource:
         chance: Chance,
         rules: HealthRules,
         is_asking: Callable[[], bool] = lambda: True,
+        pseudonym: str = "",
     ) -> None:
         """`address` is where the server's OpenAI API stands; its own stands there too, without the `/v1`. Without a
         `kind` it is found out. `with_messages`: in place of `engines`, where it speaks Anthropic's API; `with_counts`:
         where it counts tokens in that, too. `held`: the slots of whoever watched the server before, with what is in
-        use. While `is_asking` says no, somebody else asks, and what they see is taken over."""
+        use. While `is_asking` says no, somebody else asks, and what they see is taken over. `pseudonym`: what this
+        gateway calls itself to other Remudas."""
         self.name = name
         self.kind = kind
         """What kind of server it is; None: that is not known yet."""
@@ -70,7 +73,7 @@ class UpstreamSource:
         self._engines = engines
         self._with_messages = with_messages
         self._with_counts = with_counts
-        self._questions = Questions(client, self._root)
+        self._questions = Questions(client, self._root, pseudonym)
         self._slots_bound = slots
         self._slots = held if held is not None else Slots(slots)
         self._headers = headers
@@ -85,7 +88,10 @@ class UpstreamSource:
         self._chance = chance
         self._rules = rules
         self._may_ask = is_asking
+        self._pseudonym = pseudonym
         self._found: Found | None = None
+        self._away: frozenset[str] = frozenset()
+        """What it lists although nobody it knows has it at present."""
         self.probes = 0
         """How often it has been asked."""
         self._replicas: dict[str, Replica] = {}
@@ -119,6 +125,11 @@ class UpstreamSource:
     def models(self) -> tuple[str, ...]:
         """What it offers, or did when it last answered."""
         return tuple(name for name in self._replicas if name != WILDCARD)
+
+    @property
+    def instance(self) -> str:
+        """Which Remuda it is; empty where it is none, or has not told."""
+        return "" if self._found is None else self._found.instance
 
     @property
     def slots(self) -> Slots:
@@ -183,7 +194,9 @@ class UpstreamSource:
             )
         if seen.health.is_up and not before.is_up:
             self._recovered(self._slots, self.name)
-        if seen.found is not None:
+        if seen.found is not None and self._is_self(seen.found):
+            self._set_aside()
+        elif seen.found is not None:
             self._take(seen.found)
         elif self._replicas:
             self._serve(tuple(self._replicas))
@@ -210,10 +223,26 @@ class UpstreamSource:
                 log.exception("upstream %s could not be asked", self.name)
             self._failed(type(error).__name__)
         else:
+            if self._is_self(found):
+                self._set_aside()
+                return {}
             self.latency_s = self._clock.monotonic() - started
             self._answered(found)
             return found.offers or {}
         return {}
+
+    def _is_self(self, found: Found) -> bool:
+        return bool(found.instance) and found.instance == self._pseudonym
+
+    def _set_aside(self) -> None:
+        """It is this gateway: whatever it offers it would have from itself."""
+        self.latency_s = None
+        if self.trouble != ITSELF:
+            self.trouble = ITSELF
+            log.warning("upstream %s is on standby: %s", self.name, ITSELF)
+        self._health = Health(is_up=False)
+        if self._replicas:
+            self._serve(tuple(self._replicas))
 
     async def _find_out(self) -> None:
         kind = await self._questions.kind()
@@ -241,11 +270,20 @@ class UpstreamSource:
         """Serve what the server says it has."""
         self._found = found
         self._has_answered = True
-        offers: Offers = {WILDCARD: NO_DETAILS} if found.offers is None else found.offers
+        offers: Offers = {WILDCARD: NO_DETAILS} if found.offers is None else self._from_others(found.offers)
         if self._configured:
             offers = {name: offers.get(name) or offers.get(twin_of(name), NO_DETAILS) for name in self._configured}
+        self._away = frozenset(name for name, offer in offers.items() if offer.is_away)
         self._resize(found.slots)
         self._serve(tuple(offers), offers)
+
+    def _from_others(self, offers: Offers) -> Offers:
+        """What it has from others than this gateway, and not from too far away."""
+        return {
+            name: offer
+            for name, offer in offers.items()
+            if self._pseudonym not in offer.via and len(offer.via) < MAX_HOPS
+        }
 
     def _resize(self, told: int | None) -> None:
         """Give out as many slots as the server says it has, and no more than the settings allow."""
@@ -293,13 +331,19 @@ class UpstreamSource:
                 if offer.context_length is not None and offer.context_length != replica.context_length:
                     replica.context_length = offer.context_length
                     is_news = True
-            is_news = is_news or replica.state is not state
-            replica.state = state
+                replica.path = self._path(offer)
+            stands = ReplicaState.STANDBY if state is ReplicaState.ACTIVE and name in self._away else state
+            is_news = is_news or replica.state is not stands
+            replica.state = stands
             replicas[name] = replica
         if is_news:
             self._announce(Served(self.name, tuple(replicas.values()), offered=tuple(names)))
             self._is_changed = False
         self._replicas = replicas
+
+    def _path(self, offer: Offer) -> tuple[str, ...]:
+        """The Remudas that a request passes, this server first; none where it is no Remuda."""
+        return (self.instance, *offer.via) if self.instance or self.kind is NodeKind.REMUDA else ()
 
     def _replica(self, name: str, engine: Engine) -> Replica:
         has_root = self.kind in (NodeKind.OLLAMA, NodeKind.LLAMA_CPP)
@@ -314,7 +358,12 @@ class UpstreamSource:
             deadlines=self._deadlines,
             tls=self._tls,
             weight=self._weight,
+            path=self._path(NO_DETAILS),
         )
+
+
+ITSELF: Final = "it is this gateway itself"
+"""What is the matter with a server that is."""
 
 
 def names_in(answer: Any) -> tuple[str, ...] | None:

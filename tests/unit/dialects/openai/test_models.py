@@ -2,6 +2,7 @@ import pytest
 
 from remuda.core.faults import UnknownModel
 from remuda.dialects.openai.models import listed, retrieved
+from remuda.fleet.registry import Fleet, Served
 from remuda.fleet.replica import ReplicaState
 from tests.fixtures.asgi import fleet_of, replica
 
@@ -44,3 +45,41 @@ def test_unknown_model_is_named_in_part_only():
     with pytest.raises(UnknownModel) as caught:
         retrieved(fleet_of(), "x" * 1000)
     assert len(caught.value.message) < 300
+
+
+def test_another_remuda_is_not_told_of_what_we_have_through_it():
+    fleet = Fleet({"alias": "b"})
+    served = {
+        "asker": [replica("a", path=("asker",)), replica("b", path=("asker", "far")), replica("c", path=("asker",))],
+        "other": [replica("b", path=("other", "third")), replica("d", path=("other", "asker"))],
+        "third": [replica("b", path=("third", "far", "farther"))],
+    }
+    for source, replicas in served.items():
+        fleet.apply(Served(source, tuple(replicas)))
+    fleet.apply(Served("local", (), ("c",)))
+    told = {entry.id: entry.remuda for entry in listed(fleet, askers={"asker"}).data}
+    assert set(told) == {"alias", "b", "c"}, "c would be loaded here"
+    assert told["b"].via == told["alias"].via == ["other", "third"], "the shortest way"
+    assert told["c"].via == []
+    assert not any(each.away for each in told.values())
+    assert {entry.id for entry in listed(fleet).data} == {"a", "alias", "b", "c", "d"}
+
+
+@pytest.mark.parametrize(
+    ("replicas", "offered", "away"),
+    [
+        ([replica("m")], [], False),
+        ([replica("m", state=ReplicaState.STANDBY)], [], True),
+        ([replica("m", state=ReplicaState.DRAINING)], [], True),
+        ([replica("m", state=ReplicaState.STANDBY), replica("m", path=("asker",))], [], True),
+        ([], ["m"], False),
+    ],
+)
+def test_a_model_that_nobody_has_at_present_is_away(replicas, offered, away):
+    [entry] = listed(fleet_of(*replicas, offered=offered), askers={"asker"}).data
+    assert entry.remuda.away is away
+
+
+def test_who_does_not_tell_its_name_is_not_named():
+    [entry] = listed(fleet_of(replica("m", path=("", "far")))).data
+    assert entry.remuda.via == ["far"]

@@ -7,7 +7,7 @@ from tests.fixtures.asgi import client, fleet_of, parts, replica
 @pytest.mark.parametrize("version", ["v1", "v2"])
 async def test_models_are_listed_as_openai_lists_them(version):  # row 44
     fleet = fleet_of(replica("org/name:tag"), aliases={"short": "org/name:tag"})
-    async with client(parts(fleet=fleet)) as caller:
+    async with client(parts(fleet=fleet, pseudonym="remuda-1")) as caller:
         answer = await caller.get(f"/{version}/models")
     assert answer.headers["content-type"] == "application/json"
     model = {
@@ -21,7 +21,20 @@ async def test_models_are_listed_as_openai_lists_them(version):  # row 44
     assert answer.json() == {
         "object": "list",
         "data": [{"id": "org/name:tag"} | model, {"id": "short"} | alias],
+        "remuda": {"instance": "remuda-1"},
     }
+
+
+async def test_a_remuda_says_who_it_is_and_is_not_told_of_what_it_has_itself():
+    fleet = fleet_of(replica("theirs", path=("remuda-2",)), replica("ours"))
+    async with client(parts(fleet=fleet)) as caller:
+        said = {}
+        for via in ("1.1 remuda-2", "1.1 proxy, 1.1 remuda-2 (x)", "1.1 remuda-3"):
+            answer = await caller.get("/v1/models", headers={"via": via})
+            said[via] = [entry["id"] for entry in answer.json()["data"]]
+        refused = await caller.get("/v1/models", headers={"via": ",".join(["1.1 a"] * 17)})
+    assert list(said.values()) == [["ours"], ["ours"], ["ours", "theirs"]]
+    assert (refused.status_code, refused.json()["error"]["code"]) == (508, "loop_detected")
 
 
 @pytest.mark.parametrize("written", ["org/name:tag", "org%2Fname%3Atag", "short"])

@@ -13,6 +13,7 @@ from remuda.fleet.sources.offers import (
     NO_DETAILS,
     Offer,
     Props,
+    instance_in,
     listed,
     props_in,
     tagged,
@@ -116,3 +117,34 @@ def test_what_a_model_can_do() -> None:
 )
 def test_llamacpps_props(answer: Any, props: Props) -> None:
     assert props_in(answer) == props
+
+
+@pytest.mark.parametrize(
+    ("standing", "via", "is_away"),
+    [
+        ({"state": "active", "via": ["remuda-1", "remuda-2"]}, ("remuda-1", "remuda-2"), False),
+        ({"away": True}, (), True),
+        ({"via": "remuda-1", "away": 1}, (), False),
+        (None, (), False),
+        ([], (), False),
+    ],
+)
+def test_a_remuda_tells_how_it_comes_by_a_model(standing: Any, via: tuple[str, ...], is_away: bool):
+    offers = listed({"data": [{"id": "m", "remuda": standing}]})
+    assert offers is not None
+    assert (offers["m"].via, offers["m"].is_away) == (via, is_away)
+
+
+@pytest.mark.parametrize(
+    ("answer", "instance"),
+    [
+        ({"data": [], "remuda": {"instance": "remuda-1"}}, "remuda-1"),
+        ({"data": [], "remuda": {"instance": 1}}, ""),
+        ({"data": [], "remuda": {"instance": "x" * 1000}}, ""),
+        ({"data": [], "remuda": "remuda-1"}, ""),
+        ({"data": []}, ""),
+        ([], ""),
+    ],
+)
+def test_which_remuda_it_is(answer: Any, instance: str):
+    assert instance_in(answer) == instance

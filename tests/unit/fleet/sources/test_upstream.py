@@ -1,6 +1,7 @@
 """What a server elsewhere offers is asked of it, and what it answers becomes replicas."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,9 +15,10 @@ from remuda.engines.protocol import Engine
 from remuda.fleet.health import HealthRules
 from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState
-from remuda.fleet.sources.upstream import UpstreamSource, names_in
-from remuda.outbound.http import NothingThere, NotJson, OutboundError, WebPage
+from remuda.fleet.sources.upstream import ITSELF, UpstreamSource, names_in
+from remuda.outbound.http import NO_HEADERS, NothingThere, NotJson, OutboundError, WebPage
 from remuda.testing.clock import FakeClock
+from remuda.wire.via import MAX_HOPS
 
 OPENAI = OpenAILike()
 ENGINES: dict[NodeKind, Engine] = {
@@ -35,8 +37,13 @@ class FakeClient:
         self.answers = list(answers)
         self.more = more or {}
         self.asked = 0
+        self.headers: Mapping[str, str] = {}
 
-    async def get_json(self, path: str, *, base_path: str | None = None) -> Any:
+    async def get_json(
+        self, path: str, *, base_path: str | None = None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Any:
+        if path == "/models":
+            self.headers = headers
         if path == "/models" or path in self.more:
             self.asked += path == "/models"
             answer = self.more.get(path) or (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
@@ -64,6 +71,7 @@ class Watched:
         kind: NodeKind | None = NodeKind.OPENAI,
         slots: int = 8,
         more: dict[str, Any] | None = None,
+        pseudonym: str = "",
     ) -> None:
         self.said: list[FleetChange] = []
         self.client = FakeClient(*answers, more=more)
@@ -83,6 +91,7 @@ class Watched:
             clock=self.clock,
             chance=lambda: 0.5,
             rules=RULES,
+            pseudonym=pseudonym,
         )
 
     @property
@@ -464,3 +473,88 @@ async def test_how_long_its_last_answer_took_is_kept():
     await watched.source.ask()
     assert watched.source.latency_s is None
     assert watched.source.trouble == "gone"
+
+
+def remuda_listing(instance: str, **standings: Any) -> dict[str, Any]:
+    return {
+        "data": [{"id": name, "remuda": standing} for name, standing in standings.items()],
+        "remuda": {"instance": instance},
+    }
+
+
+async def test_what_another_remuda_has_through_us_or_from_nobody_is_not_chosen():
+    answer = remuda_listing(
+        "remuda-2", a={}, away={"away": True}, far={"via": ["remuda-3"]}, ours={"via": ["remuda-3", "remuda-1"]}
+    )
+    back = remuda_listing("remuda-2", a={"away": True}, away={})
+    watched = Watched(answer, answer, back, kind=NodeKind.REMUDA, pseudonym="remuda-1")
+    await watched.source.ask()
+    expected = {"a": ReplicaState.ACTIVE, "away": ReplicaState.STANDBY, "far": ReplicaState.ACTIVE}
+    assert watched.last == {f"box/{name}": state for name, state in expected.items()}
+    change = watched.said[-1]
+    assert isinstance(change, Served)
+    assert {each.model: each.path for each in change.replicas} == {
+        "a": ("remuda-2",),
+        "away": ("remuda-2",),
+        "far": ("remuda-2", "remuda-3"),
+    }
+    assert watched.client.headers == {"Via": "1.1 remuda-1"}
+    watched.source.drain(False)
+    assert watched.last["box/away"] is ReplicaState.STANDBY
+    before = len(watched.said)
+    await watched.source.ask()
+    assert len(watched.said) == before, "there is no news"
+    await watched.source.ask()
+    assert watched.last == {"box/a": ReplicaState.STANDBY, "box/away": ReplicaState.ACTIVE}
+
+
+async def test_a_path_that_is_too_long_is_none():
+    answer = remuda_listing("remuda-2", a={"via": [f"r{number}" for number in range(MAX_HOPS)]})
+    watched = Watched(answer, kind=NodeKind.REMUDA, pseudonym="remuda-1")
+    await watched.source.ask()
+    assert not watched.said
+
+
+@pytest.mark.parametrize("models", [(), ("a",)])
+async def test_a_server_that_is_this_gateway_itself_is_on_standby_at_once(models: tuple[str, ...]):
+    answers = remuda_listing("remuda-1", a={}), remuda_listing("remuda-2", a={})
+    watched = Watched(answers[0], *[answers[1]] * 2, models=models, kind=NodeKind.REMUDA, pseudonym="remuda-1")
+    watched.source.begin()
+    await watched.source.ask()
+    assert (watched.source.state, watched.source.trouble) == (ReplicaState.STANDBY, ITSELF)
+    assert not models or watched.last == {"box/a": ReplicaState.STANDBY}
+    for _ in range(2):
+        await watched.source.ask()
+    assert (watched.source.state, watched.source.trouble) == (ReplicaState.ACTIVE, ""), "another is at that address now"
+
+
+async def test_another_gateways_sighting_of_ourselves_is_one_of_ourselves():
+    leader = Watched(remuda_listing("remuda-1", a={}), kind=NodeKind.REMUDA, pseudonym="remuda-2")
+    await leader.source.ask()
+    watched = Watched(offering(), kind=NodeKind.REMUDA, pseudonym="remuda-1")
+    watched.source.adopt(leader.source.sighting)
+    assert (watched.source.state, watched.source.trouble) == (ReplicaState.STANDBY, ITSELF)
+
+
+async def test_only_a_remuda_is_told_who_asks():
+    watched = Watched(offering("a"), pseudonym="remuda-1")
+    await watched.source.ask()
+    assert not watched.client.headers
+    change = watched.said[-1]
+    assert isinstance(change, Served)
+    assert [each.path for each in change.replicas] == [()]
+    old = Watched(offering("a"), kind=NodeKind.REMUDA, pseudonym="remuda-1")
+    await old.source.ask()
+    change = old.said[-1]
+    assert isinstance(change, Served)
+    assert [each.path for each in change.replicas] == [("",)], "it does not tell who it is"
+
+
+async def test_a_remuda_that_is_taken_for_another_kind_is_known_by_its_list():
+    watched = Watched(remuda_listing("remuda-2", a={}), kind=NodeKind.OPENAI, pseudonym="remuda-1")
+    for _ in range(2):
+        await watched.source.ask()
+    assert watched.client.headers == {"Via": "1.1 remuda-1"}
+    change = watched.said[-1]
+    assert isinstance(change, Served)
+    assert [each.path for each in change.replicas] == [("remuda-2",)]
