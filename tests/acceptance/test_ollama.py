@@ -111,6 +111,14 @@ async def test_nothing_to_answer_loads(gateway: RunningGateway) -> None:
     assert (refused.status_code, list(refused.json())) == (501, ["error"])
 
 
+@pytest.mark.parametrize("keep_alive", [0, "5m", -1])
+async def test_how_long_a_model_stays_elsewhere_is_not_ours_to_say(gateway: RunningGateway, keep_alive: Any) -> None:
+    [*_, last] = lines(await post(gateway, "/api/generate", {**PROMPT, "keep_alive": keep_alive}))
+    assert last["done_reason"] == "stop"
+    refused = await post(gateway, "/api/generate", {**PROMPT, "keep_alive": "soon"})
+    assert (refused.status_code, "'keep_alive' is a number of seconds" in refused.json()["error"]) == (400, True)
+
+
 async def test_vectors_in_both_forms(gateway: RunningGateway) -> None:  # S4: both take a text or a list
     one = (await post(gateway, "/api/embed", {"model": "fake", "input": "a"})).json()
     many = (await post(gateway, "/api/embed", {"model": "fake", "input": ["a", "b"]})).json()
@@ -120,6 +128,14 @@ async def test_vectors_in_both_forms(gateway: RunningGateway) -> None:  # S4: bo
     assert older == {"embedding": one["embeddings"][0]}
     older = (await post(gateway, "/api/embeddings", {"model": "fake", "prompt": ["a", "b"]})).json()
     assert older == {"embeddings": many["embeddings"]}
+
+
+async def test_without_a_text_there_are_no_vectors(gateway: RunningGateway) -> None:
+    for given in ([], "", None):
+        answer = await post(gateway, "/api/embed", {"model": "fake", "input": given})
+        assert (answer.status_code, answer.json()) == (200, {"model": "fake", "embeddings": []})
+    older = await post(gateway, "/api/embeddings", {"model": "fake", "prompt": ""})
+    assert (older.status_code, older.json()) == (200, {"embedding": []})
 
 
 async def test_many_vectors_are_translated_whole(gateway: RunningGateway) -> None:

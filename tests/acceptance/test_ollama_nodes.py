@@ -54,8 +54,14 @@ async def both(node: FakeUpstream, gateway: RunningGateway, path: str, body: byt
         ("/api/generate", {"prompt": "once upon", "stream": False}),
         ("/api/generate", {}),
         ("/api/generate", {"keep_alive": 0}),
+        ("/api/chat", {"messages": HELLO, "keep_alive": "soon"}),
         ("/api/embed", {"input": ["a", "b c"], "truncate": False}),
-        ("/api/embeddings", {"prompt": "a"}),
+        ("/api/embeddings", {"prompt": "a", "keep_alive": "soon"}),
+        ("/api/embed", {"input": []}),
+        ("/api/embed", {"input": ""}),
+        ("/api/embed", {}),
+        ("/api/embeddings", {"prompt": ""}),
+        ("/api/chat", {"messages": HELLO, "stream": False, "options": {"num_predict": 2.0, "top_k": 7.9}}),
     ],
 )
 async def test_asks_and_answers_pass_untouched(

@@ -27,6 +27,7 @@ from remuda.dialects.ollama.schemas import OllamaError
 from remuda.dialects.openai import documents as openai
 from remuda.dialects.openai.schemas import ErrorBody
 from remuda.dialects.tasks import routes as tasks
+from remuda.dialects.tasks import working
 from remuda.dialects.tasks.asks import NAME as TASKS
 from remuda.dialects.tasks.schemas import RefusedTask
 
@@ -37,6 +38,8 @@ DESCRIPTION: Final = (
     "llama.cpp, Ollama and OpenAI-compatible servers."
 )
 NULL: Final = {"type": "null"}
+UNSAYABLE: Final = "propertyNames"
+"""A bound on the names of a map's entries, for which OpenAPI 3.0 has no words."""
 SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a user's access token."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
@@ -91,6 +94,7 @@ def document(app: FastAPI, policy: Policy) -> dict[str, Any]:
             *account.SCHEMAS,
             *anthropic.SCHEMAS,
             *tasks.SCHEMAS,
+            *working.SCHEMAS,
             *observe.SCHEMAS,
             *manage.SCHEMAS,
             RefusedByManage,
@@ -136,7 +140,8 @@ def as_3_0(schema: Any) -> Any:
         return [as_3_0(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {name: as_3_0(value) for name, value in schema.items() if (name, value) != ("required", [])}
+    kept = {name: value for name, value in schema.items() if name != UNSAYABLE and (name, value) != ("required", [])}
+    made = {name: as_3_0(value) for name, value in kept.items()}
     kinds = made.get("anyOf")
     if not isinstance(kinds, list) or NULL not in kinds:
         return made

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from remuda.core.faults import Fault, UnknownModel
-from remuda.core.model_names import twin_of
+from remuda.core.model_names import by_either_name, twin_of
 from remuda.core.priority import Priority
 from remuda.fleet.aliases import Aliases
 from remuda.fleet.model import Model as Model
@@ -252,11 +252,12 @@ class Fleet:
         self._said[source] = frozenset(names)
         self._leave_names()
         by_model, sources = self._sorted()
+        told = by_either_name(change.told)
         is_wild = self._meant.get(WILDCARD) in changed
         for model in changed | self._aliases.targets if is_wild else changed:
             model.is_offered = any(model in offers for offers in self._offers.values())
             model.replicas = self._replicas_of(model, by_model)
-            model.told = change.told.get(model.name, model.told)
+            model.told = told.get(model.name, model.told)
             self._describe(model, sources)
             self.wake(model)
         for chain in self._aliases.waited_on():

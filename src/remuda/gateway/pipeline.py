@@ -4,16 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 
-from remuda.core.faults import (
-    ClientGone,
-    Fault,
-    Forbidden,
-)
+from remuda.core.faults import ClientGone, Fault, Forbidden
 from remuda.fleet.replica import Replica
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Admits
 from remuda.gateway.continue_ import Broken, Continuations, Continuer, broken_stream
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
+from remuda.gateway.face import Answered
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.limit import Limiter
 from remuda.gateway.read import read_ask
@@ -113,8 +110,8 @@ class Pipeline:
                             if not self._attempts.go_on(error, exchange, replica, mark, model, failed, len(self.live)):
                                 broken = broken_stream(error, exchange, replica, passing)
                 await self._continuer.go_on(broken, exchange, ask, model, tried, len(self.live))
-        except Fault as fault:
-            self._say(fault, exchange)
+        except (Fault, Answered) as said:
+            self._say(said, exchange)
         except asyncio.CancelledError:
             self._say(exchange.interruption or ClientGone(), exchange)
         except Exception:
@@ -138,8 +135,11 @@ class Pipeline:
                 self._observe_abort(self._monotonic() - exchange.left_at)
             self._settler.settle(lease)
 
-    def _say(self, fault: Fault, exchange: Exchange) -> None:
-        """Tell the client what went wrong, in the place where its answer stands."""
+    def _say(self, fault: Fault | Answered, exchange: Exchange) -> None:
+        """Tell the client what went wrong, in the place where its answer stands; or what took no engine to answer."""
+        if isinstance(fault, Answered):
+            exchange.model, exchange.status = fault.model, 200
+            return exchange.answer(200, fault.headers, fault.body)
         if isinstance(fault, Forbidden):
             exchange.caller_id = fault.key_id
         if isinstance(fault, ClientGone) or exchange.disconnected:

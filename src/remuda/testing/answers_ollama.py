@@ -99,7 +99,9 @@ def generate(ask: dict[str, Any], behaviour: Behaviour) -> Answer:
 def embed(ask: dict[str, Any]) -> Answer:
     """`POST /api/embed`."""
     given = ask.get("input")
-    inputs = given if isinstance(given, list) else [given]
+    inputs = given if isinstance(given, list) else [given] if given else []
+    if not inputs:
+        return whole({"model": ask.get("model"), "embeddings": []})
     return whole(
         {
             "model": ask.get("model"),
@@ -113,7 +115,8 @@ def embed(ask: dict[str, Any]) -> Answer:
 
 def embeddings(ask: dict[str, Any]) -> Answer:
     """`POST /api/embeddings`."""
-    return whole({"embedding": _vector(ask.get("prompt"))})
+    prompt = ask.get("prompt")
+    return whole({"embedding": _vector(prompt) if prompt else []})
 
 
 def _generated(ask: dict[str, Any], behaviour: Behaviour, prompt: str, said: Any, *, is_load: bool) -> Answer:
@@ -121,7 +124,7 @@ def _generated(ask: dict[str, Any], behaviour: Behaviour, prompt: str, said: Any
     if is_load:
         return whole(head | said("") | {"done_reason": "load", "done": True})
     bound = (ask.get("options") or {}).get("num_predict")
-    words, finish = words_of({"max_tokens": bound} if bound else {}, behaviour, prompt)
+    words, finish = words_of({"max_tokens": int(bound)} if bound else {}, behaviour, prompt)
     closing = {
         "done": True,
         "done_reason": finish,

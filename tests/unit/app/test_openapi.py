@@ -1,4 +1,5 @@
 import json
+import re
 
 from remuda.app.asgi import bare_parts, inner_app, policy
 from remuda.app.openapi import SCHEMES, document
@@ -40,7 +41,7 @@ def test_schemas_use_the_words_of_3_0():  # row 77
         kind = schema.get("type", "object")
         assert not isinstance(kind, list), schema
         assert kind != "null", schema
-        assert not {"const", "$defs", "prefixItems", "contentEncoding"} & set(schema), schema
+        assert not {"const", "$defs", "prefixItems", "contentEncoding", "propertyNames"} & set(schema), schema
         assert schema.get("required") != [], schema
         assert "$ref" not in schema or len(schema) == 1, "what stands beside a reference is not seen"
         assert "nullable" not in schema or "type" in schema, "a schema without a type is not made nullable"
@@ -68,9 +69,54 @@ def test_every_operation_is_told_apart_and_says_what_it_needs():
     operations = [operation for methods in MADE["paths"].values() for operation in methods.values()]
     ids = [operation["operationId"] for operation in operations]
     assert len(ids) == len(set(ids))
+    assert not any("{" in each for each in ids)
     assert not any("422" in operation["responses"] for operation in operations), "invalid input is a 400 here"
     assert MADE["paths"]["/livez"]["get"]["security"] == []
     assert MADE["paths"]["/v1/models"]["get"]["security"] == [{name: []} for name in SCHEMES]
+
+
+BODILESS = {
+    "post /v1/batches/{id}/cancel",
+    "post /v2/batches/{id}/cancel",
+    "post /tasks/{task_id}/retry",
+    "post /api/alerts/rules/{rule_id}/test",
+    "post /api/optimization-suggestions/generate",
+    "post /api/optimization-suggestions/{suggestion_id}/implement",
+    "post /api/optimization-suggestions/{suggestion_id}/dismiss",
+    "post /api/optimization-suggestions/{suggestion_id}/dry-run",
+    "delete /v1/files/{id}",
+    "delete /v2/files/{id}",
+    "delete /tasks/{task_id}",
+    "delete /api/proxy/nodes",
+    "delete /api/proxy/nodes/{node_id}",
+    "delete /api/budgets/{budget_id}",
+    "delete /api/cost-settings/{setting_id}",
+    "delete /api/alerts/rules/{rule_id}",
+    "delete /api/model-comparisons/{comparison_id}",
+}
+"""What is changed without saying more than where."""
+
+
+def test_every_part_of_a_path_is_a_parameter():
+    for path, methods in MADE["paths"].items():
+        parts_of_it = set(re.findall(r"{(\w+)", path))
+        for operation in methods.values():
+            declared = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"]
+            assert (set(declared), len(declared)) == (parts_of_it, len(parts_of_it)), path
+
+
+def test_every_body_that_is_read_is_described():
+    bodiless = {
+        f"{method} {path}"
+        for path, methods in MADE["paths"].items()
+        for method, operation in methods.items()
+        if method not in ("get", "head") and "requestBody" not in operation
+    }
+    assert bodiless == BODILESS
+    pull = MADE["paths"]["/api/pull"]["post"]
+    assert pull["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/OllamaPull")
+    assert set(pull["responses"]["200"]["content"]) == {"application/json", "application/x-ndjson"}
+    assert set(MADE["paths"]["/api/blobs/{digest}"]) == {"head", "post"}
 
 
 def test_errors_are_those_of_the_paths_owner():  # C12

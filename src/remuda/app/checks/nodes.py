@@ -33,7 +33,7 @@ async def _check_node(node: Node, sealer: Sealer) -> Finding:
     questions = Questions(client, address.base_path.removesuffix("/v1"))
     try:
         kind = await questions.kind()
-        found = await questions.found(node.kind or kind or NodeKind.OPENAI)
+        found = await questions.found(kind or node.kind or NodeKind.OPENAI)
     except OutboundError as error:
         return fail("node", f"{node.name}: {error}", f"see that it runs, and that {node.url} is its address")
     finally:

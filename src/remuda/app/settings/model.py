@@ -124,7 +124,7 @@ class ModelSettings(Section):
     max_loaded: Count = 2
     """How many models are loaded at once; the one unused for longest makes room."""
     idle_unload_s: Seconds = 900
-    """A model unused for this long is unloaded; 0 keeps it."""
+    """A model unused for this long is unloaded; 0 keeps it. `keep_alive` of Ollama's API goes before it."""
     load_timeout_s: Annotated[Seconds, Field(gt=0)] = 600
     """How long a model may take to load before its load counts as failed."""
     aliases: Mapping[Name, Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=16)]] = Field(

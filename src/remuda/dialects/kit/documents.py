@@ -36,6 +36,16 @@ def json_object() -> dict[str, Any]:
     return {"application/json": {"schema": {"type": "object", "additionalProperties": True}}}
 
 
+def body_of(content: dict[str, Any]) -> dict[str, Any]:
+    """A request that cannot do without a body of this content, as FastAPI's `openapi_extra`."""
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def file() -> dict[str, Any]:
+    """Content that is the bytes of a file."""
+    return {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+
 def event_stream() -> dict[str, Any]:
     """Content as server-sent events."""
     return {"text/event-stream": {"schema": {"type": "string"}}}
@@ -49,7 +59,6 @@ def lines() -> dict[str, Any]:
 def lane_document(described: Described) -> dict[str, Any]:
     """What the OpenAPI document says of a route of the lane beyond its name."""
     content = json_object() | (described.streamed or {})
-    return {
-        "requestBody": {"required": True, "content": json_of(described.body)},
-        "responses": {"200": {"description": described.answer, "content": content}},
+    return body_of(json_of(described.body)) | {
+        "responses": {"200": {"description": described.answer, "content": content}}
     }

@@ -26,5 +26,5 @@ def add_lane_route(routes: APIRouter, path: str, described: Described) -> None:
 
 def operation_id(method: str, path: str) -> str:
     """What the document calls `method` on `path`: `post_v1_chat_completions`."""
-    words = path.replace("{name:path}", "name").strip("/").replace("/", "_")
+    words = path.replace(":path}", "}").replace("{", "").replace("}", "").strip("/").replace("/", "_")
     return f"{method.lower()}_{words}"

@@ -164,7 +164,8 @@ class GenerationAnswer:
     def whole(self, body: bytes) -> bytes:
         """The answer in one piece."""
         if self._ask.is_load:
-            return self._finished(self._said("") | {"done_reason": "load", "done": True})
+            reason = "unload" if self._ask.is_unload else "load"
+            return self._finished(self._said("") | {"done_reason": reason, "done": True})
         try:
             answer = _decode_answer(body)
         except _ODD as error:
@@ -317,6 +318,8 @@ class VectorAnswer:
             raise UpstreamFailed("the model's server sent a malformed list of vectors") from error
         if not answer.data:
             raise UpstreamFailed("the model's server sent a list of vectors without a vector in it")
+        if self._ask.is_load:
+            return msgspec.json.encode(self._nothing())
         vectors = [vector.embedding for vector in sorted(answer.data, key=lambda vector: vector.index)]
         if self._ask.shape is Shape.EMBEDDINGS:
             return msgspec.json.encode({"embeddings": vectors} if self._ask.is_list else {"embedding": vectors[0]})
@@ -326,6 +329,12 @@ class VectorAnswer:
         if answer.usage is not None:
             made["prompt_eval_count"] = answer.usage.usage().prompt_tokens
         return msgspec.json.encode(made)
+
+    def _nothing(self) -> Json:
+        """What there is to say where no text was given."""
+        if self._ask.shape is Shape.EMBED:
+            return {"model": self._ask.model, "embeddings": []}
+        return {"embeddings": []} if self._ask.is_list else {"embedding": []}
 
 
 ANSWERS: Final[dict[Shape, Callable[[OllamaAsk, Clock], GenerationAnswer | VectorAnswer]]] = {

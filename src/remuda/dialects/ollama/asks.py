@@ -10,6 +10,7 @@ from remuda.core.ask import UNTOLD, Ask, Operation, Told
 from remuda.core.faults import Fault, InvalidRequest, NotOffered
 from remuda.dialects.kit.bodies import decoded
 from remuda.dialects.ollama.context import Said, messages_in
+from remuda.dialects.ollama.keep_alive import keep_alive_of
 from remuda.dialects.ollama.schemas import (
     OllamaAsked,
     OllamaChat,
@@ -19,12 +20,15 @@ from remuda.dialects.ollama.schemas import (
     OllamaGenerating,
     OllamaMessage,
     OllamaOptions,
+    Whole,
 )
 from remuda.gateway.face import node_named
 
 MAX_MODEL_NAME: Final = 256
 MAX_STOPS: Final = 64
 """Each is looked for after every token."""
+SHORTEST: Final = "."
+"""A text that every model has a vector for."""
 EFFORTS: Final = ("low", "medium", "high")
 _KINDS: Final = {"/9j/": "jpeg", "iVBOR": "png", "R0lGO": "gif", "UklGR": "webp"}
 """How pictures in base64 begin, by what they are."""
@@ -32,6 +36,9 @@ SAMPLING: Final = tuple(
     name for name in OllamaOptions.__struct_fields__ if name not in ("num_predict", "stop", "num_ctx")
 )
 """Options that have the same name in a request to an engine."""
+
+WHOLE: Final = frozenset({"top_k", "seed", "repeat_last_n", "mirostat"})
+"""Those of them that are whole numbers."""
 
 _ALONE: Final = {
     "raw": ("system", "images", "format", "think", "logprobs", "suffix", "context"),
@@ -59,7 +66,10 @@ class OllamaAsk(Ask, eq=False, kw_only=True):
     has_lines: bool = False
     """The client reads its answer line by line."""
     is_load: bool = False
-    """There was nothing to answer: the model shall only be loaded."""
+    """There was nothing to answer: the model shall only be loaded, or unloaded."""
+    is_unload: bool = False
+    keep_alive_s: float | None = None
+    """How long the model shall stay loaded after it; None: it does not say."""
     hides_thinking: bool = False
     is_list: bool = False
     """Several texts were to be embedded, or one in a list."""
@@ -128,15 +138,15 @@ def _generate(asked: OllamaGenerate) -> OllamaAsk:
 def read_embed(body: bytes) -> OllamaAsk:
     """Texts to be embedded."""
     asked = _decoded(_EMBED, body)
-    return _embedding(asked, Shape.EMBED, asked.input, "input", asked.dimensions)
+    return _embedding(asked, Shape.EMBED, asked.input, asked.dimensions)
 
 
 def read_embeddings(body: bytes) -> OllamaAsk:
     """The same in Ollama's older words."""
     asked = _decoded(_EMBEDDINGS, body)
     given = asked.prompt if asked.prompt is not None else asked.input
-    ask = _embedding(asked, Shape.EMBEDDINGS, given, "prompt", None)
-    ask.is_ollamas = isinstance(asked.prompt, str)  # it takes no list here, and no other name
+    ask = _embedding(asked, Shape.EMBEDDINGS, given, None)
+    ask.is_ollamas = isinstance(given, str | None) and asked.input is None  # it takes no list here, and no other name
     return ask
 
 
@@ -193,6 +203,7 @@ def _ask(asked: OllamaGenerating, shape: Shape, operation: Operation, made: Json
         context_length=_context_of(asked.options),
         is_unbounded=_is_unbounded(asked.options),
         has_lines=is_streamed,
+        keep_alive_s=keep_alive_of(asked.keep_alive),
         hides_thinking=asked.think is False,
     )
 
@@ -216,12 +227,16 @@ def _ollamas_alone(asked: OllamaGenerating, shape: Shape, prompt: str, fault: Fa
 
 
 def _load(asked: OllamaGenerating, shape: Shape) -> OllamaAsk:
-    """The least that brings a model up: one token of a text that nobody sees."""
-    if asked.keep_alive in (0, "0", "0s", "0m", "0h"):
-        raise NotOffered(
-            "this gateway does not unload models for clients: its settings models.idle_unload_s and "
-            "models.max_loaded say when it does"
+    """The least that brings a model up: one token of a text that nobody sees. Or down: that is no engine's business."""
+    keep_alive_s = keep_alive_of(asked.keep_alive)
+    if keep_alive_s == 0:
+        fault = NotOffered(
+            "the server of that model cannot be told to unload it: keep_alive and models.idle_unload_s are for models "
+            "that this gateway loads itself"
         )
+        ask = _ollamas_alone(asked, shape, "", fault)
+        ask.is_load = ask.is_unload = True
+        return ask
     body = msgspec.json.encode({"model": asked.model, "prompt": "\n", "max_tokens": 1})
     return OllamaAsk(
         Operation.COMPLETION,
@@ -233,21 +248,31 @@ def _load(asked: OllamaGenerating, shape: Shape) -> OllamaAsk:
         shape=shape,
         has_lines=asked.stream is not False,
         is_load=True,
+        keep_alive_s=keep_alive_s,
     )
 
 
-def _embedding(
-    asked: OllamaAsked, shape: Shape, given: str | list[str] | None, name: str, dimensions: int | None
-) -> OllamaAsk:
-    if given is None or given == []:
-        raise InvalidRequest(f"'{name}' is a text, or a list of texts that is not empty", parameter=name)
-    made: Json = {"model": asked.model, "input": given}
+def _embedding(asked: OllamaAsked, shape: Shape, given: str | list[str] | None, dimensions: int | None) -> OllamaAsk:
+    """Without a text, the least that brings a model up: a vector that nobody sees."""
+    made: Json = {"model": asked.model, "input": given or SHORTEST}
     if dimensions is not None:
         made["dimensions"] = dimensions
-    body = msgspec.json.encode(made)
-    return OllamaAsk(
-        Operation.EMBEDDING, asked.model, False, False, 1, body, shape=shape, is_list=isinstance(given, list)
+    ask = OllamaAsk(
+        Operation.EMBEDDING,
+        asked.model,
+        False,
+        False,
+        1,
+        msgspec.json.encode(made),
+        shape=shape,
+        is_list=isinstance(given, list),
+        is_load=not given,
     )
+    try:
+        ask.keep_alive_s = keep_alive_of(asked.keep_alive)
+    except InvalidRequest as fault:
+        ask.untranslatable = fault
+    return ask
 
 
 def _generation(asked: OllamaGenerating) -> Json:
@@ -274,9 +299,14 @@ def sampling_of(options: OllamaOptions | None) -> Json:
     """`options` in the words of engines; what the client did not set is left to them."""
     if options is None:
         return {}
-    made: Json = {name: value for name in SAMPLING if (value := getattr(options, name)) is not None}
-    if options.num_predict is not None and options.num_predict >= 0:
-        made["max_tokens"] = options.num_predict
+    made: Json = {
+        name: int(value) if name in WHOLE else value
+        for name in SAMPLING
+        if (value := getattr(options, name)) is not None
+    }
+    bound = _whole(options.num_predict)
+    if bound is not None and bound >= 0:
+        made["max_tokens"] = bound
     if options.stop:
         if not isinstance(options.stop, str) and len(options.stop) > MAX_STOPS:
             raise InvalidRequest(f"'options.stop': {MAX_STOPS} at most", parameter="options.stop")
@@ -285,20 +315,25 @@ def sampling_of(options: OllamaOptions | None) -> Json:
 
 
 def _is_unbounded(options: OllamaOptions | None) -> bool:
-    return options is not None and options.num_predict is not None and options.num_predict < 0
+    bound = None if options is None else _whole(options.num_predict)
+    return bound is not None and bound < 0
 
 
 def told_of(options: OllamaOptions | None) -> Told:
     """What the journal tells of how it was asked; for whom, Ollama's clients do not say."""
     if options is None or (options.temperature is None and options.num_predict is None):
         return UNTOLD
-    bound = options.num_predict
+    bound = _whole(options.num_predict)
     return "", options.temperature, bound if bound is not None and bound >= 0 else None
 
 
 def _context_of(options: OllamaOptions | None) -> int | None:
-    wanted = None if options is None else options.num_ctx
+    wanted = None if options is None else _whole(options.num_ctx)
     return wanted if wanted is not None and wanted > 0 else None
+
+
+def _whole(given: Whole | None) -> int | None:
+    return None if given is None else int(given)
 
 
 def format_of(given: Any) -> Json | None:

@@ -16,6 +16,12 @@ SCHEMAS: Final = (
     schemas.OllamaShown,
     schemas.OllamaVersion,
     schemas.OllamaError,
+    schemas.OllamaPull,
+    schemas.OllamaPush,
+    schemas.OllamaCreate,
+    schemas.OllamaDelete,
+    schemas.OllamaCopy,
+    schemas.OllamaProgress,
 )
 
 

@@ -5,6 +5,7 @@ Nodes keep models, this gateway does not: where no node can, the answer is 501.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -18,8 +19,18 @@ from remuda.core.keys import Scope
 from remuda.core.tasks import Tasks
 from remuda.dialects.kit.access import Access, Rule
 from remuda.dialects.kit.bodies import malformed
+from remuda.dialects.kit.documents import body_of, file, json_of, lines
+from remuda.dialects.kit.lane_routes import operation_id
 from remuda.dialects.ollama.keepers import LACKS_IT, PUSH, Keepers, Outcome, Said
-from remuda.dialects.ollama.schemas import OllamaError
+from remuda.dialects.ollama.schemas import (
+    OllamaCopy,
+    OllamaCreate,
+    OllamaDelete,
+    OllamaError,
+    OllamaProgress,
+    OllamaPull,
+    OllamaPush,
+)
 from remuda.wire.ndjson import line_of
 from remuda.wire.via import via_of
 
@@ -27,7 +38,13 @@ MAX_LINES_HELD: Final = 1000
 """Lines of progress that wait for a client; beyond them the newest are dropped: what is said next is newer still."""
 KEEPS_NOTHING: Final = 501
 """What another Remuda answers that has no node which keeps models: as if it were not there."""
-STREAMED: Final = {"/api/pull": "Fetch a model", "/api/create": "Make a model", PUSH: "Publish a model"}
+STREAMED: Final[Mapping[str, tuple[str, type]]] = MappingProxyType(
+    {
+        "/api/pull": ("Fetch a model", OllamaPull),
+        "/api/create": ("Make a model", OllamaCreate),
+        PUSH: ("Publish a model", OllamaPush),
+    }
+)
 BLOBS: Final = "/api/blobs/{digest}"
 BELOW_BLOBS: Final = "/api/blobs/*"
 PATHS: Final = (*STREAMED, "/api/copy", "/api/delete", "/api/blobs")
@@ -38,8 +55,8 @@ Piece = TypeVar("Piece")
 
 def add_keeping(routes: APIRouter, keepers: Keepers) -> None:
     """All of them."""
-    for path, summary in STREAMED.items():
-        _add_streamed(routes, keepers, path, summary)
+    for path in STREAMED:
+        _add_streamed(routes, keepers, path)
 
     async def copy(request: Request) -> Response:
         body = await request.body()
@@ -53,23 +70,24 @@ def add_keeping(routes: APIRouter, keepers: Keepers) -> None:
         model = _model(_asked(body))
         return _all_of(await _for(request, keepers).call("DELETE", "/api/delete", body), model)
 
-    async def has_blob(request: Request) -> Response:
-        said = _some(await _for(request, keepers).call("HEAD", f"/api/blobs/{_digest(request)}", b""))
+    async def has_blob(request: Request, digest: str) -> Response:
+        said = _some(await _for(request, keepers).call("HEAD", _path(digest), b""))
         return Response(status_code=200 if all(each.status == 200 for each in said) else 404)
 
-    async def put_blob(request: Request) -> Response:
+    async def put_blob(request: Request, digest: str) -> Response:
         size = request.headers.get("content-length", "")
-        path = f"/api/blobs/{_digest(request)}"
+        path = _path(digest)
         known = int(size) if size.isdigit() else None
         _check_given(await _for(request, keepers).give(path, _pieces(request), known))
         return Response(status_code=201)
 
-    done = {"description": "Done on all nodes that have it."}
-    for method, path, endpoint, summary, status in (
-        ("POST", "/api/copy", copy, "Give a model another name", 200),
-        ("DELETE", "/api/delete", delete, "Delete a model", 200),
-        ("GET", BLOBS, has_blob, "Whether all nodes have a file; asked by HEAD", 200),
-        ("POST", BLOBS, put_blob, "Give a file to all nodes that lack it", 201),
+    copied, deleted, given = body_of(json_of(OllamaCopy)), body_of(json_of(OllamaDelete)), body_of(file())
+    for method, path, endpoint, summary, status, body in (
+        ("POST", "/api/copy", copy, "Give a model another name", 200, copied),
+        ("DELETE", "/api/delete", delete, "Delete a model", 200, deleted),
+        ("HEAD", BLOBS, has_blob, "Whether all nodes have a file", 200, None),
+        ("GET", BLOBS, has_blob, "As HEAD, which comes here as GET", 200, None),
+        ("POST", BLOBS, put_blob, "Give a file to all nodes that lack it", 201, given),
     ):
         routes.add_api_route(
             path,
@@ -77,12 +95,14 @@ def add_keeping(routes: APIRouter, keepers: Keepers) -> None:
             methods=[method],
             status_code=status,
             summary=summary,
-            operation_id=f"{method.lower()}_{path.strip('/').replace('/', '_').replace('{', '').replace('}', '')}",
-            responses={status: done},
+            operation_id=operation_id(method, path),
+            responses={status: {"description": "Done on all nodes that have it."}},
+            openapi_extra=body,
+            include_in_schema=method != "GET",
         )
 
 
-def _add_streamed(routes: APIRouter, keepers: Keepers, path: str, summary: str) -> None:
+def _add_streamed(routes: APIRouter, keepers: Keepers, path: str) -> None:
     async def streamed(request: Request) -> Response:
         asked = _asked(await request.body())
         model = _model(asked)
@@ -94,13 +114,16 @@ def _add_streamed(routes: APIRouter, keepers: Keepers, path: str, summary: str) 
             raise fault
         return Response(b'{"status":"success"}', media_type="application/json; charset=utf-8")
 
+    summary, struct = STREAMED[path]
+    said = {"description": "Progress, a line each, or what came of it.", "content": json_of(OllamaProgress) | lines()}
     routes.add_api_route(
         path,
         streamed,
         methods=["POST"],
         summary=summary,
-        operation_id=f"post_{path.strip('/').replace('/', '_')}",
-        responses={200: {"description": "Progress, a line each, or what came of it."}},
+        operation_id=operation_id("POST", path),
+        responses={200: said},
+        openapi_extra=body_of(json_of(struct)),
     )
 
 
@@ -250,9 +273,8 @@ def _text(asked: Mapping[str, Any], *names: str) -> str:
     raise InvalidRequest(f"the request is missing the required parameter '{names[0]}'", parameter=names[0])
 
 
-def _digest(request: Request) -> str:
-    digest = str(request.path_params["digest"])
+def _path(digest: str) -> str:
     kind, _, digits = digest.partition(":")
     if kind != "sha256" or len(digits) != 64 or not all(each in "0123456789abcdef" for each in digits):
         raise InvalidRequest("a digest is written sha256: and 64 hexadecimal digits", parameter="digest")
-    return digest
+    return f"/api/blobs/{digest}"

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 Arguments = dict[str, Any]
+Whole = int | float
+"""A whole number; of another one, Ollama takes what stands before the point."""
 
 
 class OllamaFunction(msgspec.Struct):
@@ -40,23 +42,23 @@ class OllamaOptions(msgspec.Struct):
     """`options`: those that have an effect here. Others (`num_gpu`, `num_thread` ...) are about how a model is loaded,
     which is the engine's own business; they are taken and have no effect."""
 
-    num_predict: int | None = None
+    num_predict: Whole | None = None
     """Tokens at most; below 0: no bound of the client's own."""
     temperature: float | None = None
     top_p: float | None = None
-    top_k: int | None = None
+    top_k: Whole | None = None
     min_p: float | None = None
     typical_p: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     stop: str | list[str] | None = None
     repeat_penalty: float | None = None
-    repeat_last_n: int | None = None
+    repeat_last_n: Whole | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
-    mirostat: int | None = None
+    mirostat: Whole | None = None
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
-    num_ctx: int | None = None
+    num_ctx: Whole | None = None
     """Has an effect on Ollama alone, which loads the model with such a context."""
 
 
@@ -66,7 +68,8 @@ class OllamaAsked(msgspec.Struct, kw_only=True):
     model: str
     options: OllamaOptions | None = None
     keep_alive: Any = None
-    """Taken, and without effect: how long models stay loaded is set in the gateway's settings."""
+    """How long one of the gateway's own models stays loaded after the request: seconds, or a duration (`5m`); 0 unloads
+    it, below 0 it stays. Without effect on models that other servers load, but for Ollama's."""
     node_id: Any = None
     """Refused: which server answers is the gateway's choice."""
 
@@ -109,7 +112,8 @@ class OllamaGenerate(OllamaGenerating, kw_only=True):
 class OllamaEmbed(OllamaAsked, kw_only=True):
     """`POST /api/embed`."""
 
-    input: str | list[str]
+    input: str | list[str] | None = None
+    """None at all: the model is loaded, and nothing else."""
     dimensions: int | None = None
     truncate: bool | None = None
     """Taken, and without effect: a text that is too long for the model is refused."""
@@ -119,6 +123,7 @@ class OllamaEmbeddings(OllamaAsked, kw_only=True):
     """`POST /api/embeddings`."""
 
     prompt: str | list[str] | None = None
+    """None at all: the model is loaded, and nothing else."""
     input: str | list[str] | None = None
     """Another name for `prompt`."""
 
@@ -130,6 +135,61 @@ class OllamaShow(msgspec.Struct):
     name: str | None = None
     """The older name of `model`."""
     verbose: bool | None = None
+
+
+class OllamaPull(msgspec.Struct):
+    """`POST /api/pull`. Further fields go to the nodes as they are, here and in the next three."""
+
+    model: str
+    insecure: bool = False
+    stream: bool = True
+
+
+class OllamaPush(msgspec.Struct):
+    """`POST /api/push`."""
+
+    model: str
+    insecure: bool = False
+    stream: bool = True
+
+
+class OllamaCreate(msgspec.Struct, rename={"from_": "from"}):
+    """`POST /api/create`."""
+
+    model: str
+    from_: str | None = None
+    """The model that it is made of."""
+    files: dict[str, str] | None = None
+    """Digests of files that the nodes have, by name."""
+    adapters: dict[str, str] | None = None
+    template: str | None = None
+    license: str | list[str] | None = None
+    system: str | None = None
+    parameters: dict[str, Any] | None = None
+    messages: list[OllamaMessage] | None = None
+    quantize: str | None = None
+    stream: bool = True
+
+
+class OllamaDelete(msgspec.Struct):
+    """`DELETE /api/delete`."""
+
+    model: str
+
+
+class OllamaCopy(msgspec.Struct):
+    """`POST /api/copy`."""
+
+    source: str
+    destination: str
+
+
+class OllamaProgress(msgspec.Struct):
+    """How far nodes have come with what they were asked to do: `success` at the end."""
+
+    status: str
+    node: str | None = None
+    """Whose word it is; none at the end, which is of all nodes."""
 
 
 class OllamaDetails(msgspec.Struct):

@@ -13,10 +13,10 @@ from remuda.core.task import Claim
 from remuda.core.tasks import Tasks
 from remuda.dialects.kit.access import Access, Rule
 from remuda.dialects.kit.bodies import decoded
-from remuda.dialects.kit.documents import json_object, lines
+from remuda.dialects.kit.documents import body_of, json_object, json_of, lines
 from remuda.dialects.tasks.asks import NAME
 from remuda.jobs.live import Live
-from remuda.jobs.remote import ROOM, RUN, STOP, Ended, Room, Said, decode_claim, decode_stop, encode
+from remuda.jobs.remote import ROOM, RUN, STOP, Ended, Room, Said, Stop, decode_claim, decode_stop, encode
 from remuda.jobs.runner import Outcome, Runner, Running
 
 WORKING: Final = Access(Scope.ADMIN)
@@ -27,6 +27,12 @@ RULES: Final = (
     Rule(ROOM, WORKING),
 )
 PATHS: Final = ("/api/worker",)
+CLAIM: Final = {
+    "application/json": {
+        "schema": {"type": "array", "items": {}, "description": "A claim: its fields, one after the other."}
+    }
+}
+SCHEMAS: Final = (Stop,)
 
 
 class WorkRoutes:
@@ -70,6 +76,7 @@ class WorkRoutes:
             summary="Have a task answered, for a worker in another process",
             operation_id="post_api_worker_run",
             responses={200: {"description": "Text as it comes, then the outcome.", "content": lines()}},
+            openapi_extra=body_of(CLAIM),
         )
         routes.add_api_route(
             STOP,
@@ -79,6 +86,7 @@ class WorkRoutes:
             operation_id="post_api_worker_stop",
             status_code=204,
             responses={204: {"description": "It ends, and its answer says what it used."}},
+            openapi_extra=body_of(json_of(Stop)),
         )
         return routes
 

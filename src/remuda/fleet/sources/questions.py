@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from remuda.core.node import NodeKind
 from remuda.fleet.replica import Told
-from remuda.fleet.sources.kinds import Answers, is_vllm, kind_of, speaks_messages
-from remuda.fleet.sources.offers import Offers, Props, instance_in, listed, props_in, tagged, with_running, with_shown
+from remuda.fleet.sources.kinds import Answers, is_llamacpp, is_remuda, is_vllm, kind_of, speaks_messages
+from remuda.fleet.sources.offers import Offers, instance_in, listed, props_in, tagged, with_running, with_shown
 from remuda.outbound.http import NO_HEADERS, NothingThere, NotJson, OutboundClient, OutboundError
 from remuda.wire.via import with_hop
 
@@ -51,7 +51,8 @@ class Questions:
         """`client` stands where the server's OpenAI API does; its own stands below the path `root`. `pseudonym`: what
         we call ourselves to another Remuda, which then leaves out what it has through us."""
         self._via = {"Via": with_hop(None, pseudonym.encode()).decode()} if pseudonym else NO_HEADERS
-        self._is_remuda = False
+        self._says_who = False
+        """Whether we call ourselves by it: to no others than Remudas."""
         self._client = client
         self._root = root
         self._offers: Offers = {}
@@ -59,6 +60,8 @@ class Questions:
         """None: it has not been asked since it came up."""
         self._counts_tokens: bool | None = None
         """As `_has_messages`."""
+        self._is_remuda = False
+        """It has said so since it came up."""
         self._shown: dict[str, Told] = {}
         """What was told of single models, by their digest."""
 
@@ -86,10 +89,11 @@ class Questions:
                 case NodeKind.LLAMA_CPP:
                     return await self._llamacpp()
                 case NodeKind.REMUDA:
-                    self._is_remuda = True
+                    return await self._remuda()
             return await self._openai()
         except OutboundError:
             self._has_messages = self._counts_tokens = None  # it may be of another version when it is back
+            self._is_remuda = False
             raise
 
     async def more(self, kind: NodeKind, offers: Offers) -> Mapping[str, Told]:
@@ -122,27 +126,44 @@ class Questions:
         capabilities = shown.capabilities or told.capabilities
         return replace(told, capabilities=capabilities, trained_context=shown.trained_context)
 
-    async def _openai(self) -> Found:
+    async def _models(self) -> tuple[Any, Found]:
+        """What it answers where its models should be, as it is and as it is read."""
         try:
-            answer = await self._client.get_json(MODELS, headers=self._via if self._is_remuda else NO_HEADERS)
+            answer = await self._client.get_json(MODELS, headers=self._via if self._says_who else NO_HEADERS)
         except NothingThere as error:
-            return Found(None, f" ({error})")
+            return None, Found(None, f" ({error})")
         except NotJson as error:
             raise OutboundError(f"{error} where its models should be: is this its base address?") from error
         if (offers := listed(answer)) is None:
             raise OutboundError("it answers something that is not a list of models")
+        return answer, Found(offers)
+
+    async def _openai(self) -> Found:
+        answer, found = await self._models()
+        if found.offers is None:
+            return found
         if self._has_messages is None and is_vllm(answer):
             self._has_messages = await self._takes_posts(MESSAGES)
         if self._counts_tokens is None and self._has_messages:
             self._counts_tokens = await self._takes_posts(COUNT)
         instance = instance_in(answer)
-        self._is_remuda = self._is_remuda or bool(instance)
-        return Found(
-            offers,
+        if instance:
+            self._is_remuda = self._says_who = True
+        return replace(
+            found,
             has_messages=bool(self._has_messages),
             counts_tokens=bool(self._counts_tokens),
             instance=instance,
         )
+
+    async def _remuda(self) -> Found:
+        self._says_who = True
+        found = await self._openai()
+        if not self._is_remuda:
+            self._is_remuda = is_remuda(await self._or_none(self._own("/version")))
+            if not self._is_remuda:
+                raise OutboundError("it does not answer as a Remuda does")
+        return found
 
     async def _takes_posts(self, path: str) -> bool | None:
         """Whether there is something at `path` that a GET is not the way to ask; None where that cannot be told now."""
@@ -173,21 +194,15 @@ class Questions:
         return Found(self._offers, has_messages=bool(self._has_messages))
 
     async def _llamacpp(self) -> Found:
-        found = await self._openai()
-        props = await self._props()
+        answer, found = await self._models()
+        told = await self._or_none(self._own("/props"))  # raises while it loads its model
+        if not is_llamacpp(answer, told):
+            raise OutboundError("it does not answer as llama.cpp's server does")
+        props = props_in(told)
         if found.offers is None or props.context_length is None:
             return replace(found, slots=props.slots)
         offers = {name: replace(offer, context_length=props.context_length) for name, offer in found.offers.items()}
         return Found(offers, slots=props.slots)
-
-    async def _props(self) -> Props:
-        try:
-            return props_in(await self._own("/props"))
-        except OutboundError as error:
-            if error.status in UNWELL:
-                raise  # while it loads its model
-            log.debug("the slots of a llama.cpp server are not known: %s", error)
-            return Props()
 
     async def _own(self, path: str) -> Any:
         return await self._client.get_json(path, base_path=self._root)

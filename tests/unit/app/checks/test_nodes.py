@@ -25,7 +25,7 @@ async def test_what_a_node_is(tmp_path: Path) -> None:
         assert await said(tmp_path, fake.url, kind=NodeKind.OLLAMA) == "ok gpu is an Ollama and lists 2 models"
         used = "ok gpu is an Ollama, used as an OpenAI-compatible server, and lists 2 models"
         assert await said(tmp_path, fake.url, kind=NodeKind.OPENAI) == used
-        wrong = "warn gpu is an Ollama, not a llama.cpp server"
+        wrong = "fail gpu is an Ollama, not a llama.cpp server"
         assert await said(tmp_path, fake.url, kind=NodeKind.LLAMA_CPP) == wrong
         assert await said(tmp_path, fake.url, is_drained=True) == "ok gpu is an Ollama and lists 2 models (drained)"
     assert (await said(tmp_path, fake.url)).startswith("fail gpu: ")

@@ -137,11 +137,14 @@ def test_a_word_that_means_two_nodes_removes_neither(capsys: Capture, tmp_path: 
     answer(capsys, "add", URL, "--name", "gpu")
     answer(capsys, "add", "http://10.0.0.6", "--name", "two")
     asyncio.run(rename())
-    said = "'1' is the id of one node and the name of another: say 'gpu' or 2"
+    said = "'1' is the id of one node and the name of another: say gpu or 2"
     for command in ("remove", "drain"):
         assert refusal(capsys, command, "1") == (Exit.CHECK_FAILED, said)
     assert answer(capsys, "remove", "2")["name"] == "1"
-    assert answer(capsys, "remove", "1")["name"] == "gpu"
+    (tmp_path / "remuda.yaml").write_text("upstreams: [{url: 'http://10.0.0.9', name: '1'}]\n")
+    said = "'1' is the id of one node and the name of another: say gpu or -1"
+    assert refusal(capsys, "remove", "1") == (Exit.CHECK_FAILED, said)
+    assert answer(capsys, "remove", "gpu")["id"] == 1
 
 
 def test_an_unknown_node_is_said(capsys: Capture) -> None:

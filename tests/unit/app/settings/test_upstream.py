@@ -46,9 +46,3 @@ def test_an_upstream_may_stand_in_a_private_network() -> None:
 @pytest.mark.parametrize(("url", "is_given"), [("http://a", True), ("https://10.0.0.1/llm", True), ("unix:/x", False)])
 def test_where_an_upstreams_name_leads_is_checked_at_each_connection(url: str, is_given: bool) -> None:
     assert UpstreamSettings(url=url).address.is_given is is_given
-
-
-@pytest.mark.parametrize("name", ["3", "-1", "+7"])
-def test_an_upstream_of_the_settings_may_be_called_like_an_id(name: str) -> None:
-    """Files that are there hold on, and such a node is not changed by its id but in the file."""
-    assert UpstreamSettings(url="http://a", name=name).display_name == name

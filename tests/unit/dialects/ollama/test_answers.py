@@ -225,6 +225,19 @@ def test_vectors_in_the_older_words(is_list, made):
     assert answer.feed(b"x") == answer.end() == b""
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_list", "made"),
+    [
+        (Shape.EMBED, False, {"model": "m", "embeddings": []}),
+        (Shape.EMBED, True, {"model": "m", "embeddings": []}),
+        (Shape.EMBEDDINGS, False, {"embedding": []}),
+        (Shape.EMBEDDINGS, True, {"embeddings": []}),
+    ],
+)
+def test_where_no_text_was_given_there_are_no_vectors(shape, is_list, made):
+    assert json.loads(VectorAnswer(ask(shape, is_list=is_list, is_load=True), FakeClock()).whole(VECTORS)) == made
+
+
 def test_times_are_those_of_rfc_3339():
     assert timestamp(1_700_000_000.25) == "2023-11-14T22:13:20.250000Z"
 

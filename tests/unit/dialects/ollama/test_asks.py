@@ -6,7 +6,7 @@ import pytest
 
 from remuda.core.ask import UNTOLD, Operation
 from remuda.core.faults import InvalidJson, InvalidRequest, NotOffered
-from remuda.dialects.ollama.asks import MAX_STOPS, READERS, OllamaAsk, Shape
+from remuda.dialects.ollama.asks import MAX_STOPS, READERS, SHORTEST, OllamaAsk, Shape
 from remuda.dialects.ollama.context import Said, context_of
 
 USER = {"role": "user", "content": "Hello"}
@@ -44,6 +44,8 @@ def test_a_chat_is_streamed_unless_it_says_otherwise():
     [
         ({"num_predict": 5}, {"max_tokens": 5}),
         ({"num_predict": 0}, {"max_tokens": 0}),
+        ({"num_predict": 2.0, "top_k": 7.9, "seed": -1.5}, {"max_tokens": 2, "top_k": 7, "seed": -1}),
+        ({"num_predict": -1.0, "repeat_last_n": 1e2}, {"repeat_last_n": 100}),
         ({"num_predict": -1}, {}),
         ({"num_predict": -2}, {}),
         ({"temperature": 0}, {"temperature": 0}),
@@ -190,6 +192,15 @@ def test_texts_to_embed(shape, fields, is_list):  # S4: both take a text or a li
     assert body(Shape.EMBED, input="a", dimensions=8)["dimensions"] == 8
 
 
+@pytest.mark.parametrize("fields", [{}, {"input": ""}, {"input": []}, {"input": None}, {"prompt": ""}, {"prompt": []}])
+@pytest.mark.parametrize("shape", [Shape.EMBED, Shape.EMBEDDINGS])
+def test_without_a_text_the_model_is_loaded(shape, fields):  # as Ollama has it
+    ask = read(shape, **fields)
+    assert (ask.operation, ask.is_load) == (Operation.EMBEDDING, True)
+    assert json.loads(ask.body) == {"model": "m", "input": SHORTEST}
+    assert not read(shape, input=[""], prompt=[""]).is_load, "that is a text"
+
+
 @pytest.mark.parametrize(
     ("shape", "fields", "parameter"),
     [
@@ -200,9 +211,9 @@ def test_texts_to_embed(shape, fields, is_list):  # S4: both take a text or a li
         (Shape.CHAT, {"messages": [{"role": 1}]}, "messages[0].role"),
         (Shape.CHAT, {"messages": SAID, "options": {"top_k": "x"}}, "options.top_k"),
         (Shape.CHAT, {"messages": SAID, "node_id": 3}, "node_id"),
-        (Shape.EMBED, {"input": []}, "input"),
+        (Shape.CHAT, {"messages": SAID, "options": {"num_predict": "2"}}, "options.num_predict"),
         (Shape.EMBED, {"input": [1]}, "input[0]"),
-        (Shape.EMBEDDINGS, {}, "prompt"),
+        (Shape.EMBEDDINGS, {"prompt": {}}, "prompt"),
     ],
 )
 def test_what_cannot_be_is_refused_and_named(shape, fields, parameter):
@@ -264,7 +275,8 @@ def test_a_context_of_ours_is_the_conversation_before_the_prompt():
 
 def test_older_embeddings_in_our_own_extension_are_not_ollamas():
     assert read(Shape.EMBEDDINGS, prompt="a").is_ollamas
-    for fields in ({"prompt": ["a"]}, {"input": "a"}):
+    assert read(Shape.EMBEDDINGS).is_ollamas
+    for fields in ({"prompt": ["a"]}, {"input": "a"}, {"prompt": []}, {"input": ""}):
         assert not read(Shape.EMBEDDINGS, **fields).is_ollamas
     assert read(Shape.EMBED, input=["a"]).is_ollamas
 

@@ -1,7 +1,10 @@
+import math
+
 import pytest
 
 from remuda.core.faults import UnknownModel
-from remuda.dialects.ollama.models import capabilities_of, changed_at, digest_of, listed, running, shown
+from remuda.dialects.ollama.models import FOREVER, capabilities_of, changed_at, digest_of, listed, running, shown
+from remuda.dialects.ollama.own import NoModels
 from remuda.fleet.registry import Served
 from remuda.fleet.replica import ReplicaState, Told
 from tests.fixtures.asgi import fleet_of, replica
@@ -81,6 +84,20 @@ def test_what_no_server_has_loaded_is_not_running():
     loaded = Told(digest="other", is_running=True, size_vram_bytes=7, expires_at="2026-02-02T00:00:00Z")
     [entry] = running(told(NEW, loaded)).models
     assert (entry.digest, entry.size_vram, entry.expires_at) == ("other", 7, "2026-02-02T00:00:00Z")
+
+
+def test_our_own_expire_when_they_will_be_unloaded():
+    class Own(NoModels):
+        def expires_at(self, name: str) -> float | None:
+            return {"b": 1_700_000_000.5, "for-ever": math.inf}.get(name)
+
+    fleet = fleet_of(replica("b"), replica("c"), replica("for-ever"), aliases={"short": "b"})
+    assert {entry.name: entry.expires_at for entry in running(fleet, Own()).models} == {
+        "b": "2023-11-14T22:13:20.500000Z",
+        "short": "2023-11-14T22:13:20.500000Z",
+        "c": FOREVER,
+        "for-ever": FOREVER,
+    }
 
 
 def test_a_model_is_shown_with_what_its_server_tells():

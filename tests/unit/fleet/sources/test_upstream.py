@@ -444,6 +444,28 @@ async def test_one_that_is_not_of_the_given_kind_is_on_standby():
     assert watched.source.trouble == "it answers 404"
 
 
+@pytest.mark.parametrize(
+    ("kind", "path", "said", "trouble"),
+    [
+        (NodeKind.LLAMA_CPP, "/props", PROPS, "it does not answer as llama.cpp's server does"),
+        (NodeKind.REMUDA, "/version", {"name": "Remuda"}, "it does not answer as a Remuda does"),
+    ],
+)
+async def test_one_that_only_lists_models_is_not_taken_for_the_given_kind(
+    kind: NodeKind, path: str, said: Any, trouble: str
+):
+    watched = Watched(offering("a"), kind=kind)
+    for _ in range(2):
+        await watched.source.ask()
+    assert not watched.said
+    assert (watched.source.state, watched.source.trouble) == (ReplicaState.STANDBY, trouble)
+    watched.client.more[path] = said
+    for _ in range(2):
+        await watched.source.ask()
+    assert watched.last == {"box/a": ReplicaState.ACTIVE}
+    assert watched.source.trouble == ""
+
+
 async def test_how_long_its_last_answer_took_is_kept():
     watched = Watched(offering("a"), OutboundError("gone"))
     await watched.source.ask()
