@@ -84,6 +84,31 @@ async def test_where_there_is_no_other_the_answer_is_a_status(tmp_path: Path, pa
             assert (record.status, record.fault, record.is_streamed) == (502, "stream_cut", False)
 
 
+@pytest.mark.parametrize("path", ASKS)
+async def test_an_error_that_comes_first_is_passed_over_too(tmp_path: Path, path: str) -> None:
+    async with FakeUpstream() as first, FakeUpstream() as second:
+        first.behave(fault=Fault.ERROR_IN_STREAM, after_chunks=0)
+        async with two(first, second, tmp_path) as gateway:
+            answer = await ask(gateway, path)
+            assert (answer.status, len(first.seen), len(second.seen)) == (200, 1, 1)
+            assert b"failed in mid-stream" not in answer.body
+            [record] = await gateway.records()
+            assert (record.attempts, record.fault) == (2, "")
+
+
+@pytest.mark.parametrize("path", ASKS)
+@pytest.mark.parametrize(("code", "status"), [(500, 502), (400, 400), (429, 429), (503, 503)])
+async def test_where_there_is_no_other_an_error_that_comes_first_is_a_status(
+    tmp_path: Path, path: str, code: int, status: int
+) -> None:
+    async with RawUpstream("fake") as only:
+        only.answers(HEAD + b'data: {"error":{"message":"too bad","code":%d}}\n\n' % code, closes=True)
+        async with running_gateway(tmp_path, upstreams=[{"url": only.url, "name": "one"}]) as gateway:
+            answer = await ask(gateway, path)
+            assert answer.status == (529 if (path, status) == ("/v1/messages", 503) else status)
+            assert b"too bad" in answer.body
+
+
 async def test_silence_before_the_first_content_is_passed_over_too(tmp_path: Path) -> None:
     async with RawUpstream("fake") as first, FakeUpstream() as second:
         first.answers(HEAD + ROLE)

@@ -59,6 +59,19 @@ async def test_where_it_does_not_recover_they_get_504(upstream: FakeUpstream, tm
         assert 'remuda_slots{replica="one/fake"} 4.0' in page
 
 
+async def test_a_model_that_fails_takes_no_other_with_it(tmp_path: Path):
+    async with (
+        FakeUpstream(models=("bad", "fake")) as upstream,
+        gateway_before(upstream, data_dir=tmp_path, health=FOR_LONG, routing={"queue_timeout_s": 0.1}) as gateway,
+    ):
+        upstream.behave(fault=Fault.ERROR, times=3)
+        assert [(await ask(gateway, model="bad")).status for _ in range(4)] == [502, 502, 502, 504]
+        assert [(await ask(gateway)).status for _ in range(3)] == [200] * 3
+        page = gateway.remuda.metrics.render().decode()
+        assert 'remuda_circuit_open{replica="one/bad"} 1.0' in page
+        assert 'remuda_circuit_open{replica="one/fake"} 0.0' in page
+
+
 async def test_another_server_takes_over_unseen(upstream: FakeUpstream, tmp_path: Path):
     async with (
         FakeUpstream() as other,

@@ -111,6 +111,14 @@ async def test_nothing_to_answer_loads(gateway: RunningGateway) -> None:
     assert (refused.status_code, list(refused.json())) == (501, ["error"])
 
 
+@pytest.mark.parametrize("keep_alive", [0, "5m", -1])
+async def test_how_long_a_model_stays_elsewhere_is_not_ours_to_say(gateway: RunningGateway, keep_alive: Any) -> None:
+    [*_, last] = lines(await post(gateway, "/api/generate", {**PROMPT, "keep_alive": keep_alive}))
+    assert last["done_reason"] == "stop"
+    refused = await post(gateway, "/api/generate", {**PROMPT, "keep_alive": "soon"})
+    assert (refused.status_code, "'keep_alive' is a number of seconds" in refused.json()["error"]) == (400, True)
+
+
 async def test_vectors_in_both_forms(gateway: RunningGateway) -> None:  # S4: both take a text or a list
     one = (await post(gateway, "/api/embed", {"model": "fake", "input": "a"})).json()
     many = (await post(gateway, "/api/embed", {"model": "fake", "input": ["a", "b"]})).json()

@@ -159,7 +159,7 @@ def test_lists(client: ollama.Client) -> None:
     running = {model.name: model for model in client.ps().models}
     assert (running[CHAT].context_length or 0) > 0
     shown = client.show(CHAT)
-    assert shown.capabilities == ["completion", "tools"]
+    assert shown.capabilities == ["completion", "tools", "thinking"]
     assert (shown.modelinfo or {})["general.basename"] == CHAT
 
 

@@ -42,6 +42,7 @@ from remuda.dialects.ollama import errors as ollama_errors
 from remuda.dialects.ollama import routes as ollama
 from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.ollama.keeping import BELOW_BLOBS
+from remuda.dialects.ollama.own import NONE, OwnModels
 from remuda.dialects.openai import errors as openai_errors
 from remuda.dialects.openai import face as openai_face
 from remuda.dialects.openai import routes as openai
@@ -77,6 +78,7 @@ class Parts:
     herd: Herd
     pulls: Pulls
     keepers: Keepers
+    own: OwnModels
     strategy: Strategy
     tasks: TaskRoutes
     work: WorkRoutes
@@ -156,7 +158,7 @@ def inner_app(parts: Parts) -> FastAPI:
         ),
         anthropic.router(),  # before OpenAI's, which has a word for whatever else is under /v1
         openai.router(parts.fleet, parts.lane_routes, parts.batches, models_answer),
-        ollama.router(parts.fleet, parts.lane_routes, parts.keepers),
+        ollama.router(parts.fleet, parts.lane_routes, parts.keepers, parts.own),
         nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
         parts.tasks.router(),
         parts.work.router(),
@@ -216,6 +218,7 @@ def bare_parts(version: str) -> Parts:
         herd=EMPTY,
         pulls=EMPTY,
         keepers=NOBODY,
+        own=NONE,
         strategy=EMPTY,
         tasks=TaskRoutes(),
         work=WorkRoutes(),

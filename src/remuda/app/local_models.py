@@ -9,7 +9,7 @@ from remuda.app.exits import CommandError, Exit
 from remuda.app.settings import Settings
 from remuda.core.clock import Clock
 from remuda.engines import tiny
-from remuda.engines.files import ModelFileError, add_model, folder_model, offered_models
+from remuda.engines.files import ModelFileError, add_model, file_model, folder_model, offered_models
 from remuda.engines.launch import EngineKind, EngineSettings, Launcher, Launchers, LocalModel
 from remuda.engines.llamacpp.process import LlamaServerLauncher, XllamaLauncher
 from remuda.engines.transformers.process import NOT_INSTALLED, TransformersLauncher, is_installed
@@ -31,8 +31,8 @@ def local_models_of(settings: Settings) -> list[LocalModel]:
     )
     if settings.offers_tiny_models:
         return [
-            LocalModel(tiny.CHAT_NAME, tiny.CHAT, replace(engine, embeds=False)),
-            LocalModel(tiny.EMBED_NAME, tiny.EMBED, replace(engine, embeds=True)),
+            file_model(tiny.CHAT, replace(engine, embeds=False), tiny.CHAT_NAME),
+            file_model(tiny.EMBED, replace(engine, embeds=True), tiny.EMBED_NAME),
         ]
     try:
         offered = offered_models(settings.models.paths, engine, transformers_settings(settings))

@@ -12,9 +12,9 @@ from pydantic import SecretStr, ValidationError
 from remuda.app.sealing import CredentialError, Sealer, check_credential, reference
 from remuda.app.settings import UpstreamSettings
 from remuda.app.upstreams import Upstream, UpstreamMaker
-from remuda.core.address import parse_address
+from remuda.core.address import place_of
 from remuda.core.clock import Clock
-from remuda.core.node import Node, NodeKind
+from remuda.core.node import Node, NodeKind, is_like_id
 from remuda.core.tasks import Tasks
 from remuda.fleet.node_status import NodeStatus
 from remuda.fleet.registry import FleetChange, Gone
@@ -124,7 +124,7 @@ class Nodes:
     def _begin(self, name: str, wanted: Wanted, before: Wanted | None, held: Slots | None) -> None:
         if not wanted.trouble:
             try:
-                upstream = self._maker.made(wanted.upstream, is_given=wanted.node is not None, held=held)
+                upstream = self._maker.made(wanted.upstream, held=held)
             except OSError as error:  # its certificates cannot be read
                 wanted = replace(wanted, trouble=f"its certificates cannot be used ({type(error).__name__})")
                 self._wanted[name] = wanted
@@ -279,6 +279,7 @@ class Nodes:
                 weight=changed.weight,
                 is_drained=changed.is_drained,
                 now=node.created_at,
+                name_before=node.name,
             ),
             id=node_id,
             credential=changed.credential,
@@ -312,15 +313,26 @@ class Nodes:
 
 
 def made_node(
-    url: str, *, name: str | None, kind: NodeKind | None, slots: int | None, weight: int, is_drained: bool, now: float
+    url: str,
+    *,
+    name: str | None,
+    kind: NodeKind | None,
+    slots: int | None,
+    weight: int,
+    is_drained: bool,
+    now: float,
+    name_before: str = "",
 ) -> Node:
-    """A node that can be kept; raises ValueError with a sentence for what cannot be used."""
+    """A node that can be kept; raises ValueError with a sentence for what cannot be used. `name_before`: the name of
+    the node that is changed, which it may keep whatever it is."""
     address = given_address(url)
-    plain = place_of(address.url)
+    plain = address.url.removesuffix("/v1")
     default = UpstreamSettings(url=plain).display_name.removesuffix("/v1")
     name = name if name is not None else default[:MAX_NAME]
     if not 0 < len(name) <= MAX_NAME or not name.isprintable() or name != name.strip() or "/" in name:
         raise ValueError(f"a node's name is 1 to {MAX_NAME} printable characters, without slashes and spaces around")
+    if is_like_id(name) and name != name_before:
+        raise ValueError(f"a node's name is no number, since ids are: {name!r} could mean the node with that id")
     try:
         UpstreamSettings.model_validate(_said(plain, name, slots, weight))
     except ValidationError as error:
@@ -344,11 +356,6 @@ def _said(url: str, name: str, slots: int | None, weight: int) -> dict[str, Any]
     """What the settings would say of a node."""
     said = {"url": url, "name": name, "weight": weight}
     return said if slots is None else said | {"slots": slots}
-
-
-def place_of(url: str) -> str:
-    """Where a server is, however its address is written: with or without the `/v1` that is meant anyway."""
-    return parse_address(url).url.removesuffix("/v1")
 
 
 def _undrained(upstream: UpstreamSettings) -> UpstreamSettings:

@@ -37,7 +37,7 @@ def attach_readings(
         return [((replica.id,), replica.slots.in_use) for replica in fleet.replicas()]
 
     def circuits() -> Values:
-        return [((replica.id,), float(replica.slots.total == 0)) for replica in fleet.replicas()]
+        return [((replica.id,), float(replica.is_held_back)) for replica in fleet.replicas()]
 
     def loaded() -> Values:
         return [((), sum(state.phase is Phase.RUNNING for state in local.states()))]

@@ -42,8 +42,8 @@ class GatewayReadings:
         files = await asyncio.to_thread(_on_disk, [state.model for state in self._local.states()])
         return Readings(
             watched_s=self._clock.monotonic() - self._started,
-            placed=[_placed(replica) for replica in replicas],
-            held=[*self._held_here(files), *_held_elsewhere(replicas)],
+            placed=[self._placed(replica) for replica in replicas],
+            held=[*self._held_here(files), *self._held_elsewhere(replicas)],
             settings=_settings(self._settings),
         )
 
@@ -52,7 +52,7 @@ class GatewayReadings:
             size_bytes, quantization = files.get(state.name, (None, None))
             loads, load_s = self._loads(state.name)
             yield Held(
-                state.name,
+                self._fleet.name_of(state.name),
                 is_loaded=state.phase is Phase.RUNNING,
                 size_bytes=size_bytes,
                 quantization=quantization,
@@ -60,6 +60,23 @@ class GatewayReadings:
                 loads=loads,
                 load_s=load_s,
             )
+
+    def _held_elsewhere(self, replicas: Iterable[Replica]) -> Iterable[Held]:
+        for replica in replicas:
+            told = replica.told
+            if told is not None:
+                yield Held(
+                    self._fleet.name_of(replica.model),
+                    is_loaded=told.is_running is True,
+                    size_bytes=told.size_vram_bytes or told.size_bytes,
+                    quantization=told.quantization or None,
+                    is_local=False,
+                )
+
+    def _placed(self, replica: Replica) -> Placed:
+        is_local = replica.id.startswith(f"{SOURCE}/")
+        name = self._fleet.name_of(replica.model)
+        return Placed(replica.id, name, replica.slots.size, replica.context_length, is_local)
 
 
 def suggestions_of(
@@ -76,24 +93,6 @@ def suggestions_of(
         target_tokens_per_second=insight.score_tokens_per_second,
         cut_chars=settings.journal.content_max_chars,
     )
-
-
-def _placed(replica: Replica) -> Placed:
-    is_local = replica.id.startswith(f"{SOURCE}/")
-    return Placed(replica.id, replica.model, replica.slots.size, replica.context_length, is_local)
-
-
-def _held_elsewhere(replicas: Iterable[Replica]) -> Iterable[Held]:
-    for replica in replicas:
-        told = replica.told
-        if told is not None:
-            yield Held(
-                replica.model,
-                is_loaded=told.is_running is True,
-                size_bytes=told.size_vram_bytes or told.size_bytes,
-                quantization=told.quantization or None,
-                is_local=False,
-            )
 
 
 def _on_disk(models: Iterable[LocalModel]) -> dict[str, tuple[int | None, str | None]]:

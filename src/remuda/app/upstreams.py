@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from remuda.app.settings import HealthSettings, UpstreamSettings
 from remuda.core.chance import system_chance
@@ -68,13 +68,12 @@ class UpstreamMaker:
             jitter=health.probe_jitter_percent / 100,
         )
 
-    def made(self, upstream: UpstreamSettings, *, is_given: bool = False, held: Slots | None = None) -> Upstream:
+    def made(self, upstream: UpstreamSettings, *, held: Slots | None = None) -> Upstream:
         """What watches `upstream`. Raises OSError (`ssl.SSLError` among them) where its certificates cannot be read.
 
-        `is_given`: its address came from elsewhere than the settings, and is checked whenever it is connected to.
         `held`: its slots, where it was watched until now.
         """
-        address = replace(upstream.address, is_given=True) if is_given else upstream.address
+        address = upstream.address
         headers: tuple[tuple[bytes, bytes], ...] = ()
         if upstream.api_key is not None:
             headers = ((b"Authorization", b"Bearer " + upstream.api_key.get_secret_value().encode()),)

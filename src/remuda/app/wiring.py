@@ -28,6 +28,7 @@ from remuda.app.local_models import launcher_of, local_models_of
 from remuda.app.monitoring import Monitored
 from remuda.app.nodes import Nodes
 from remuda.app.otel import Otel
+from remuda.app.own_models import OwnModels
 from remuda.app.readings import LoadTimes, attach_readings
 from remuda.app.reload import watch_settings
 from remuda.app.retention import start_retention
@@ -45,6 +46,7 @@ from remuda.core.chance import system_chance
 from remuda.core.clock import Clock, SystemClock
 from remuda.core.faults import Fault
 from remuda.core.ids import Ids, request_ids
+from remuda.core.model_names import by_either_name
 from remuda.core.record import RequestRecord
 from remuda.core.tasks import Tasks
 from remuda.dialects.openai.face import OpenAIFace
@@ -58,7 +60,7 @@ from remuda.fleet.breaker import BreakerRules
 from remuda.fleet.breakers import Breakers
 from remuda.fleet.registry import Aliased, Asked, Asking, Fleet, FleetChange
 from remuda.fleet.replica import Deadlines
-from remuda.fleet.sources.local import LocalSource
+from remuda.fleet.sources.local import SOURCE, LocalSource
 from remuda.gateway.authenticate import Gatekeeper
 from remuda.gateway.choosing import Choosing
 from remuda.gateway.continue_ import Continuations
@@ -97,7 +99,6 @@ class Remuda:
         self.fanout = fanout
         self.tasks = Tasks("remuda")
         self._face = OpenAIFace()
-        self._lane_routes = lane_routes(self._face, clock, ids)
         self.fleet = Fleet(settings.models.chains, clock.wall)
         self.breakers = Breakers(self.fleet, _breaker_rules(settings.health), clock.monotonic)
         sealer = Sealer(settings.data_dir, settings.auth.sealing_secret)
@@ -155,6 +156,8 @@ class Remuda:
         self._loads = LoadTimes()
         self._continuations = Continuations()
         self.local = self._local_models(on_load)
+        self._own = OwnModels(self.fleet, self.local, clock.wall)
+        self._lane_routes = lane_routes(self._face, clock, ids, self._own)
         self.standing = Standing(settings, store, self.fleet, self.local, fanout, clock)
         self.alerting = Alerting(
             settings, store, clock, self.fleet, worker_name(), sealer, fanout, lambda: self.costs.budgets.used()
@@ -365,6 +368,7 @@ class Remuda:
             herd=self.nodes,
             pulls=keeping,
             keepers=keeping,
+            own=self._own,
             strategy=self.strategy,
             tasks=self.durable.routes,
             work=self.durable.work_routes,
@@ -420,11 +424,11 @@ class Remuda:
             on_change=changed,
             is_busy=source.is_busy,
         )
-        names = {state.name for state in local.states()}
+        names = by_either_name({state.name: state.name for state in local.states()})
 
         def wanted(name: str) -> None:
-            if name in names:
-                self.tasks.start(_quietly(local.load(name)), f"load {name}")
+            if own := names.get(name):
+                self.tasks.start(_quietly(local.load(own)), f"load {own}")
 
         self.fleet.on_wanted(wanted)
         return local
@@ -447,8 +451,9 @@ class Remuda:
                     await self._are_asked.wait()
 
     def _note_use(self, record: RequestRecord) -> None:
-        if record.replica.startswith("local/"):
-            self.local.used(record.model)
+        source, _, name = record.replica.partition("/")
+        if source == SOURCE:
+            self.local.used(name)  # whatever the model is called where others have it, too
 
 
 def _kept_bytes(settings: Settings) -> int:

@@ -1,7 +1,11 @@
 """Servers elsewhere, as people name them."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+_NUMBER: Final = re.compile(r"[+-]?\d+")
 
 
 class NodeKind(StrEnum):
@@ -33,3 +37,8 @@ class Node:
     is_drained: bool = False
     created_at: float = 0.0
     """Wall clock, seconds since 1970."""
+
+
+def is_like_id(name: str) -> bool:
+    """Whether `name` is a number, with a sign or without: whoever says it may mean the node with that id."""
+    return _NUMBER.fullmatch(name) is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from remuda.engines.launch import EngineKind, EngineSettings, LocalModel, Stamp
+from remuda.engines.llamacpp.facts import facts_of
 from remuda.engines.transformers.folder import FolderError, check_folder, is_model_folder
 from remuda.wire.gguf import GgufError, GgufHeader, read_gguf
 
@@ -48,15 +49,13 @@ def offered_models(
     skipped: list[str] = []
     for path in paths:
         if _is_folder(path):
-            files = list(_usable_files(path, skipped))
-            models = [LocalModel(model_name(file), file, settings) for file in files]
+            models = list(_usable_models(path, settings, skipped))
             if not models and is_model_folder(path):
                 models = [folder_model(path, transformers)]
             if not models:
                 raise ModelFileError(f"{path}: no GGUF model in this folder, and no config.json with *.safetensors")
         else:
-            check_model_file(path)
-            models = [LocalModel(model_name(path), path, settings)]
+            models = [file_model(path, settings)]
         for model in models:
             add_model(found, model)
     return Offered(list(found.values()), skipped)
@@ -67,6 +66,15 @@ def add_model(found: dict[str, LocalModel], model: LocalModel) -> None:
     other = found.setdefault(model.name, model)
     if other.path.resolve() != model.path.resolve():
         raise ModelFileError(f"{model.path} and {other.path} would both be called {model.name}: rename one")
+
+
+def file_model(path: Path, settings: EngineSettings, name: str | None = None) -> LocalModel:
+    """The model in the GGUF file `path`, with what its header says; ModelFileError as `check_model_file`.
+
+    The header is read once, here: large vocabularies take a moment.
+    """
+    headers = check_model_file(path)
+    return LocalModel(name or model_name(path), path, settings, facts=facts_of(headers, stamp_of(path), settings))
 
 
 def folder_model(path: Path, settings: EngineSettings | None = None) -> LocalModel:
@@ -90,8 +98,9 @@ def model_name(path: Path) -> str:
     return part["stem"] if part else stem
 
 
-def check_model_file(path: Path) -> GgufHeader:
-    """The header (up to the vocabulary) of a file that can be offered as a model, all there; or a ModelFileError."""
+def check_model_file(path: Path) -> list[GgufHeader]:
+    """The headers of all files of the model whose first or only one is `path`, where it can be offered and is all
+    there; or a ModelFileError."""
     header = read_header(path)
     if _is_projector(path, header):
         kind = header.metadata.get("general.type", "mmproj")
@@ -105,16 +114,17 @@ def check_model_file(path: Path) -> GgufHeader:
     for number, file in enumerate(files, 1):
         if not file.is_file():
             raise ModelFileError(f"{path}: its part {number} of {len(files)} is missing")
-        _check_extent(file)
-    return header
+    return [_whole_header(file) for file in files]
 
 
-def _check_extent(file: Path) -> None:
+def _whole_header(file: Path) -> GgufHeader:
     """A download that broke off has a whole header and too few weights: better said now than by the first request."""
-    extent = read_header(file, until_vocabulary=False).extent or 0
+    header = read_header(file, until_vocabulary=False)
+    extent = header.extent or 0
     size = file.stat().st_size
     if size < extent:
         raise ModelFileError(f"{file}: the file is cut off: {size:,} bytes of {extent:,} are there")
+    return header
 
 
 def files_of(path: Path) -> list[Path]:
@@ -172,17 +182,17 @@ def _is_projector(path: Path, header: GgufHeader) -> bool:
     )
 
 
-def _usable_files(folder: Path, skipped: list[str]) -> Iterator[Path]:
+def _usable_models(folder: Path, settings: EngineSettings, skipped: list[str]) -> Iterator[LocalModel]:
     for path in _files_below(folder):
         part = _PART.fullmatch(path.stem)
         if "mmproj" in path.name.lower() or (part is not None and int(part["number"]) != 1):
             continue
         try:
-            check_model_file(path)
+            model = file_model(path, settings)
         except ModelFileError as error:
             skipped.append(str(error))
         else:
-            yield path
+            yield model
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -66,6 +66,31 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a model's files said of it when it was offered. None, or empty: they do not say."""
+
+    size_bytes: int
+    """Of all its files."""
+    changed_at: float
+    """Unix time of the last change to any of them."""
+    digest: str
+    """Another one where a file has changed; made of what tells so (`Stamp`), not of the contents, which take minutes to
+    read."""
+    architecture: str = ""
+    """Its family, e.g. `llama`."""
+    parameters: int | None = None
+    """Weights in all its tensors."""
+    quantization: str = ""
+    """How most weights are stored, e.g. `Q4_K_M`."""
+    trained_context: int | None = None
+    """Tokens."""
+    capabilities: tuple[str, ...] = ()
+    """What can be asked of it as it will be run, in Ollama's words."""
+    info: tuple[tuple[str, str | int | float], ...] = ()
+    """Short values of its header, by key."""
+
+
+@dataclass(frozen=True, slots=True)
 class LocalModel:
     """A file, or a folder, that this machine can serve under a name."""
 
@@ -76,6 +101,8 @@ class LocalModel:
     hub_name: str | None = None
     """What the model is called on the Hugging Face hub, where it is named so; then `path` is this name too, and no
     place on the disk."""
+    facts: ModelFacts | None = field(default=None, compare=False, repr=False)
+    """None where its format is not read for them."""
 
 
 Stamp = tuple[tuple[int, int] | None, ...]

@@ -110,6 +110,8 @@ class _Entry:
         self.failure: _Failure | None = None
         """Why the last load failed."""
         self.used_at = 0.0
+        self.keep_s: float | None = None
+        """How long it stays after its last use, where somebody has said so since it was loaded."""
         self.was_used = False
         """Since it was loaded; true from the start where nobody waited for that."""
         self.running_since = 0.0
@@ -143,7 +145,7 @@ class LocalModels:
         self._launcher = launcher
         self._clock = clock
         self._max_loaded = max_loaded
-        self._idle_unload_s = idle_unload_s
+        self._stay_s = idle_unload_s or math.inf
         self._on_change = on_change
         self._is_busy = is_busy
         self._tasks = Tasks("local models")
@@ -180,6 +182,27 @@ class LocalModels:
             entry.used_at = self._clock.monotonic()
             entry.was_used = True
             self._changed.set()
+
+    def keep(self, name: str, seconds: float) -> None:
+        """Have `name` stay loaded for `seconds` after its last use instead of `idle_unload_s`, until it is unloaded or
+        somebody says otherwise: 0 until it is idle, `inf` until another needs its room. Nothing happens to one that is
+        not loaded. Raises UnknownModel.
+        """
+        entry = self._entry(name)
+        if entry.state.phase not in (Phase.RUNNING, Phase.LOADING):
+            return
+        entry.keep_s = seconds
+        if seconds == 0 and self._is_idle(entry):
+            self._begin_unload(entry)
+        self._watch_idle(seconds)
+
+    def stays_s(self, name: str) -> float | None:
+        """In how many seconds `name` is unloaded if nobody uses it any more; `inf`: never; None: it does not run."""
+        entry = self._entries.get(name)
+        if entry is None or entry.state.phase is not Phase.RUNNING:
+            return None
+        idle_s = 0.0 if self._is_busy(name) else self._clock.monotonic() - entry.used_at
+        return max(0.0, self._stay_of(entry) - idle_s)
 
     async def load(self, name: str) -> LocalModelState:
         """The state of `name` once it runs. Loads it if need be; callers at the same time share one load.
@@ -261,8 +284,7 @@ class LocalModels:
     # Loading
 
     def _begin_load(self, entry: _Entry) -> asyncio.Task[LocalModelState]:
-        if self._idle_unload_s and self._idle_watch is None:
-            self._idle_watch = self._tasks.start(self._unload_idle(self._idle_unload_s), "idle")
+        self._watch_idle(self._stay_s)
         entry.load = self._tasks.start(self._load(entry), f"load {entry.state.name}")
         return entry.load
 
@@ -404,16 +426,25 @@ class LocalModels:
             await entry.process.stop()
         entry.process = None
         entry.has_room = False
+        entry.keep_s = None
         self._announce(entry, Phase.STOPPED)
 
-    async def _unload_idle(self, idle_unload_s: float) -> None:
+    def _stay_of(self, entry: _Entry) -> float:
+        return self._stay_s if entry.keep_s is None else entry.keep_s
+
+    def _watch_idle(self, stay_s: float) -> None:
+        """Look for idle models from now on, since one is not to stay for ever."""
+        if stay_s < math.inf and self._idle_watch is None:
+            self._idle_watch = self._tasks.start(self._unload_idle(), "idle")
+
+    async def _unload_idle(self) -> None:
         while True:
             await self._clock.sleep(LOOK_S)
             now = self._clock.monotonic()
             for entry in self._entries.values():
                 if self._is_busy(entry.state.name):
                     entry.used_at = now
-                elif self._is_idle(entry) and now - entry.used_at >= idle_unload_s:
+                elif self._is_idle(entry) and now - entry.used_at >= self._stay_of(entry):
                     self._begin_unload(entry)
 
     # Crashes

@@ -1,4 +1,4 @@
-"""A server's circuit breaker, as real requests tell: a pure state machine, time handed in.
+"""A circuit breaker, of a server or of a replica, as real requests tell: a pure state machine, time handed in.
 
     closed --failures--> open --pause--> half-open --one let through--> trial --answered--> ramp --time--> closed
                           ^                                               |                  |
@@ -43,7 +43,7 @@ class Phase(StrEnum):
 
 
 class Breaker:
-    """One server's breaker. Remembers at most twice as many outcomes as open it."""
+    """One breaker. Remembers at most twice as many outcomes as open it."""
 
     __slots__ = ("_opened", "_outcomes", "_ramp_from", "_rules", "_until", "mark", "phase")
 
@@ -98,6 +98,11 @@ class Breaker:
         self.phase = Phase.RAMP
         self._ramp_from = now
         self._outcomes.clear()
+
+    def retry(self) -> None:
+        """There is reason to make the trial before the pause is over."""
+        if self.phase is Phase.OPEN:
+            self.phase = Phase.HALF_OPEN
 
     def tick(self, now: float) -> None:
         """Time has passed."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from remuda.fleet.queue import Queue
-from remuda.fleet.replica import Replica
+from remuda.fleet.replica import Replica, Told
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +29,8 @@ class Model:
     """Whether some source says at present that it can serve it; else it is known from settings or from earlier."""
     context_length: int | None = None
     """Tokens per slot, as a replica told last; still known when none is left."""
+    told: Told | None = None
+    """What its source tells of it, replica or not."""
     chain: "tuple[Model, ...]" = ()
     """The models that it stands for, in order, where it is an alias of several; the first that can be served is."""
 

@@ -1,17 +1,19 @@
 """The one place where the fleet changes: sources announce, `apply` writes, readers look up."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from remuda.core.faults import Fault, UnknownModel
-from remuda.core.model_names import twin_of
+from remuda.core.model_names import by_either_name, twin_of
 from remuda.core.priority import Priority
 from remuda.fleet.aliases import Aliases
 from remuda.fleet.model import Model as Model
 from remuda.fleet.model import first_servable
+from remuda.fleet.names import WILDCARD as WILDCARD
+from remuda.fleet.names import Names
 from remuda.fleet.queue import Queue, Waiter
-from remuda.fleet.replica import Replica, ReplicaState
+from remuda.fleet.replica import Replica, ReplicaState, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Served:
     replicas: tuple[Replica, ...]
     offered: tuple[str, ...] = ()
     """Names the source can serve on demand even where no replica runs."""
+    told: Mapping[str, Told] = field(default_factory=dict)
+    """What it tells of models, by name, whether a replica runs or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,6 @@ class Aliased:
 
 FleetChange = Served | Failed | Remembered | Asking | Asked | Gone | Aliased
 
-WILDCARD = "*"
-"""The model of replicas whose server does not tell what it serves: any name no other source knows goes there."""
 OWN: Final = "remuda"
 """Whose a model is that nobody has offered yet."""
 MAX_EXPECTED: Final = 256
@@ -84,7 +86,7 @@ and kinds of those."""
 
 
 class Fleet:
-    """All models by name. Changes only in `apply`, on the event loop, between two requests.
+    """All models by name, with or without `:latest`. Changes only in `apply`, on the event loop, between two requests.
 
     What an alias stands for is known from the start, and a name once known stays known. Other names are unknown, but
     not as long as a source has yet to say its first word: until then such a name is *expected*, and whoever asks for
@@ -96,18 +98,20 @@ class Fleet:
     ) -> None:
         """`aliases`: what each stands for, a model or several in order."""
         self._wall = wall
-        self._models: dict[str, Model] = {}
+        self._models = Names()
+        self._meant = self._models.meant
+        self._said: dict[str, frozenset[str]] = {}
+        """The names of what each source offers, as it writes them."""
         self._expected: dict[str, Model] = {}
         self._aliases = Aliases()
-        self._aliases.take(
+        self._call(
             {
                 alias: (models,) if isinstance(models, str) else tuple(models)
                 for alias, models in (aliases or {}).items()
-            },
-            self._target,
+            }
         )
         self._by_source: dict[str, tuple[Replica, ...]] = {}
-        self._offers: dict[str, frozenset[str]] = {}
+        self._offers: dict[str, frozenset[Model]] = {}
         self._stand_ins: dict[tuple[str, str], Replica] = {}
         self._asking: set[str] = set()
         self._wanted: list[Callable[[str], None]] = []
@@ -123,33 +127,29 @@ class Fleet:
     def find(self, name: str) -> Model | None:
         """The model that somebody who asks for `name` gets or waits for, as `look_up`; while a source has yet to say
         its first word, also one that nobody knows. None: there is no such model."""
-        model = self._models.get(name)
+        model = self._meant.get(name)
         if model is not None and model.is_offered:
             return model
         model = self.look_up(name)
         return self._expect(name) if model is None and self._asking else model
 
     def look_up(self, name: str) -> Model | None:
-        """The model called `name`: exact, an alias, either with or without the tag `:latest`, or, where some server
-        takes any name, that."""
-        model = self._models.get(name)
-        if model is None or not model.is_offered:
-            aliases = self._aliases
-            target = aliases.first.get(name)
-            if target is not None:
-                return aliases.chains.get(name) or self._models.get(target)
-            twin = twin_of(name)
-            if twin in aliases.chains:
-                return aliases.chains[twin]
-            target = aliases.first.get(twin, twin)
-            other = self._models.get(target)
-            if other is not None and (other.is_offered or (model is None and target != twin)):
-                return other
-            wild = self._models.get(WILDCARD)
-            if wild is not None and wild.replicas and (model is None or not model.replicas):
-                return wild
-            return model if model is not None else other  # known, though nobody offers it at present
-        return model
+        """The model called `name`, with or without the tag `:latest`, or what an alias called so stands for, or, where
+        some server takes any name, that. An alias `x` comes before a model that is offered as `x:latest` alone."""
+        model = self._meant.get(name)
+        if model is not None and model.is_offered:
+            return model
+        aliases = self._aliases
+        alias = aliases.meant(name)
+        if alias is not None:
+            return alias
+        alias = aliases.meant(twin_of(name))
+        if alias is not None and (alias.chain or alias.is_offered or model is None):
+            return alias
+        wild = self._meant.get(WILDCARD)
+        if wild is not None and wild.replicas and (model is None or not model.replicas):
+            return wild
+        return model  # known, though nobody offers it at present
 
     def meant(self, name: str) -> Model | None:
         """As `look_up`; of an alias of several models the one that would be taken now."""
@@ -157,8 +157,8 @@ class Fleet:
         return first_servable(model.chain) if model is not None and model.chain else model
 
     def knows(self, name: str) -> bool:
-        """Whether some source has said this very name, or configuration makes it an alias of one that was said."""
-        return self._aliases.first.get(name, name) in self._models and name != WILDCARD
+        """Whether some source has said this name, with or without `:latest`, or configuration makes it an alias."""
+        return (name in self._meant or name in self._aliases.first) and name != WILDCARD
 
     @property
     def is_asking(self) -> bool:
@@ -168,25 +168,31 @@ class Fleet:
     @property
     def is_offering(self) -> bool:
         """Whether any source says at present that it can serve something."""
-        return any(model.is_offered for model in self._models.values())
+        return any(model.is_offered for model in self._models)
 
     def models(self) -> Sequence[Model]:
         """All models with a name of their own, sorted by it."""
-        return [self._models[name] for name in sorted(self._models) if name != WILDCARD]
+        return sorted((model for model in self._models if model.name != WILDCARD), key=lambda model: model.name)
 
     def offered(self) -> Sequence[Model]:
         """Those of `models` that somebody offers at present, and those that aliases stand for."""
-        return [model for model in self.models() if model.is_offered or model.name in self._aliases.targets]
+        return [model for model in self.models() if model.is_offered or model in self._aliases.targets]
 
     def aliases(self) -> Mapping[str, str]:
         """Configured aliases, each to the model that it stands for at present."""
-        meant = {alias: first_servable(chain.chain).name for alias, chain in self._aliases.chains.items()}
-        return self._aliases.first | meant
+        aliases = self._aliases
+        meant = {alias: first_servable(chain.chain) for alias, chain in aliases.chains.items()}
+        return {alias: model.name for alias, model in (aliases.first | meant).items()}
 
     def replicas(self) -> Iterable[Replica]:
         """Every replica of every model."""
-        for model in self._models.values():
+        for model in self._models:
             yield from model.replicas
+
+    def name_of(self, said: str) -> str:
+        """What the model is called that a source calls `said`."""
+        model = self._models.called(said)
+        return said if model is None else model.name
 
     def on_wanted(self, callback: Callable[[str], None]) -> None:
         """Call `callback(model)` when somebody asks for a model that no replica serves at the moment."""
@@ -218,7 +224,7 @@ class Fleet:
                 self._has_spoken(source)
             case Gone(source):
                 self._serve(Served(source, ()))
-                del self._by_source[source], self._offers[source], self._active[source]
+                del self._by_source[source], self._offers[source], self._said[source], self._active[source]
                 self._stand_ins = {key: each for key, each in self._stand_ins.items() if self._is_served(key[0])}
                 self._has_spoken(source)
             case Aliased(aliases):
@@ -235,24 +241,26 @@ class Fleet:
     def _serve(self, change: Served) -> None:
         source = change.source
         names = {replica.model for replica in change.replicas} | set(change.offered)
-        changed = names | {replica.model for replica in self._by_source.get(source, ())}
-        changed |= self._offers.get(source, frozenset())
+        offered = frozenset([self._known(name, source) for name in names])
+        changed = offered | self._offers.get(source, frozenset())
         self._by_source[source] = change.replicas
-        self._offers[source] = frozenset(names)
-        models = [self._known(name, source) for name in changed]
+        self._offers[source] = offered
+        self._said[source] = frozenset(names)
+        self._leave_names()
         by_model, sources = self._sorted()
-        if WILDCARD in changed:
-            models += [self._models[name] for name in self._aliases.targets - changed]
-        for model in models:
-            model.is_offered = any(model.name in offered for offered in self._offers.values())
+        told = by_either_name(change.told)
+        is_wild = self._meant.get(WILDCARD) in changed
+        for model in changed | self._aliases.targets if is_wild else changed:
+            model.is_offered = any(model in offers for offers in self._offers.values())
             model.replicas = self._replicas_of(model, by_model)
+            model.told = told.get(model.name, model.told)
             self._describe(model, sources)
             self.wake(model)
         for chain in self._aliases.waited_on():
-            if not {each.name for each in chain.chain}.isdisjoint(changed) or WILDCARD in changed:
+            if is_wild or not changed.isdisjoint(chain.chain):
                 self._link(chain)
                 self.wake(chain)
-        if WILDCARD in changed:
+        if is_wild:
             self._lend_to_expected()
         self._tell_of_left(change)
 
@@ -269,10 +277,9 @@ class Fleet:
         """Have names stand for what the settings say now; who waits by a name that stands for nothing any more waits
         on for what it meant."""
         targets = self._aliases.targets
-        self._aliases.take(aliases, self._target)
+        self._call(aliases)
         by_model, sources = self._sorted()
-        for name in targets | self._aliases.targets:
-            model = self._models[name]
+        for model in targets | self._aliases.targets:
             model.replicas = self._replicas_of(model, by_model)
             self._describe(model, sources)
             self.wake(model)
@@ -280,29 +287,44 @@ class Fleet:
             self._link(chain)
             self.wake(chain)
 
+    def _call(self, aliases: Mapping[str, Sequence[str]]) -> None:
+        self._aliases.take(aliases, self._target)
+        self._leave_names()
+
+    def _leave_names(self) -> None:
+        """To each alias its name, unless a source says that it offers a model called exactly so."""
+        said = self._said.values()
+        self._models.leave(name for name in self._aliases.first if not any(name in names for names in said))
+
     def _target(self, name: str) -> Model:
         """The model called `name`, known from now on because an alias stands for it."""
-        return self._models.get(name) or self._known(name, OWN)
+        model = self._models.called(name)
+        if model is None:
+            return self._known(name, OWN)
+        self._models.also(model, name)
+        return model
 
     def _known(self, name: str, source: str) -> Model:
         """The model called `name`, known from now on if it was not; those who expected it wait for it from now on."""
-        model = self._models.get(name)
+        model = self._models.called(name)
         if model is None:
             expected = self._expected.pop(name, None) or self._expected.pop(twin_of(name), None)
             model = expected or Model(name, created_at=int(self._wall()))
             model.name, model.owner = name, source
-            self._models[name] = model
-        elif not model.is_offered and not model.replicas:
+            self._models.add(model)
+            return model
+        self._models.also(model, name)
+        if not model.is_offered and not model.replicas:
             model.owner = source
         return model
 
-    def _sorted(self) -> tuple[dict[str, list[Replica]], dict[Replica, str]]:
+    def _sorted(self) -> tuple[dict[Model, list[Replica]], dict[Replica, str]]:
         """All replicas by model, and the source of each: made once a change, which may name thousands of models."""
-        by_model: dict[str, list[Replica]] = {}
+        by_model: dict[Model, list[Replica]] = {}
         sources: dict[Replica, str] = {}
         for source, served in self._by_source.items():
             for replica in served:
-                by_model.setdefault(replica.model, []).append(replica)
+                by_model.setdefault(self._models[replica.model], []).append(replica)
                 sources[replica] = source
         return by_model, sources
 
@@ -320,11 +342,12 @@ class Fleet:
         meant = first_servable(chain.chain)
         chain.owner, chain.context_length = meant.owner, meant.context_length
 
-    def _replicas_of(self, model: Model, by_model: Mapping[str, list[Replica]]) -> tuple[Replica, ...]:
-        own = tuple(by_model.get(model.name, ()))
-        if model.is_offered or model.name not in self._aliases.targets:
+    def _replicas_of(self, model: Model, by_model: Mapping[Model, list[Replica]]) -> tuple[Replica, ...]:
+        own = tuple(by_model.get(model, ()))
+        wild = self._meant.get(WILDCARD)
+        if model.is_offered or model not in self._aliases.targets or wild is None:
             return own
-        return tuple(self._stand_in(replica, model.name) for replica in by_model.get(WILDCARD, ()))
+        return tuple(self._stand_in(replica, model.name) for replica in by_model.get(wild, ()))
 
     def _stand_in(self, wild: Replica, name: str) -> Replica:
         """`wild` as a replica of the model `name` that an alias names: such a server must not be told the alias."""
@@ -361,7 +384,7 @@ class Fleet:
     def _lend_to_expected(self) -> None:
         """A server that takes any name takes those that are waited for too."""
         for model in self._expected.values():
-            model.replicas = self._models[WILDCARD].replicas
+            model.replicas = self._meant[WILDCARD].replicas
             self.wake(model)
 
     def _expect_no_more(self) -> None:
@@ -407,7 +430,7 @@ class Fleet:
     def wake(self, model: Model) -> None:
         """Let as many waiters try as there are free slots."""
         waiting = model.waiting
-        free = sum(replica.slots.free for replica in model.replicas if replica.is_routable)
+        free = sum(replica.free for replica in model.replicas if replica.is_routable)
         unserved: list[Waiter] = []
         while free > 0 and waiting and len(unserved) < MAX_UNSERVED:
             waiter = waiting.pop()
@@ -425,7 +448,7 @@ class Fleet:
         """A slot of `replica` is free again: its model's queue comes first, then others' on the same server."""
         if not self.queued:
             return
-        served = self._models.get(replica.model)
+        served = self._models.called(replica.model)
         if served is not None and served.waiting:
             self.wake(served)
         if replica.slots.free > 0:
@@ -434,7 +457,7 @@ class Fleet:
                     self.wake(model)
 
     def _fail(self, change: Failed) -> None:
-        model = self._models.get(change.model)
+        model = self._models.called(change.model)
         if model is None:
             return
         for each in (model, *(chain for chain in self._aliases.waited_on() if model in chain.chain)):

@@ -20,7 +20,7 @@ class ReplicaState(StrEnum):
 
 
 class Slots:
-    """How many asks a server takes at once; shared by all replicas of one server."""
+    """How many asks a server takes at once; shared by all replicas of one server. Or how many one of them may have."""
 
     __slots__ = ("breaker", "in_use", "recoveries", "size", "total")
 
@@ -30,12 +30,12 @@ class Slots:
         self.size = total
         """How many there are."""
         self.total = total
-        """How many are given out: fewer, or none, while the server is in trouble. May fall below `in_use`."""
+        """How many are given out: fewer, or none, while there is trouble. May fall below `in_use`."""
         self.in_use = 0
         self.breaker: Breaker | None = None
         """Only while something is amiss, or was a moment ago."""
         self.recoveries = 0
-        """How often the server has come out of trouble: a trial went well, it came back from standby, or a trial would
+        """How often it has come out of trouble: a trial went well, the server came back from standby, or a trial would
         tell and nobody has asked for it."""
 
     @property
@@ -73,6 +73,8 @@ class Told:
     parent: str = ""
     capabilities: tuple[str, ...] | None = None
     """In Ollama's words: `completion`, `tools`, `embedding` ..."""
+    info: tuple[tuple[str, str | int | float], ...] = ()
+    """What the model's file says of it, by the keys of GGUF."""
     trained_context: int | None = None
     """Tokens, as the model itself says; what it is loaded with may be less."""
     is_running: bool | None = None
@@ -84,14 +86,16 @@ class Told:
 
 
 class Replica:
-    """A model served at one place. Only the registry changes `state`; only leases change `slots.in_use`."""
+    """A model served at one place. Only the registry changes `state`; only leases change what is in use."""
 
     __slots__ = (
+        "_recoveries",
         "address",
         "context_length",
         "deadlines",
         "engine",
         "headers",
+        "hold",
         "id",
         "is_restarted",
         "model",
@@ -129,6 +133,9 @@ class Replica:
         self.engine = engine
         self.address = address
         self.slots = slots
+        self.hold: Slots | None = None
+        """How many of the server's slots it may have, and has, while requests for it fail, or did a moment ago."""
+        self._recoveries = 0
         self.headers = headers
         """Sent with each request to it: its own credential. Never shown."""
         self.context_length = context_length
@@ -147,7 +154,29 @@ class Replica:
     @property
     def is_routable(self) -> bool:
         """Whether it may be chosen, slots aside."""
-        return self.state is ReplicaState.ACTIVE and self.slots.total > 0
+        return self.state is ReplicaState.ACTIVE and not self.is_held_back
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether it gets no requests, as those before have failed."""
+        return self.slots.total == 0 or (self.hold is not None and self.hold.total == 0)
+
+    @property
+    def free(self) -> int:
+        """Slots of its server that it may have."""
+        return self.slots.free if self.hold is None else min(self.slots.free, self.hold.free)
+
+    @property
+    def recoveries(self) -> int:
+        """How often it, or its server, has come out of trouble."""
+        own = 0 if self.hold is None else self.hold.recoveries
+        return self.slots.recoveries + self._recoveries + own
+
+    def let_go(self) -> None:
+        """All is well with it again."""
+        if self.hold is not None:
+            self._recoveries += self.hold.recoveries
+            self.hold = None
 
     def __repr__(self) -> str:
         return f"Replica({self.id!r}, {self.state}, {self.slots.in_use}/{self.slots.total})"

@@ -6,7 +6,7 @@ from typing import Final, TypeGuard
 
 from remuda.core.ask import Operation
 from remuda.core.faults import Fault, NotOffered, RateLimited, ShuttingDown, Unavailable, UpstreamFailed, UpstreamSilent
-from remuda.fleet.breakers import Breakers
+from remuda.fleet.breakers import Breakers, Mark
 from remuda.fleet.registry import Model
 from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.exchange import Exchange, Setback
@@ -42,7 +42,7 @@ class Attempts:
         error: BaseException,
         exchange: Exchange,
         replica: Replica,
-        mark: int,
+        mark: Mark | None,
         model: Model,
         tried: Tried,
         live: int,
@@ -53,17 +53,17 @@ class Attempts:
         fault = exchange.interruption if isinstance(error, asyncio.CancelledError) else error
         if not is_the_servers(fault):
             if (
-                mark
+                mark is not None
             ):  # a refusal is an answer too; all else (the client left, a bug of ours) tells nothing of the server
                 tell = self._breakers.succeeded if isinstance(error, Fault) else self._breakers.abandoned
                 tell(replica, mark)
             return isinstance(fault, NotOffered) and self._counts_elsewhere(fault, exchange, model, tried)
         if isinstance(fault, RateLimited):
             # It is well, and has too much to do; its answer would be the same if it were asked again at once.
-            if mark:
+            if mark is not None:
                 self._breakers.succeeded(replica, mark)
         else:
-            self._breakers.failed(replica, mark)
+            self._breakers.failed(replica, mark, is_there=not (isinstance(fault, UpstreamFailed) and fault.is_unsent))
         if (exchange.head_sent and not exchange.is_kept_alive) or exchange.disconnected:
             return False
         setback = self._setback(fault, exchange, replica, model, tried, live)
@@ -97,7 +97,7 @@ class Attempts:
                 # It is waited for as a server on standby is. That costs no server anything, so the bounds on what
                 # servers are asked do not count; the queue's do.
                 return Setback(fault, min(MAX_PAUSE_S, PAUSE_S * 2 ** min(tried.count(replica) - 1, 10)), unsent)
-        sent = exchange.attempts - unsent
+        sent = exchange.attempts - unsent - tried.returns
         if sent >= self._max_attempts:
             return None
         rest_s: float | None = None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from remuda.core.chance import Chance
+from remuda.core.model_names import by_either_name
 from remuda.core.record import RequestRecord
 from remuda.fleet.policies.named import PLAIN, Policies
 from remuda.gateway.choose import LEAST_ACTIVE as DEFAULT
@@ -65,7 +66,7 @@ class Choosing:
     def _made(self, names: set[str]) -> Chooser | None:
         if names == {DEFAULT} and self._affinity_header is None and not self._is_explained:
             return None
-        policy, by_model = self.policy, self.by_model
+        policy, by_model = self.policy, by_either_name(self.by_model)
         return Chooser(
             self._policies.named(policy),
             {model: self._policies.named(name) for model, name in by_model.items()},

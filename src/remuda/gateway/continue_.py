@@ -15,6 +15,7 @@ from typing import Final
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, StreamCut, WaitedTooLong
 from remuda.engines.protocol import Outgoing
+from remuda.fleet.breakers import Mark
 from remuda.fleet.registry import Model
 from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.attempts import Attempts, is_the_servers
@@ -109,7 +110,7 @@ class Continuer:
                 log.info("request %s: %s goes on for %s (%s)", exchange.id, replica.id, broken.replica.id, fault)
                 exchange.replica = replica.id
                 exchange.attempts += 1
-                mark = 0 if replica.slots.breaker is None else self._attempts.begun(replica)
+                mark = self._attempts.begun(replica)
                 try:
                     await self._rest_from(replica, mark, passing, exchange, ask)
                     return
@@ -125,7 +126,9 @@ class Continuer:
                         raise fault from error  # it refuses to go on, which is no matter of the client's
         raise fault
 
-    async def _rest_from(self, replica: Replica, mark: int, passing: Splice, exchange: Exchange, ask: Ask) -> None:
+    async def _rest_from(
+        self, replica: Replica, mark: Mark | None, passing: Splice, exchange: Exchange, ask: Ask
+    ) -> None:
         """Have `replica` say the rest."""
         exchange.identify(exchange.id)  # what a stream needs no more was forgotten when it began
         answers: list[bytes] = []
@@ -134,7 +137,7 @@ class Continuer:
         if outgoing is None:
             return await _end(passing)
         with await self._forwarder.send(exchange, ask, replica, outgoing) as answer:
-            if mark:
+            if mark is not None:
                 self._attempts.answered(replica, mark)
             try:
                 passing.resume(answer, replica.deadlines.silence_s)

@@ -7,6 +7,7 @@ import msgspec
 
 from remuda.core.ask import Ask, Operation
 from remuda.core.faults import InvalidRequest
+from remuda.core.model_names import by_either_name
 from remuda.engines.body import fields_of, with_fields
 
 GENERATING: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE})
@@ -19,12 +20,12 @@ OF_OTHERS: Final = {"max_output_tokens": "max_tokens"}
 
 
 class Defaults:
-    """The parameters by the names of models and aliases."""
+    """The parameters by the names of models and aliases, with or without the tag `:latest`."""
 
     def __init__(self, by_name: Mapping[str, Mapping[str, Any]]) -> None:
         self._by_name = {
             name: {field: msgspec.json.encode(value) for field, value in parameters.items()}
-            for name, parameters in by_name.items()
+            for name, parameters in by_either_name(by_name).items()
         }
 
     def apply(self, ask: Ask, model: str) -> None:

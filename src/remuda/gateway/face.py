@@ -17,6 +17,17 @@ class Refusal(NamedTuple):
     body: bytes
 
 
+class Answered(Exception):
+    """What a face has answered by itself: no engine is asked."""
+
+    def __init__(self, model: str, headers: bytes, body: bytes) -> None:
+        """`model`: whose answer it is, for the record. `headers`: finished lines of a head."""
+        super().__init__(model)
+        self.model = model
+        self.headers = headers
+        self.body = body
+
+
 class AnswerTranslator(Protocol):
     """Turns what an engine answers (OpenAI's shapes) into a dialect's own, without I/O; one for each answer."""
 
@@ -58,7 +69,7 @@ class Face(Protocol):
         ...
 
     def read(self, operation: Operation, body: bytes) -> Ask:
-        """The ask that a request body holds; raises InvalidRequest."""
+        """The ask that a request body holds; raises InvalidRequest, and Answered where that was all there is to do."""
         ...
 
     def translator(self, ask: Ask) -> AnswerTranslator | None:

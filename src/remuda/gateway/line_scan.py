@@ -9,7 +9,7 @@ from typing import Final
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.gateway.scan import is_json
 from remuda.gateway.transcript import Transcript
-from remuda.wire.ollama_lines import LineFacts, facts_of_line
+from remuda.wire.ollama_lines import facts_of_line
 
 CARRIED_BYTES: Final = 4 * 1024 * 1024
 """A line longer than this is passed on as it comes, without being looked at."""
@@ -28,6 +28,7 @@ class LineScan:
         "_transcript",
         "_usage",
         "_watch",
+        "error",
         "finish_reason",
         "is_complete",
         "saw_content",
@@ -52,6 +53,8 @@ class LineScan:
         """Whether every line is looked at: before the first content, and for as long as text is kept."""
         self.saw_content = False
         self.saw_error = False
+        self.error = b""
+        """What the last line says that tells one."""
         self.is_complete = False
         """The stream has said itself that it is over: `"done":true`."""
         self.finish_reason = ""
@@ -92,7 +95,7 @@ class LineScan:
         rest, self._carry = self._carry, b""
         if not rest.strip() or not is_json(rest):
             return b""
-        self._note(facts_of_line(rest))
+        self._note(rest)
         return rest if self.is_complete else rest + b"\n"
 
     def _look(self, data: bytes) -> bytes:
@@ -107,7 +110,7 @@ class LineScan:
         end = max(start, buffer.rfind(b"\n") + 1)
         for line in buffer[start:end].split(b"\n"):
             if line.strip():
-                self._note(facts_of_line(line))
+                self._note(line)
         self._carry = buffer[end:]
         if len(self._carry) <= CARRIED_BYTES:
             return buffer[:end]
@@ -116,11 +119,14 @@ class LineScan:
         self._carry = b""
         return buffer
 
-    def _note(self, facts: LineFacts) -> None:
+    def _note(self, line: bytes) -> None:
+        facts = facts_of_line(line)
         self._usage = facts.usage or self._usage
         self.finish_reason = facts.finish_reason or self.finish_reason
         self.is_complete = self.is_complete or facts.is_done
-        self.saw_error = self.saw_error or facts.is_error
+        if facts.is_error:
+            self.saw_error = True
+            self.error = line
         if facts.has_content:
             self._counted += 1
             self.saw_content = True

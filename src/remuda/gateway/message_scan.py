@@ -9,7 +9,7 @@ from typing import Final
 from remuda.core.usage import NO_USAGE, Usage
 from remuda.gateway.scan import CARRIED_BYTES, is_json
 from remuda.gateway.transcript import Transcript
-from remuda.wire.message_events import EventFacts, MessageUsage, facts_of_event
+from remuda.wire.message_events import MessageUsage, facts_of_event
 from remuda.wire.sse import EventSplitter, data_of
 
 
@@ -24,6 +24,7 @@ class MessageScan:
         "_transcript",
         "_usage",
         "_watch",
+        "error",
         "finish_reason",
         "is_complete",
         "saw_content",
@@ -46,6 +47,8 @@ class MessageScan:
         """Whether every event is looked at: before the first content, and for as long as text is kept."""
         self.saw_content = False
         self.saw_error = False
+        self.error = b""
+        """What the last event says that tells one."""
         self.is_complete = False
         """The stream has said itself that it is over: `message_stop`."""
         self.finish_reason = ""
@@ -87,7 +90,7 @@ class MessageScan:
         data = data_of(rest)
         if not data or not is_json(data):
             return b""
-        self._note(facts_of_event(data))
+        self._note(data)
         return rest.rstrip(b"\r\n") + b"\n\n"
 
     def _look(self, data: bytes) -> bytes:
@@ -95,7 +98,7 @@ class MessageScan:
         events = splitter.feed(data)
         for event in events[1:] if self._is_blind else events:
             if said := data_of(event):
-                self._note(facts_of_event(said))
+                self._note(said)
         self._is_blind = self._is_blind and not events
         kept = b"".join(events)
         if self._is_blind or len(splitter.carry) > CARRIED_BYTES:
@@ -103,12 +106,15 @@ class MessageScan:
             kept += splitter.shed()
         return kept
 
-    def _note(self, facts: EventFacts) -> None:
+    def _note(self, data: bytes) -> None:
+        facts = facts_of_event(data)
         if facts.usage is not None:
             self._usage = facts.usage if self._usage is None else self._usage.with_later(facts.usage)
         self.finish_reason = facts.finish_reason or self.finish_reason
         self.is_complete = self.is_complete or facts.is_done
-        self.saw_error = self.saw_error or facts.is_error
+        if facts.is_error:
+            self.saw_error = True
+            self.error = data
         if facts.has_content:
             self._counted += 1
             self.saw_content = True

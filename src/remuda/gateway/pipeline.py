@@ -4,16 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 
-from remuda.core.faults import (
-    ClientGone,
-    Fault,
-    Forbidden,
-)
+from remuda.core.faults import ClientGone, Fault, Forbidden
 from remuda.fleet.replica import Replica
 from remuda.gateway.attempts import Attempts
 from remuda.gateway.authenticate import Admits
 from remuda.gateway.continue_ import Broken, Continuations, Continuer, broken_stream
 from remuda.gateway.exchange import LAST_CHUNK, Exchange
+from remuda.gateway.face import Answered
 from remuda.gateway.forward import Forwarder
 from remuda.gateway.limit import Limiter
 from remuda.gateway.read import read_ask
@@ -93,10 +90,11 @@ class Pipeline:
                         replica = lease.replica
                         exchange.replica = replica.id
                         exchange.attempts += 1
-                        mark = 0 if replica.slots.breaker is None else self._attempts.begun(replica)
+                        is_calm = replica.slots.breaker is None and replica.hold is None
+                        mark = None if is_calm else self._attempts.begun(replica)
                         try:
                             with await self._forwarder.send(exchange, ask, replica) as answer:
-                                if mark:
+                                if mark is not None:
                                     self._attempts.answered(replica, mark)
                                 passing = self._relay.pass_on(answer, exchange, ask, replica)
                                 if passing is not None:
@@ -112,8 +110,8 @@ class Pipeline:
                             if not self._attempts.go_on(error, exchange, replica, mark, model, failed, len(self.live)):
                                 broken = broken_stream(error, exchange, replica, passing)
                 await self._continuer.go_on(broken, exchange, ask, model, tried, len(self.live))
-        except Fault as fault:
-            self._say(fault, exchange)
+        except (Fault, Answered) as said:
+            self._say(said, exchange)
         except asyncio.CancelledError:
             self._say(exchange.interruption or ClientGone(), exchange)
         except Exception:
@@ -137,8 +135,11 @@ class Pipeline:
                 self._observe_abort(self._monotonic() - exchange.left_at)
             self._settler.settle(lease)
 
-    def _say(self, fault: Fault, exchange: Exchange) -> None:
-        """Tell the client what went wrong, in the place where its answer stands."""
+    def _say(self, fault: Fault | Answered, exchange: Exchange) -> None:
+        """Tell the client what went wrong, in the place where its answer stands; or what took no engine to answer."""
+        if isinstance(fault, Answered):
+            exchange.model, exchange.status = fault.model, 200
+            return exchange.answer(200, fault.headers, fault.body)
         if isinstance(fault, Forbidden):
             exchange.caller_id = fault.key_id
         if isinstance(fault, ClientGone) or exchange.disconnected:

@@ -77,7 +77,7 @@ class Relay:
         if not is_stream:
             passing = Gathered(answer, exchange, words, self._monotonic)
         elif ask.is_streamed or is_native:
-            passing = Splice(answer, exchange, ask, words, self._monotonic)
+            passing = Splice(answer, exchange, ask, words, self._monotonic, replica.engine)
         else:
             passing = Folding(answer, exchange, ask, words, self._monotonic)
         exchange.watch(answer, replica.deadlines.silence_s)

@@ -32,10 +32,13 @@ LOOKED_AT: Final = 8
 class Lease:
     """One slot of a replica, held by one ask; given back exactly once."""
 
-    __slots__ = ("_fleet", "_is_held", "_is_kept", "replica")
+    __slots__ = ("_fleet", "_hold", "_is_held", "_is_kept", "replica")
 
     def __init__(self, fleet: Fleet, replica: Replica) -> None:
         replica.slots.in_use += 1
+        hold = self._hold = replica.hold
+        if hold is not None:
+            hold.in_use += 1
         self._fleet = fleet
         self._is_held = True
         self._is_kept = False
@@ -64,6 +67,8 @@ class Lease:
         if self._is_held:
             self._is_held = False
             self.replica.slots.in_use -= 1
+            if self._hold is not None:
+                self._hold.in_use -= 1
             if self._fleet.queued:
                 self._fleet.freed(self.replica)
 
@@ -156,8 +161,13 @@ class Router:
             return Lease(self._fleet, idle)
         candidates = []
         for replica in replicas:
-            slots = replica.slots
-            if slots.in_use < slots.total and replica.state is ACTIVE and replica not in tried:
+            slots, hold = replica.slots, replica.hold
+            if (
+                slots.in_use < slots.total
+                and replica.state is ACTIVE
+                and (hold is None or hold.in_use < hold.total)
+                and replica not in tried
+            ):
                 candidates.append(replica)
         if not candidates:
             return None
@@ -210,7 +220,7 @@ class Router:
         self._fleet.enqueue(model, ticket, size, entered)
         timer = None
         try:
-            if any(replica.slots.free and replica.is_routable for replica in model.replicas):
+            if any(replica.free and replica.is_routable for replica in model.replicas):
                 self._fleet.wake(model)  # what is free is not for those who wait, but may be for this one
             ticket.is_rested = rest_s is None
             if rest_s is not None:
@@ -258,8 +268,7 @@ def _idle(replicas: Sequence[Replica], turn: int, tried: Collection[Replica]) ->
     """One that has nothing to do, near `turn`: none is less active, so that not all of many need to be looked at."""
     for number in range(turn, turn + LOOKED_AT):
         replica = replicas[number % len(replicas)]
-        slots = replica.slots
-        if not slots.in_use and slots.total and replica.state is ACTIVE and replica not in tried:
+        if not replica.slots.in_use and replica.free and replica.state is ACTIVE and replica not in tried:
             return replica
     return None
 

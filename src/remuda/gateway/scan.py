@@ -49,6 +49,7 @@ class StreamScan:
         "_usage",
         "_was_in_progress",
         "_watch",
+        "error",
         "finish_reason",
         "is_complete",
         "is_done",
@@ -89,6 +90,8 @@ class StreamScan:
         """Whether every event is looked at: before the first content, and for as long as text is kept."""
         self.saw_content = False
         self.saw_error = False
+        self.error = b""
+        """The data of the last event that says one."""
         self.is_complete = False
         """The stream has said itself that it is over: `[DONE]`, or a finish reason for each choice."""
         self.is_done = False
@@ -174,6 +177,8 @@ class StreamScan:
         if facts.is_progress and self._drops_progress:
             return self._without_progress(event, data)
         self._note(facts)
+        if facts.is_error:
+            self.error = data
         if facts.usage is not None:
             # llama.cpp reports once per choice; the client is told once, when the last choice is through.
             is_early = self._unfinished > 0 and bool(self.finish_reason)

@@ -5,7 +5,7 @@ from typing import Final
 
 from remuda.core.ask import Ask
 from remuda.core.faults import Fault, StreamCut, UpstreamFailed, UpstreamSilent
-from remuda.engines.protocol import Continuation, Outgoing
+from remuda.engines.protocol import Continuation, Engine, Outgoing
 from remuda.gateway.drive import Signal
 from remuda.gateway.exchange import EVENT_STREAM, LAST_CHUNK, UNBUFFERED, Exchange
 from remuda.gateway.face import AnswerTranslator
@@ -13,6 +13,7 @@ from remuda.gateway.line_scan import LineScan
 from remuda.gateway.message_scan import MessageScan
 from remuda.gateway.passing import ODD_SHAPES, Case, head_of, malformed, own_id, told, translator_of
 from remuda.gateway.scan import StreamScan
+from remuda.gateway.stream_error import fault_of_event
 from remuda.gateway.upstream import UpstreamConnection
 
 HELD_BYTES: Final = 64 * 1024
@@ -31,6 +32,7 @@ class Splice(Case):
         "_awaits_content",
         "_began",
         "_bytes_out",
+        "_engine",
         "_held",
         "_is_chunked",
         "_is_native",
@@ -47,10 +49,12 @@ class Splice(Case):
         ask: Ask,
         words: AnswerTranslator | None,
         monotonic: Callable[[], float],
+        engine: Engine,
     ) -> None:
         super().__init__(answer, exchange, words, monotonic)
         outgoing = exchange.outgoing
         self._ask = ask
+        self._engine = engine
         self._translator = translator_of(exchange)
         drops_progress = outgoing is not None and outgoing.may_emit_progress
         self._transport = exchange.transport
@@ -140,9 +144,10 @@ class Splice(Case):
             if out.startswith(b":") and b"\ndata:" not in out and self._exchange.route.face.takes_comments:
                 self._exchange.keep_alive_comment(out)
                 return b""
-            if len(held) + len(out) <= HELD_BYTES and not (
-                scan.is_complete or scan.saw_error or b'"prompt_progress"' in out
-            ):
+            if scan.saw_error:  # nothing has been said yet: it is as if the server had answered with this error
+                Case.cut(self, fault_of_event(scan.error, self._engine, self._ask.operation))
+                return b""
+            if len(held) + len(out) <= HELD_BYTES and not (scan.is_complete or b'"prompt_progress"' in out):
                 self._held = held + out
                 return b""
         self._held = None
@@ -158,7 +163,9 @@ class Splice(Case):
             rest = self._said(words, rest, is_last=is_well)
             if self.done.is_set:
                 return
-        if self._held is not None and (is_well or scan.saw_error):
+        if self._held is not None and scan.saw_error:
+            return Case.cut(self, fault_of_event(scan.error, self._engine, self._ask.operation))
+        if self._held is not None and is_well:
             rest, self._held = self._held + rest, None
             self._open()
         if rest and self._held is None:

@@ -3,7 +3,8 @@
 Those that have not failed it come first. But where these are full, maybe with requests that hang, somebody who has met
 two servers in trouble would wait for the third alone, while the first two are well again: so a server that was in
 trouble with all it did (its breaker opened, or it was on standby), and has come out of that since, may be asked once
-more. Not twice: it may be this very request that brings it down.
+more. Not twice: it may be this very request that brings it down. That does not count as another replica tried: somebody
+who went back to one that is not well after all would else be lost while another that is only busy could have served it.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -28,10 +29,20 @@ class Tried(Collection[Replica]):
         """How often it has failed the request."""
         return sum(each is replica for each, _ in self._failures)
 
+    @property
+    def returns(self) -> int:
+        """How many of these failures were of replicas that had recovered and were asked once more."""
+        first: dict[Replica, int] = {}
+        returned: set[Replica] = set()
+        for each, recoveries in self._failures:
+            if recoveries > first.setdefault(each, recoveries):
+                returned.add(each)
+        return len(returned)
+
     def bars(self, replica: Replica) -> bool:
         """Whether it has failed the request, and is not to have it again."""
         by_then = [recoveries for each, recoveries in self._failures if each is replica]
-        return len(by_then) > 1 or (len(by_then) == 1 and by_then[0] == replica.slots.recoveries)
+        return len(by_then) > 1 or (len(by_then) == 1 and by_then[0] == replica.recoveries)
 
     def barred(self) -> Sequence[Replica]:
         """Those that are not to have it again; all others may be asked."""
@@ -54,4 +65,4 @@ class Tried(Collection[Replica]):
 
 
 def _now(replicas: Collection[Replica]) -> Iterator[tuple[Replica, int]]:
-    return ((each, each.slots.recoveries) for each in replicas)
+    return ((each, each.recoveries) for each in replicas)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from remuda.core.alert import AlertMetric, AlertRule
+from remuda.core.model_names import plain_model
 from remuda.core.money import NANO
 from remuda.core.record import RequestRecord
 
@@ -25,7 +26,7 @@ def values_of(metric: AlertMetric, columns: Columns) -> Sequence[float]:
 def is_meant(rule: AlertRule, record: RequestRecord) -> bool:
     """Whether the request is within the scope of the rule."""
     return (
-        (not rule.model or rule.model == record.model)
+        (not rule.model or plain_model(rule.model) == plain_model(record.model))
         and (not rule.key_id or rule.key_id == record.key_id)
         and (not rule.replica or rule.replica == record.replica)
     )

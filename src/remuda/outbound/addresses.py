@@ -1,4 +1,4 @@
-"""The one check of addresses that others give: what the gateway may be made to call.
+"""The one check of addresses that are given, in the settings or while it runs: what the gateway may be made to call.
 
 A server of one's own may stand on this machine or in a private network. Nothing that is worth asking stands at a
 link-local address, at those where clouds keep machines' credentials, or at no single machine at all; whoever could
@@ -42,8 +42,8 @@ class AddressRefused(ValueError):
 
 
 def given_address(url: str, *, only_public: bool = False) -> Address:
-    """The address of a URL that came from elsewhere than this machine's own settings, marked to be checked whenever it
-    is connected to. Raises AddressRefused, ValueError where it is no address.
+    """The address of a URL that came from elsewhere than this machine's own settings (no unix socket, therefore),
+    marked to be checked whenever it is connected to. Raises AddressRefused, ValueError where it is no address.
 
     `only_public`, here and below: for what has no business on this machine or in its networks.
     """
@@ -54,17 +54,18 @@ def given_address(url: str, *, only_public: bool = False) -> Address:
     return replace(address, is_given=True)
 
 
-def check_host(host: str, *, only_public: bool = False) -> None:
-    """Raise AddressRefused where `host` is an IP address at which nothing is called, or one in a spelling that not all
-    programs read alike (`127.1`, `0x7f000001`); names are checked later."""
+def check_host(host: str, *, only_public: bool = False) -> bool:
+    """Whether `host` is an IP address that may be called; names are checked later. Raises AddressRefused where it is
+    one at which nothing is called, or in a spelling that not all programs read alike (`127.1`, `0x7f000001`)."""
     try:
         found = ip_address(host.partition("%")[0])
     except ValueError:
         if ":" in host or _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
             raise AddressRefused(f"{host} is an address in an unusual spelling: write it in the usual one") from None
-        return
+        return False
     if (why := refusal(found, only_public=only_public)) is not None:
         raise AddressRefused(f"{host} is {why}: nothing is called there")
+    return True
 
 
 def refusal(address: IPv4Address | IPv6Address, *, only_public: bool = False) -> str | None:
@@ -86,7 +87,8 @@ def refusal(address: IPv4Address | IPv6Address, *, only_public: bool = False) ->
 async def resolved(host: str, port: int, *, only_public: bool = False) -> list[str]:
     """The IP addresses that `host` stands for. Raises AddressRefused where something is not called at any of them:
     a name that stands for such a place beside others was made to. OSError where it cannot be resolved."""
-    check_host(host, only_public=only_public)
+    if check_host(host, only_public=only_public):
+        return [host]
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:

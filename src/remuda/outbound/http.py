@@ -1,18 +1,17 @@
 """A general HTTP client for questions asked beside the request path: bounded in time and size, redirects off."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any, Final
 
 import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from remuda.core.address import Address
 from remuda.outbound.addresses import AddressRefused, Resolve, check_host, resolved
 from remuda.outbound.question import read_bounded
+from remuda.outbound.resolver import CheckedResolver
 from remuda.wire.ndjson import LineSplitter
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -33,6 +32,10 @@ class OutboundError(Exception):
 
 class NotJson(OutboundError):
     """The server answered, but not what was asked for."""
+
+
+class NothingThere(NotJson):
+    """The server has nothing at that place, or nothing that is asked so: 404, 405 or 501."""
 
 
 class WebPage(NotJson):
@@ -163,7 +166,7 @@ class OutboundClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error
         if status in (404, 405, 501):
-            raise NotJson(f"it answers {status}", status)
+            raise NothingThere(f"it answers {status}", status)
         if status != 200:
             raise OutboundError(f"it answers {status}", status)
         if body is None:
@@ -221,28 +224,3 @@ def error_said(body: bytes) -> str:
         return ""
     error = said.get("error") if isinstance(said, dict) else None
     return " ".join(error.split())[:MAX_ERROR_CHARS] if isinstance(error, str) else ""
-
-
-class CheckedResolver(AbstractResolver):
-    """aiohttp's way to look names up, with the check. What it resolves to is what is connected to."""
-
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The addresses of `host`; AddressRefused becomes the OSError that aiohttp expects."""
-        try:
-            addresses = await self._resolve(host, port)
-        except AddressRefused as refused:
-            raise OSError(str(refused)) from refused
-        return [_result(host, port, address) for address in addresses]
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-
-def _result(host: str, port: int, address: str) -> ResolveResult:
-    family: Any = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST)

@@ -10,6 +10,8 @@ from typing import Any
 import aiohttp
 
 from remuda.core.address import Address
+from remuda.outbound.addresses import AddressRefused, Resolve, check_host, resolved
+from remuda.outbound.resolver import CheckedResolver
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """A list of models is far below this."""
@@ -35,16 +37,28 @@ class NoAnswer(Exception):
 
 
 async def ask(
-    address: Address, path: str, *, key: str | None = None, ca_file: Path | None = None, timeout_s: float = 5.0
+    address: Address,
+    path: str,
+    *,
+    key: str | None = None,
+    ca_file: Path | None = None,
+    timeout_s: float = 5.0,
+    resolve: Resolve = resolved,
 ) -> Answer:
-    """GET `path` below the server's base path. Follows no redirects. Raises NoAnswer."""
+    """GET `path` below the server's base path. Follows no redirects. `resolve` is asked where an address that was
+    given leads. Raises NoAnswer."""
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     url = f"{'https' if address.is_tls else 'http'}://{address.authority}{address.base_path}{path}"
     try:
         trusted = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
+        if address.is_given:
+            check_host(address.host)
+        resolver = CheckedResolver(resolve) if address.is_given else None
         connector = (
-            aiohttp.UnixConnector(address.socket_path) if address.socket_path else aiohttp.TCPConnector(ssl=trusted)
+            aiohttp.UnixConnector(address.socket_path)
+            if address.socket_path
+            else aiohttp.TCPConnector(ssl=trusted, resolver=resolver)
         )
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session,
@@ -69,7 +83,11 @@ async def read_bounded(stream: aiohttp.StreamReader, max_bytes: int) -> bytes | 
 
 
 def _reason(error: BaseException, timeout_s: float) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error.__cause__, AddressRefused):
+        error = error.os_error.__cause__
     match error:
+        case AddressRefused():
+            return f"is not asked: {error}"
         case TimeoutError():
             return f"does not answer within {timeout_s:g} s"
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():

@@ -20,7 +20,8 @@ from yarl import URL
 
 from remuda.core.delivery import Sent
 from remuda.outbound.addresses import AddressRefused, Resolve, check_host, meant, refusal, resolved
-from remuda.outbound.http import CheckedResolver, OutboundError
+from remuda.outbound.http import OutboundError
+from remuda.outbound.resolver import CheckedResolver
 
 MAX_URL_CHARS: Final = 2048
 LOOK_UP_S: Final = 2.0

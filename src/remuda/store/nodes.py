@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from remuda.core.address import place_of
 from remuda.core.node import Node, NodeKind
 from remuda.store.database import Store, raise_counter, raise_revision, read_revision
 from remuda.store.errors import StoreError
@@ -82,12 +83,12 @@ async def remove_node(store: Store, node_id: int) -> bool:
 
 
 def _check_free(connection: Connection, node: Node) -> None:
-    same = select(nodes.c.name, nodes.c.url).where(
-        nodes.c.id != node.id, or_(nodes.c.name == node.name, nodes.c.url == node.url)
-    )
-    if (other := connection.execute(same).first()) is not None:
-        where = f"at {node.url}" if other.url == node.url else f"called {node.name!r}"
-        raise NodeTaken(f"there is a node {where} already")
+    place = place_of(node.url)
+    for other in connection.execute(select(nodes.c.name, nodes.c.url).where(nodes.c.id != node.id)):
+        if place_of(other.url) == place:
+            raise NodeTaken(f"there is a node at {other.url} already")
+        if other.name == node.name:
+            raise NodeTaken(f"there is a node called {node.name!r} already")
 
 
 def _columns(node: Node) -> dict[str, Any]:

@@ -138,7 +138,7 @@ CATALOGUE: Final = (
         CIRCUIT_OPEN,
         Kind.GAUGE,
         ("replica",),
-        "1 while a replica's server gets no requests because those before failed, else 0.",
+        "1 while a replica gets no requests because those before failed, of it or of its server, else 0.",
         Source.READING,
     ),
     Metric(RETRIES, Kind.COUNTER, (), "Times a request was sent to another replica after one failed.", Source.READING),

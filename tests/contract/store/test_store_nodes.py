@@ -58,6 +58,14 @@ async def test_a_name_and_an_address_are_used_once(store: Store):
     assert await nodes_in(store) == [one, two]
 
 
+@pytest.mark.parametrize("url", ["http://localhost:8000", "http://[::ffff:127.0.0.1]:8000", "http://[0:0::1]:8000/v1"])
+async def test_an_address_in_another_spelling_is_the_same(store: Store, url: str):
+    one = await add_node(store, replace(ONE, url="http://127.0.0.1:8000"))
+    with pytest.raises(NodeTaken, match=r"at http://127.0.0.1:8000"):
+        await add_node(store, replace(TWO, url=url))
+    assert await update_node(store, replace(one, url=url)), "its own"
+
+
 async def test_a_node_is_changed_but_for_when_it_was_added(store: Store):
     one = await add_node(store, ONE)
     changed = replace(TWO, id=one.id, kind=None, created_at=NOON + 5)

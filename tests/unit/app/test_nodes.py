@@ -321,3 +321,18 @@ async def test_a_node_of_the_settings_cannot_be_changed_here(store: Store, tmp_p
 def test_an_address_is_written_in_one_way(url: str, name: str | None) -> None:
     node = made_node(url, name=name, kind=None, slots=None, weight=1, is_drained=False, now=1.0)
     assert (node.url, node.name) == ("http://10.0.0.5:8000", "10.0.0.5:8000")
+
+
+@pytest.mark.parametrize("name", ["3", "-1", "+7"])
+async def test_a_node_is_not_called_like_an_id_but_one_that_is_may_keep_its_name(
+    herd: Herd, store: Store, name: str
+) -> None:
+    with pytest.raises(ValueError, match="no number, since ids are"):
+        await herd.nodes.add("http://127.0.0.1:9", name=name)
+    node = await herd.nodes.add("http://127.0.0.1:9", name="one")
+    with pytest.raises(ValueError, match="no number, since ids are"):
+        await herd.nodes.change(node.id, name=name)
+    await update_node(store, replace(node, name=name))
+    changed = await herd.nodes.change(node.id, is_drained=True)
+    assert changed is not None
+    assert (changed.name, changed.is_drained) == (name, True)

@@ -76,10 +76,11 @@ async def test_what_the_file_newly_says_of_aliases_is_taken_in(watch: Watch, cap
     assert "for models.aliases" not in caplog.text
 
 
+@pytest.mark.parametrize("upstream", ["{url: 'http://one', slots: many}", "{url: 'http://169.254.169.254'}"])
 async def test_a_file_with_a_mistake_changes_nothing_and_says_where_it_is(
-    watch: Watch, caplog: pytest.LogCaptureFixture
+    watch: Watch, caplog: pytest.LogCaptureFixture, upstream: str
 ) -> None:
-    await watch.says("upstreams:\n  - {url: 'http://one', slots: many}\n")
+    await watch.says(f"upstreams:\n  - {upstream}\n")
     await watch.says("upstreams: [{url: 'http://three'}]\n")
     await watch.has_told(1)
     assert [urls(each) for each in watch.told] == [["http://three"]]

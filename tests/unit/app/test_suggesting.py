@@ -60,6 +60,17 @@ async def test_what_is_held_here_and_elsewhere(tmp_path: Path) -> None:
     assert all(isinstance(each, Placed) for each in found.placed)
 
 
+async def test_a_model_that_servers_write_in_two_ways_is_one() -> None:
+    clock, fleet = FakeClock(), Fleet()
+    tagged = replica("far", model="m:latest")
+    tagged.told = Told(is_running=True)
+    fleet.apply(Served("far", (tagged, replica("mute", model="m"))))
+    models = local(clock, LocalModel("m:latest", tiny.CHAT))
+    found = await GatewayReadings(Settings(), fleet, models, lambda name: (2, 3.0), clock).read()
+    assert [(each.model, each.is_local) for each in found.held] == [("m", True), ("m", False)]
+    assert [each.model for each in found.placed] == ["m", "m"]
+
+
 async def test_settings_that_may_be_proposed() -> None:
     settings = Settings(
         models=ModelSettings(max_loaded=3),

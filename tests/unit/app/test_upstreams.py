@@ -18,9 +18,7 @@ async def test_all_that_is_set_reaches_the_replicas() -> None:
         settings = UpstreamSettings(
             url=fake.url, name="box", api_key="sk-1", slots=3, weight=2, ttft_timeout_s=7, drain=True
         )
-        upstream = UpstreamMaker(HealthSettings(), FakeClock(), fleet.apply, lambda slots, name: None).made(
-            settings, is_given=True
-        )
+        upstream = UpstreamMaker(HealthSettings(), FakeClock(), fleet.apply, lambda slots, name: None).made(settings)
         await upstream.source.ask()
         await upstream.client.close()
     [replica] = fleet.replicas()

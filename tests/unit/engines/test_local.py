@@ -1,6 +1,7 @@
 """The life of local models, with a launcher that does what the test says and a clock that the test moves."""
 
 import asyncio
+import math
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -179,6 +180,64 @@ async def test_callers_share_one_load_and_one_may_leave() -> None:
         assert waiters[0].cancelled()
         assert waiters[1].result() is waiters[2].result()
         assert y.launcher.starts == ["a"]
+
+
+async def test_a_model_stays_for_as_long_as_was_asked_until_it_is_unloaded() -> None:
+    async with yard(idle_unload_s=10.0) as y:
+        assert y.models.stays_s("a") is None
+        await y.models.load("a")
+        assert y.models.stays_s("a") == 10
+        y.models.keep("a", 100.0)
+        await y.clock.advance(60)
+        assert (y.phase("a"), y.models.stays_s("a")) == (Phase.RUNNING, 40)
+        y.busy.add("a")
+        assert y.models.stays_s("a") == 100, "it is in use"
+        y.busy.clear()
+        y.models.used("a")
+        await y.clock.advance(99)
+        assert y.phase("a") is Phase.RUNNING
+        await y.clock.advance(1 + LOOK_S)
+        assert (y.phase("a"), y.models.stays_s("a")) == (Phase.STOPPED, None)
+        await y.models.load("a")
+        assert y.models.stays_s("a") == 10, "that was asked of the earlier load"
+
+
+@pytest.mark.parametrize("idle_unload_s", [None, 10.0])
+async def test_a_model_may_be_kept_for_ever_or_let_go_once_it_is_idle(idle_unload_s: float | None) -> None:
+    async with yard(idle_unload_s=idle_unload_s) as y:
+        await y.models.load("a")
+        y.models.keep("a", math.inf)
+        await y.clock.advance(1000)
+        assert (y.phase("a"), y.models.stays_s("a")) == (Phase.RUNNING, math.inf)
+        y.busy.add("a")
+        y.models.keep("a", 0)
+        await y.clock.advance(5)
+        assert y.phase("a") is Phase.RUNNING
+        y.busy.clear()
+        await y.clock.advance(LOOK_S)
+        assert y.phase("a") is Phase.STOPPED
+        await y.models.load("a")
+        y.models.keep("a", 0)
+        assert y.phase("a") is Phase.UNLOADING, "at once, where nobody uses it"
+
+
+async def test_one_that_is_not_loaded_is_not_kept() -> None:
+    async with yard(idle_unload_s=10.0) as y:
+        y.models.keep("a", 0)
+        await y.models.load("a")
+        assert y.models.stays_s("a") == 10
+        with pytest.raises(UnknownModel):
+            y.models.keep("nope", 0)
+        assert y.models.stays_s("nope") is None
+
+
+async def test_a_wish_outlasts_a_crash() -> None:
+    async with yard(idle_unload_s=10.0) as y:
+        await y.models.load("a")
+        y.models.keep("a", 100.0)
+        y.launcher.processes[-1].crash()
+        await y.settle()
+        assert (y.phase("a"), y.models.stays_s("a")) == (Phase.RUNNING, 100)
 
 
 async def test_the_least_recently_used_idle_model_makes_room() -> None:

@@ -18,7 +18,7 @@ from remuda.fleet.registry import (
     Remembered,
     Served,
 )
-from remuda.fleet.replica import Replica, ReplicaState, Slots
+from remuda.fleet.replica import Replica, ReplicaState, Slots, Told
 
 
 def replica(name: str, *, model: str = "m", slots: Slots | None = None, context: int | None = None) -> Replica:
@@ -620,3 +620,15 @@ def test_who_waits_by_an_alias_of_several_that_means_one_now_waits_for_that() ->
     assert fleet.find("smart") is fleet.find("m")
     fleet.apply(Served("s", (replica("s/m"),)))
     assert waiter.woken == 1
+
+
+def test_what_a_source_tells_of_a_model_stays_known_by_either_name():
+    fleet = Fleet({"short": "m"})
+    fleet.apply(Served("local", (), ("m:latest",), {"m:latest": Told(size_bytes=5)}))
+    model = fleet.meant("short")
+    assert model is not None
+    assert (model.name, model.told) == ("m", Told(size_bytes=5))
+    fleet.apply(Served("other", (replica("o/m"),)))
+    assert model.told == Told(size_bytes=5)
+    fleet.apply(Served("local", (), ("m:latest",), {"m:latest": Told(size_bytes=6)}))
+    assert model.told == Told(size_bytes=6)

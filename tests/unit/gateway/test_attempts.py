@@ -23,7 +23,7 @@ from remuda.core.faults import (
 )
 from remuda.engines.openai.adapter import OpenAILike
 from remuda.fleet.breaker import BreakerRules
-from remuda.fleet.breakers import Breakers
+from remuda.fleet.breakers import Breakers, Mark
 from remuda.fleet.registry import Fleet, Model, Served
 from remuda.fleet.replica import Replica, ReplicaState
 from remuda.gateway.attempts import MAX_PAUSE_S, PAUSE_S, Attempts
@@ -50,7 +50,7 @@ class Stand:
         self.model: Model = found
 
     def ended(
-        self, error: BaseException, *, mark: int = 0, tried: Collection[Replica] | None = None, **state: Any
+        self, error: BaseException, *, mark: Mark | None = None, tried: Collection[Replica] | None = None, **state: Any
     ) -> bool:
         exchange = SimpleNamespace(
             **{
@@ -115,7 +115,8 @@ def test_what_a_trial_tells(error: BaseException, slots: int):
     stand.now = 1
     stand.breakers.tick()
     stand.ended(error, mark=stand.breakers.begun(stand.one))
-    assert stand.one.slots.total == slots
+    assert stand.one.hold is not None
+    assert stand.one.hold.total == slots
 
 
 @pytest.mark.parametrize(
@@ -158,9 +159,20 @@ def test_one_that_has_recovered_is_tried_once_more():
     assert not stand.ended(UpstreamFailed(), tried=Tried(tried, stand.two))
 
 
+def test_who_went_back_to_one_that_had_recovered_still_has_its_other_tries():
+    stand = Stand()
+    third = replica("three")
+    stand.fleet.apply(Served("t", (third,)))
+    tried = Tried((), stand.two, stand.one)
+    stand.one.slots.recoveries += 1
+    assert stand.ended(UpstreamFailed(), tried=Tried(tried, stand.one), attempts=3)
+    assert not stand.ended(UpstreamFailed(), tried=Tried(tried, third), attempts=3)
+    assert not stand.ended(UpstreamFailed(), tried=Tried(tried, stand.one, third), attempts=4)
+
+
 def test_one_that_is_held_back_or_on_standby_is_waited_for():
     stand = Stand()
-    stand.breakers.failed(stand.two, 0)
+    stand.breakers.failed(stand.two, None)
     assert stand.ended(UpstreamFailed())
     stand = Stand()
     stand.two.state = ReplicaState.STANDBY

@@ -84,3 +84,14 @@ def test_what_no_policy_goes_by_is_not_learnt() -> None:
     assert held.chooser is not None
     ask = Ask(Operation.CHAT, "m", False, False, 1, b"{}")
     assert held.chooser.choose(herd, Model("m", herd, turn=0), ask, begun()[0]).id == "a/m"
+
+
+def test_a_models_policy_holds_for_either_of_its_names() -> None:
+    held, herd = choosing(), (replica("a"), replica("b"))
+    held.use(DEFAULT, {"m:latest": "weighted"})
+    exchange, _ = begun()
+    exchange.model = "m"
+    assert held.chooser is not None
+    held.chooser.choose(herd, Model("m", herd), Ask(Operation.CHAT, "m", False, False, 1, b"{}"), exchange)
+    assert exchange.decisions[-1].by == "weighted"
+    assert held.by_model == {"m:latest": "weighted"}, "shown as it was said"

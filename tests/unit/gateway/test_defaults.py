@@ -29,6 +29,13 @@ def test_what_is_not_said_is_filled_in() -> None:
     }
 
 
+def test_either_name_of_a_model_will_do() -> None:
+    asked = Ask(Operation.CHAT, "else", False, False, 1, b"{}")
+    DEFAULTS.apply(asked, "m:latest")
+    assert json.loads(asked.body)["temperature"] == 0.2
+    assert applied({}, named="alias:latest")["temperature"] == 0.9
+
+
 def test_what_is_said_stays_also_where_it_is_null() -> None:
     body = {"temperature": None, "max_tokens": 7, "chat_template_kwargs": {}}
     assert applied(body) == body

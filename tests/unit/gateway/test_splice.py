@@ -5,7 +5,8 @@ from typing import Any, cast
 import pytest
 
 from remuda.core.ask import Ask, Operation
-from remuda.core.faults import StreamCut, UpstreamSilent
+from remuda.core.faults import StreamCut, UpstreamFailed, UpstreamSilent
+from remuda.engines.openai.adapter import OpenAILike
 from remuda.engines.protocol import Outgoing
 from remuda.gateway.exchange import Exchange
 from remuda.gateway.outlet import MUCH
@@ -44,7 +45,7 @@ def spliced(much: int = MUCH, **outgoing: Any) -> tuple[Splice, Exchange, Client
     exchange.outgoing = Outgoing("/x", b"", True, **outgoing)
     ask = Ask(Operation.CHAT, "m", True, False, 1, b"{}")
     answer = cast(Any, Answer())
-    splice = Splice(answer, exchange, ask, None, lambda: 0.0)
+    splice = Splice(answer, exchange, ask, None, lambda: 0.0, OpenAILike())
     exchange.watch(answer, 10.0)
     splice.begin()
     return splice, exchange, client
@@ -83,12 +84,33 @@ def test_one_that_can_be_continued_begins_at_once() -> None:
     assert ROLE in client.sent
 
 
-@pytest.mark.parametrize("said", [ERROR, PROGRESS, STOP, DONE, b": x\n\n" + ROLE * (HELD_BYTES // len(ROLE) + 1)])
+@pytest.mark.parametrize("said", [PROGRESS, STOP, DONE, b": x\n\n" + ROLE * (HELD_BYTES // len(ROLE) + 1)])
 def test_what_is_something_to_say_is_said(said: bytes) -> None:
     splice, _, client = spliced()
     splice.body(ROLE)
     splice.body(said)
     assert client.sent.partition(b"\r\n\r\n")[2] == b"%x\r\n%b\r\n" % (len(ROLE + said), ROLE + said)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_error_that_comes_first_is_as_good_as_a_status(ends: bool) -> None:
+    splice, exchange, client = spliced()
+    splice.body(ROLE)
+    splice.body(ERROR.removesuffix(b"\n\n") if ends else ERROR)
+    if ends:
+        splice.end()
+    assert (client.sent, exchange.head_sent) == (b"", False)
+    assert isinstance(splice.done.fault, UpstreamFailed)
+    assert "no" in str(splice.done.fault)
+
+
+def test_an_error_after_the_first_content_is_said() -> None:
+    splice, _, client = spliced()
+    splice.body(WORD)
+    splice.body(ERROR)
+    splice.end()
+    assert client.sent.endswith(ERROR + b"\r\n0\r\n\r\n")
+    assert isinstance(splice.done.fault, UpstreamFailed)
 
 
 def test_a_comment_is_passed_on_and_the_answer_has_not_begun() -> None:

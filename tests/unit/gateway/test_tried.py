@@ -27,6 +27,16 @@ def test_who_has_recovered_since_may_have_it_once_more():
     one.slots.recoveries += 1
     assert tried.bars(one), "it may be this very request that brings it down"
     assert tried.barred() == [one, two, one]
+    assert tried.returns == 1
+
+
+def test_who_was_asked_again_without_having_recovered_did_not_return():
+    one, two = replica("one"), replica("two")
+    tried = Tried((), one, one, two)
+    assert tried.returns == 0
+    one.slots.recoveries += 1
+    assert Tried(tried, two).returns == 0
+    assert Tried(tried, one).returns == Tried(Tried(tried, one), one).returns == 1, "once for each"
 
 
 def test_what_is_noted_later_does_not_change_what_was_noted_before():

@@ -48,5 +48,6 @@ def test_scope():
     record = a_record(model="m", key_id="k", replica="one/m")
     assert is_meant(a_rule(), record)
     assert is_meant(a_rule(model="m", key_id="k", replica="one/m"), record)
+    assert is_meant(a_rule(model="m:latest"), record), "the same model by its other name"
     for other in ({"model": "n"}, {"key_id": "l"}, {"replica": "two/m"}):
         assert not is_meant(a_rule(**other), record)

@@ -44,9 +44,10 @@ def test_nothing_is_called_at(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", CALLED)
-def test_a_server_may_stand_at(address: str) -> None:
+async def test_a_server_may_stand_at(address: str) -> None:
     assert refusal(ip_address(address)) is None
-    check_host(address)
+    assert check_host(address)
+    assert await resolved(address, 80) == [address]
 
 
 def test_a_given_address_is_marked_to_be_checked_at_each_connection() -> None:
@@ -91,7 +92,7 @@ async def test_unusual_spellings_of_addresses_are_refused_wherever_they_lead(hos
 
 @pytest.mark.parametrize("host", ["gpu", "gpu1", "10.example", "node-7.lan", "1.2.3.example."])
 def test_names_with_numbers_in_them_are_names(host: str) -> None:
-    check_host(host)
+    assert not check_host(host)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.0.0.1", "192.168.1.20", "100.64.0.7", "fd12::1"])

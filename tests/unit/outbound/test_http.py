@@ -12,7 +12,7 @@ from tests.fixtures.http_servers import http, serving
 from remuda.core.address import Address
 from remuda.core.tasks import Tasks
 from remuda.outbound.addresses import AddressRefused
-from remuda.outbound.http import MAX_ANSWER_BYTES, NotJson, OutboundClient, OutboundError, WebPage
+from remuda.outbound.http import MAX_ANSWER_BYTES, NothingThere, NotJson, OutboundClient, OutboundError, WebPage
 from remuda.testing.behaviour import Fault
 from remuda.testing.speech import OllamaSpeech
 from remuda.testing.upstream import FakeUpstream
@@ -139,7 +139,8 @@ async def test_another_place_of_the_server_and_a_question_that_says_something():
         (http(b"Welcome", "200 OK\r\nContent-Type: text/html; charset=utf-8"), WebPage, 200),
         (http(b'{"data": ['), NotJson, 200),
         (http(b"[" * 100_000), NotJson, 200),
-        (http(b"<html>", "404 Not Found"), NotJson, 404),
+        (http(b"<html>", "404 Not Found"), NothingThere, 404),
+        (http(b"", "405 Method Not Allowed"), NothingThere, 405),
         (http(b"<html>", "502 Bad Gateway"), OutboundError, 502),
     ],
 )

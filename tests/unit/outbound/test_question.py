@@ -7,6 +7,7 @@ import pytest
 from tests.fixtures.http_servers import http, serving
 
 from remuda.core.address import Address, parse_address
+from remuda.outbound.addresses import AddressRefused
 from remuda.outbound.question import Answer, NoAnswer, ask
 
 
@@ -55,6 +56,24 @@ async def test_why_there_is_no_answer() -> None:
         assert await reason(parse_address(served.url)) == "closes the connection or does not speak HTTP"
     async with serving(http(b"x" * (8 * 1024 * 1024 + 1))) as served:
         assert await reason(parse_address(served.url)) == "answers with far too much"
+
+
+async def test_a_given_address_is_asked_only_where_it_may_be() -> None:
+    async def leads_home(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def leads_astray(host: str, port: int) -> list[str]:
+        raise AddressRefused(f"{host} stands for a place")
+
+    async with serving(http(b"{}")) as served:
+        given = Address("gpu.example", served.port, is_given=True)
+        assert (await ask(given, "/", resolve=leads_home)).status == 200
+        with pytest.raises(NoAnswer, match=r"is not asked: gpu\.example stands for a place"):
+            await ask(given, "/", resolve=leads_astray)
+        # Where it is not checked, the server of this test would answer there.
+        with pytest.raises(NoAnswer, match="no machine's address: nothing is called there"):
+            await ask(Address("0.0.0.0", served.port, is_given=True), "/")
+    assert len(served.heads) == 1
 
 
 async def test_a_long_answer_arrives_whole() -> None:

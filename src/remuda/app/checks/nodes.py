@@ -21,7 +21,7 @@ async def check_nodes(settings: Settings, nodes: Sequence[Node]) -> list[Finding
 
 async def _check_node(node: Node, sealer: Sealer) -> Finding:
     try:
-        address = replace(UpstreamSettings(url=node.url).address, is_given=True)
+        address = UpstreamSettings(url=node.url).address
     except ValueError:  # another version's, or changed by hand
         return fail("node", f"{node.name}: what is kept of it cannot be used", "remove it and add it again")
     try:
@@ -33,7 +33,7 @@ async def _check_node(node: Node, sealer: Sealer) -> Finding:
     questions = Questions(client, address.base_path.removesuffix("/v1"))
     try:
         kind = await questions.kind()
-        found = await questions.found(node.kind or kind or NodeKind.OPENAI)
+        found = await questions.found(kind or node.kind or NodeKind.OPENAI)
     except OutboundError as error:
         return fail("node", f"{node.name}: {error}", f"see that it runs, and that {node.url} is its address")
     finally:

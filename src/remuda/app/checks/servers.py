@@ -77,8 +77,8 @@ def recognised(subject: str, name: str, kind: NodeKind | None, given: NodeKind |
         return ok(subject, f"{name} is {IN_WORDS[kind]} and {lists}")
     if given is NodeKind.OPENAI:  # which most others are as well
         return ok(subject, f"{name} is {IN_WORDS[kind]}, used as {IN_WORDS[given]}, and {lists}")
-    advice = f"correct the {subject}'s kind, or leave it out"
-    return warn(subject, f"{name} is {IN_WORDS[kind]}, not {IN_WORDS[given]}", advice)
+    advice = f"correct the {subject}'s kind, or leave it out: until then it gets nothing"
+    return fail(subject, f"{name} is {IN_WORDS[kind]}, not {IN_WORDS[given]}", advice)
 
 
 async def _check_port(bind: Bind, *, has_tls: bool) -> Finding:

@@ -174,21 +174,25 @@ async def _removed(settings: "Settings", word: str) -> Node:
 
 
 def _meant(stored: list[Node], word: str, settings: "Settings") -> Node:
-    """The node with that id, else the one with that name."""
+    """The node with that id or that name; raises CommandError where these are two, or none."""
+    places = {-1 - place: each.display_name for place, each in enumerate(settings.upstreams)}
+    named = {node.id: node.name for node in stored} | places
+    by_id = next((each for each in named if str(each) == word), None)
+    by_name = next((each for each, name in named.items() if name == word), None)
+    if by_id is not None and by_name not in (None, by_id):
+        said = f"say {named[by_id]} or {by_name}"
+        raise CommandError(f"{word!r} is the id of one node and the name of another: {said}")
+    meant = by_id if by_id is not None else by_name
     for node in stored:
-        if str(node.id) == word:
+        if node.id == meant:
             return node
-    for node in stored:
-        if node.name == word:
-            return node
-    places = {str(-1 - place): each for place, each in enumerate(settings.upstreams)}
-    if word in places or any(each.display_name == word for each in settings.upstreams):
+    if meant is not None:
         raise CommandError(f"{word!r} is a node of the settings: change them there ({settings.origin('upstreams')})")
     raise CommandError(f"no node is called {word!r}")
 
 
 def _check_beside(settings: "Settings", node: Node) -> None:
-    from remuda.app.nodes import place_of
+    from remuda.core.address import place_of
 
     for each in settings.upstreams:
         if each.display_name == node.name or place_of(each.url) == place_of(node.url):

@@ -20,10 +20,10 @@ from remuda.app.settings.model import (
     Settings,
     TaskSettings,
     TransformersSettings,
-    UpstreamSettings,
 )
 from remuda.app.settings.origins import Origin, Problem, SettingsError
 from remuda.app.settings.telemetry import TelemetrySettings
+from remuda.app.settings.upstream import UpstreamSettings
 
 __all__ = [
     "AlertSettings",

@@ -169,4 +169,5 @@ def _names_beside(loc: Loc) -> list[str]:
             continue
         annotation = model.model_fields[part].annotation
         model = get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
+        model = getattr(model, "__origin__", model)  # of what is Annotated
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []

@@ -5,11 +5,10 @@ The text under a field is its documentation: `docs/reference/settings.md` and th
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
 from remuda.app.settings.alerts import AlertSettings, MailSettings
 from remuda.app.settings.insight import InsightSettings, JournalSettings
@@ -30,9 +29,7 @@ from remuda.app.settings.kinds import (
     RedisUrl,
     Seconds,
     Secret,
-    ServerKind,
     Size,
-    UpstreamUrl,
     WebOrigin,
     Whole,
 )
@@ -40,7 +37,7 @@ from remuda.app.settings.origins import Origin, Origins
 from remuda.app.settings.platform import default_data_dir
 from remuda.app.settings.section import KIB, MIB, Count, CountOrNone, Section
 from remuda.app.settings.telemetry import TelemetrySettings
-from remuda.core.address import Address, parse_address
+from remuda.app.settings.upstream import UpstreamSettings, usable
 from remuda.core.hosts import Bind, is_loopback, parse_bind
 
 PolicyName = Literal["least_active", "round_robin", "weighted", "lowest_latency", "prefix_affinity"]
@@ -127,7 +124,7 @@ class ModelSettings(Section):
     max_loaded: Count = 2
     """How many models are loaded at once; the one unused for longest makes room."""
     idle_unload_s: Seconds = 900
-    """A model unused for this long is unloaded; 0 keeps it."""
+    """A model unused for this long is unloaded; 0 keeps it. `keep_alive` of Ollama's API goes before it."""
     load_timeout_s: Annotated[Seconds, Field(gt=0)] = 600
     """How long a model may take to load before its load counts as failed."""
     aliases: Mapping[Name, Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=16)]] = Field(
@@ -203,47 +200,6 @@ class TransformersSettings(Section):
     """Where it computes, in torch's words: `cpu`, `cuda`, `cuda:1`, `mps`. Default: a GPU where there is one."""
 
 
-class UpstreamSettings(Section):
-    """One server elsewhere: Ollama, llama.cpp, another Remuda, or anything OpenAI-compatible."""
-
-    url: UpstreamUrl
-    """Its base address as its clients write it, e.g. `http://10.0.0.5:8000/v1`, `http://10.0.0.6:11434` or `unix:/path/to.sock`. Without a path, `/v1` is meant for asks in OpenAI's words, and the root for Ollama's and llama.cpp's own."""  # noqa: E501
-    name: Name | None = None
-    """What it is called in logs and metrics; default: host and port."""
-    api_key: Secret | None = None
-    """Key sent to it. Best written as `${NAME}`, so that it stands in the environment and not in the file."""
-    kind: ServerKind | None = None
-    """What kind of server it is. Default: that is found out by what it answers."""
-    models: tuple[Name, ...] = ()
-    """Models it is asked for; default: those it lists."""
-    slots: Count = 4096
-    """How many requests it is sent at once; more wait here. A bound on load, not a claim about the server: most do not tell how much they take, and queue by themselves. llama.cpp tells, and gets no more than it has slots. Lower it to let requests wait here instead, where they can be sent elsewhere."""  # noqa: E501
-    weight: Annotated[Whole, Field(ge=1, le=1000)] = 1
-    """How many requests it gets for one that another server with weight 1 gets, where the policy is `weighted`. Models of this machine have weight 1."""  # noqa: E501
-    drain: Flag = False
-    """It finishes what it has and gets nothing new, so that it can be taken away."""
-    ca_file: Location | None = None
-    """Certificates (PEM) to trust for it instead of the system's."""
-    connect_timeout_s: Annotated[Seconds, Field(gt=0)] = 5
-    """How long a connection to it may take."""
-    ttft_timeout_s: Annotated[Seconds, Field(gt=0)] = 300
-    """How long it may take to begin an answer."""
-    silence_timeout_s: Annotated[Seconds, Field(gt=0)] = 300
-    """How long it may be silent within an answer."""
-
-    @property
-    def address(self) -> Address:
-        """`url`, taken apart; its base path is never empty."""
-        address = parse_address(self.url)
-        return address if address.base_path else replace(address, base_path="/v1")
-
-    @property
-    def display_name(self) -> str:
-        """`name`, or what stands for it."""
-        address = parse_address(self.url)
-        return self.name or address.socket_path or f"{Bind(address.host, address.port)}{address.base_path}"
-
-
 class RoutingSettings(Section):
     """Who gets a request, how it waits for a free slot, and how often it is tried."""
 
@@ -264,7 +220,7 @@ class RoutingSettings(Section):
     keep_alive_every_s: Annotated[Seconds, Field(ge=0.5)] = 15
     """How often after that; the default is what HTML's server-sent events advise."""
     max_attempts: Annotated[Whole, Field(ge=1, le=100)] = 3
-    """How many replicas are tried before a request fails, those that continue its stream among them. A server that was not there does not count where it is the only one left: it is waited for."""  # noqa: E501
+    """How many replicas are tried before a request fails, those that continue its stream among them. A server that was not there does not count where it is the only one left: it is waited for. Nor does one that has recovered, and is asked once more."""  # noqa: E501
     retry_budget_percent: Annotated[Whole, Field(ge=0, le=1000)] = 50
     """How many requests may be tried on another replica: this share of the requests of the last 10 seconds and those under way, and ten more. Keeps servers that fail under load from getting it several times over; high enough that one of two may die."""  # noqa: E501
     continuation: bool = True
@@ -287,11 +243,11 @@ class HealthSettings(Section):
     successes_to_active: Annotated[Whole, Field(ge=1, le=100)] = 2
     """Answers in a row after which it is active again."""
     breaker_failures: Annotated[Whole, Field(ge=0, le=1000)] = 5
-    """Requests that fail on a server within `breaker_window_s`, and are at least half of those it gets, after which it gets none for a while. 0: it goes on getting them."""  # noqa: E501
+    """Requests that fail on a replica (or that its server does not take) within `breaker_window_s`, and are at least half of those it gets, after which it gets none for a while. 0: it goes on getting them."""  # noqa: E501
     breaker_window_s: Annotated[Seconds, Field(gt=0)] = 10
     """How long a failure counts."""
     breaker_pause_s: Annotated[Seconds, Field(gt=0)] = 1
-    """How long such a server gets no requests. Then one is tried; where it fails too, the pause doubles."""
+    """How long such a one gets no requests. Then one is tried; where it fails too, the pause doubles."""
     breaker_max_pause_s: Annotated[Seconds, Field(gt=0)] = 60
     """How long the pause grows at most."""
     slow_start_s: Seconds = 10
@@ -405,7 +361,7 @@ class Settings(Section):
     models: ModelSettings = Field(default_factory=ModelSettings)
     llamacpp: LlamaCppSettings = Field(default_factory=LlamaCppSettings)
     transformers: TransformersSettings = Field(default_factory=TransformersSettings)
-    upstreams: tuple[UpstreamSettings, ...] = ()
+    upstreams: tuple[Annotated[UpstreamSettings, AfterValidator(usable)], ...] = ()
     """Servers elsewhere: Ollama, llama.cpp, another Remuda, anything OpenAI-compatible. With one, or with `models.paths` or `transformers.models`, the tiny models are not offered."""  # noqa: E501
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)

@@ -48,7 +48,7 @@ ReadVitals = Callable[[], Vitals]
 
 def api_health(vitals: Vitals, fleet: Fleet, version: str) -> ApiHealth:
     """The whole answer. All three services are required: without one of them requests fail or are not kept."""
-    loaded = len({replica.model for replica in fleet.replicas() if replica.is_routable})
+    loaded = len({fleet.name_of(replica.model) for replica in fleet.replicas() if replica.is_routable})
     services = ServicesHealth(
         proxy=ProxyHealth(word(not vitals.is_draining), uptime=int(vitals.uptime_s), version=version),
         llama_server=EngineHealth(word(vitals.has_working_engine), models_loaded=loaded),

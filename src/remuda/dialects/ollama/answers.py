@@ -164,7 +164,8 @@ class GenerationAnswer:
     def whole(self, body: bytes) -> bytes:
         """The answer in one piece."""
         if self._ask.is_load:
-            return self._finished(self._said("") | {"done_reason": "load", "done": True})
+            reason = "unload" if self._ask.is_unload else "load"
+            return self._finished(self._said("") | {"done_reason": reason, "done": True})
         try:
             answer = _decode_answer(body)
         except _ODD as error:

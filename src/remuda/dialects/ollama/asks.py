@@ -10,6 +10,7 @@ from remuda.core.ask import UNTOLD, Ask, Operation, Told
 from remuda.core.faults import Fault, InvalidRequest, NotOffered
 from remuda.dialects.kit.bodies import decoded
 from remuda.dialects.ollama.context import Said, messages_in
+from remuda.dialects.ollama.keep_alive import keep_alive_of
 from remuda.dialects.ollama.schemas import (
     OllamaAsked,
     OllamaChat,
@@ -65,7 +66,10 @@ class OllamaAsk(Ask, eq=False, kw_only=True):
     has_lines: bool = False
     """The client reads its answer line by line."""
     is_load: bool = False
-    """There was nothing to answer: the model shall only be loaded."""
+    """There was nothing to answer: the model shall only be loaded, or unloaded."""
+    is_unload: bool = False
+    keep_alive_s: float | None = None
+    """How long the model shall stay loaded after it; None: it does not say."""
     hides_thinking: bool = False
     is_list: bool = False
     """Several texts were to be embedded, or one in a list."""
@@ -199,6 +203,7 @@ def _ask(asked: OllamaGenerating, shape: Shape, operation: Operation, made: Json
         context_length=_context_of(asked.options),
         is_unbounded=_is_unbounded(asked.options),
         has_lines=is_streamed,
+        keep_alive_s=keep_alive_of(asked.keep_alive),
         hides_thinking=asked.think is False,
     )
 
@@ -222,12 +227,16 @@ def _ollamas_alone(asked: OllamaGenerating, shape: Shape, prompt: str, fault: Fa
 
 
 def _load(asked: OllamaGenerating, shape: Shape) -> OllamaAsk:
-    """The least that brings a model up: one token of a text that nobody sees."""
-    if asked.keep_alive in (0, "0", "0s", "0m", "0h"):
-        raise NotOffered(
-            "this gateway does not unload models for clients: its settings models.idle_unload_s and "
-            "models.max_loaded say when it does"
+    """The least that brings a model up: one token of a text that nobody sees. Or down: that is no engine's business."""
+    keep_alive_s = keep_alive_of(asked.keep_alive)
+    if keep_alive_s == 0:
+        fault = NotOffered(
+            "the server of that model cannot be told to unload it: keep_alive and models.idle_unload_s are for models "
+            "that this gateway loads itself"
         )
+        ask = _ollamas_alone(asked, shape, "", fault)
+        ask.is_load = ask.is_unload = True
+        return ask
     body = msgspec.json.encode({"model": asked.model, "prompt": "\n", "max_tokens": 1})
     return OllamaAsk(
         Operation.COMPLETION,
@@ -239,6 +248,7 @@ def _load(asked: OllamaGenerating, shape: Shape) -> OllamaAsk:
         shape=shape,
         has_lines=asked.stream is not False,
         is_load=True,
+        keep_alive_s=keep_alive_s,
     )
 
 
@@ -247,7 +257,7 @@ def _embedding(asked: OllamaAsked, shape: Shape, given: str | list[str] | None, 
     made: Json = {"model": asked.model, "input": given or SHORTEST}
     if dimensions is not None:
         made["dimensions"] = dimensions
-    return OllamaAsk(
+    ask = OllamaAsk(
         Operation.EMBEDDING,
         asked.model,
         False,
@@ -258,6 +268,11 @@ def _embedding(asked: OllamaAsked, shape: Shape, given: str | list[str] | None, 
         is_list=isinstance(given, list),
         is_load=not given,
     )
+    try:
+        ask.keep_alive_s = keep_alive_of(asked.keep_alive)
+    except InvalidRequest as fault:
+        ask.untranslatable = fault
+    return ask
 
 
 def _generation(asked: OllamaGenerating) -> Json:

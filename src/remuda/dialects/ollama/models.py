@@ -1,13 +1,15 @@
-"""The fleet's models as Ollama lists them. Ollama servers tell sizes, digests and families; of models that only others
-serve, what is made up is empty or says so."""
+"""The fleet's models as Ollama lists them. Ollama servers, and the gateway's own files, tell sizes, digests and
+families; of models that only others serve, what is made up is empty or says so."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
 from remuda.core.faults import UnknownModel
 from remuda.dialects.ollama.answers import timestamp
+from remuda.dialects.ollama.own import NONE, OwnModels
 from remuda.dialects.ollama.schemas import (
     OllamaDetails,
     OllamaModel,
@@ -20,7 +22,7 @@ from remuda.fleet.registry import WILDCARD, Fleet, Model
 from remuda.fleet.replica import Told
 
 FOREVER: Final = "9999-12-31T23:59:59Z"
-"""When a model that can answer now is unloaded: nobody has said."""
+"""When a model that can answer now is unloaded: never, or nobody has said."""
 ARCHITECTURE: Final = "unknown"
 EMBEDS: Final = "embed"
 RANKS: Final = "rerank"
@@ -35,7 +37,7 @@ def listed(fleet: Fleet) -> OllamaModels:
     return OllamaModels([_entry(name, model, told_of(model)) for name, model in _named(fleet)])
 
 
-def running(fleet: Fleet) -> OllamaRunning:
+def running(fleet: Fleet, own: OwnModels = NONE) -> OllamaRunning:
     """Those of them that can answer at once: on servers that tell, those that are loaded."""
     made = []
     for name, model in _named(fleet):
@@ -52,7 +54,7 @@ def running(fleet: Fleet) -> OllamaRunning:
                     size=entry.size,
                     digest=entry.digest,
                     details=entry.details,
-                    expires_at=told.expires_at or FOREVER,
+                    expires_at=told.expires_at or _expiry(own.expires_at(model.name)),
                     size_vram=told.size_vram_bytes or 0,
                     context_length=model.context_length or 0,
                 )
@@ -67,7 +69,7 @@ def shown(fleet: Fleet, name: str) -> OllamaShown:
         raise UnknownModel(parameter="model", received=name[:200])
     own, told = model.name if model.name != WILDCARD else name, told_of(model)
     architecture = told.family or ARCHITECTURE
-    info: dict[str, object] = {"general.architecture": architecture, "general.basename": own}
+    info: dict[str, object] = {"general.architecture": architecture, "general.basename": own} | dict(told.info)
     context = told.trained_context or model.context_length
     if context is not None:
         info[f"{architecture}.context_length"] = context
@@ -77,14 +79,15 @@ def shown(fleet: Fleet, name: str) -> OllamaShown:
         template="",
         details=details_of(told),
         model_info=info,
-        capabilities=list(told.capabilities) if told.capabilities else capabilities_of(own),
+        capabilities=capabilities_of(own) if told.capabilities is None else list(told.capabilities),
         modified_at=told.modified_at or timestamp(model.created_at),
     )
 
 
 def told_of(model: Model) -> Told:
     """What is told of a model; where several servers have it, by the one that has the newest."""
-    return newest([replica.told for replica in model.replicas if replica.told is not None])
+    told = [replica.told for replica in model.replicas if replica.told is not None]
+    return newest(told if model.told is None else [*told, model.told])
 
 
 def newest(told: list[Told]) -> Told:
@@ -130,6 +133,10 @@ def _named(fleet: Fleet) -> Iterator[tuple[str, Model]]:
     known = {model.name: model for model in fleet.offered()}
     aliases = {alias: known[target] for alias, target in fleet.aliases().items() if target in known}
     yield from sorted((aliases | known).items())
+
+
+def _expiry(at: float | None) -> str:
+    return FOREVER if at is None or at == math.inf else timestamp(at)
 
 
 def _entry(name: str, model: Model, told: Told) -> OllamaModel:

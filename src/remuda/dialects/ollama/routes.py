@@ -18,6 +18,7 @@ from remuda.dialects.ollama.face import NAME
 from remuda.dialects.ollama.keepers import NOBODY, Keepers
 from remuda.dialects.ollama.keeping import add_keeping
 from remuda.dialects.ollama.models import listed, running, shown
+from remuda.dialects.ollama.own import NONE, OwnModels
 from remuda.fleet.registry import Fleet
 from remuda.gateway.face import LaneRoute
 
@@ -38,10 +39,12 @@ RULES: Final = (
 """A key for inference may list models; what nodes keep is changed by those who manage."""
 
 
-def router(fleet: Fleet, lane_routes: Iterable[LaneRoute], keepers: Keepers = NOBODY) -> APIRouter:
+def router(
+    fleet: Fleet, lane_routes: Iterable[LaneRoute], keepers: Keepers = NOBODY, own: OwnModels = NONE
+) -> APIRouter:
     """All of Ollama's paths but what the lane answers."""
     routes = APIRouter(tags=[NAME], default_response_class=Response)
-    _add_lists(routes, fleet)
+    _add_lists(routes, fleet, own)
     for route in lane_routes:
         if route.face.name == NAME:
             add_lane_route(routes, route.path, LANE[route.path])
@@ -49,12 +52,12 @@ def router(fleet: Fleet, lane_routes: Iterable[LaneRoute], keepers: Keepers = NO
     return routes
 
 
-def _add_lists(routes: APIRouter, fleet: Fleet) -> None:
+def _add_lists(routes: APIRouter, fleet: Fleet, own: OwnModels) -> None:
     async def tags() -> Response:
         return _json(listed(fleet))
 
     async def ps() -> Response:
-        return _json(running(fleet))
+        return _json(running(fleet, own))
 
     async def version() -> Response:
         return _json(schemas.OllamaVersion(API_LEVEL))

@@ -68,7 +68,8 @@ class OllamaAsked(msgspec.Struct, kw_only=True):
     model: str
     options: OllamaOptions | None = None
     keep_alive: Any = None
-    """Taken, and without effect: how long models stay loaded is set in the gateway's settings."""
+    """How long one of the gateway's own models stays loaded after the request: seconds, or a duration (`5m`); 0 unloads
+    it, below 0 it stays. Without effect on models that other servers load, but for Ollama's."""
     node_id: Any = None
     """Refused: which server answers is the gateway's choice."""
 

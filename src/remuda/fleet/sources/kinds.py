@@ -31,15 +31,24 @@ class Answers:
 
 def kind_of(answers: Answers) -> NodeKind | None:
     """The kind of server that answers so; None where it has to be asked again."""
-    if _field(answers.version, "name") == "Remuda":
+    if is_remuda(answers.version):
         return NodeKind.REMUDA
     if isinstance(_field(answers.ollama_version, "version"), str) and isinstance(_field(answers.tags, "models"), list):
         return NodeKind.OLLAMA
-    if isinstance(_field(answers.props, "default_generation_settings"), dict) or _are_owned_by(
-        "llamacpp", answers.models
-    ):
+    if is_llamacpp(answers.models, answers.props):
         return NodeKind.LLAMA_CPP
     return NodeKind.OPENAI if answers.are_all else None
+
+
+def is_remuda(version: Any) -> bool:
+    """Whether it is a Remuda that answers so at `/version`."""
+    return bool(_field(version, "name") == "Remuda")
+
+
+def is_llamacpp(models: Any, props: Any) -> bool:
+    """Whether it is llama.cpp's server that answers so at `/v1/models` and `/props`: one of the two is enough, since
+    a server may keep its properties to those who have a key, or stand behind somebody who passes `/v1` alone."""
+    return isinstance(_field(props, "default_generation_settings"), dict) or _are_owned_by("llamacpp", models)
 
 
 def is_vllm(models: Any) -> bool:

@@ -12,6 +12,9 @@ from remuda.fleet.registry import WILDCARD
 from remuda.fleet.replica import Told
 
 MAX_MODELS: Final = 10_000
+"""Of one server; the rest of its list is passed over."""
+MAX_NAME: Final = 256
+"""What a request may ask for; nobody could ask for a model with a longer name."""
 MAX_CHARS: Final = 256
 """Of any text that a server tells; what is longer is passed over."""
 MAX_WORDS: Final = 32
@@ -35,7 +38,14 @@ Offers = Mapping[str, Offer]
 
 
 def listed(answer: Any) -> Offers | None:
-    """The models in an OpenAI model list; None where `answer` is no such list."""
+    """The models in an OpenAI model list; None where `answer` is no such list.
+
+    Some servers send the entries alone, without what is around them; some write null for a list of none.
+    """
+    if isinstance(answer, list) and any(isinstance(entry, dict) for entry in answer):
+        answer = {"data": answer}
+    elif isinstance(answer, dict) and answer.get("object") == "list" and answer.get("data") is None:
+        answer = {"data": []}
     return _named(answer, "data", ("id",), _as_listed)
 
 
@@ -100,10 +110,15 @@ def _named(answer: Any, field: str, names: tuple[str, ...], read: Any) -> dict[s
     made: dict[str, Offer] = {}
     for entry in entries[:MAX_MODELS]:
         if isinstance(entry, dict):
-            name = next((value for key in names if isinstance(value := entry.get(key), str) and value), "")
-            if name and name != WILDCARD:
+            name = next((value for key in names if _is_name(value := entry.get(key))), None)
+            if name is not None:
                 made[name] = read(entry)
     return dict(sorted(made.items()))
+
+
+def _is_name(value: Any) -> bool:
+    """Whether a model can be called so: the name goes into logs, metrics, headers and consoles as it is."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable() and value != WILDCARD
 
 
 def _as_listed(entry: dict[str, Any]) -> Offer:

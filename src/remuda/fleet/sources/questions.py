@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from remuda.core.node import NodeKind
 from remuda.fleet.replica import Told
-from remuda.fleet.sources.kinds import Answers, is_vllm, kind_of, speaks_messages
-from remuda.fleet.sources.offers import Offers, Props, listed, props_in, tagged, with_running, with_shown
-from remuda.outbound.http import NotJson, OutboundClient, OutboundError, WebPage
+from remuda.fleet.sources.kinds import Answers, is_llamacpp, is_remuda, is_vllm, kind_of, speaks_messages
+from remuda.fleet.sources.offers import Offers, listed, props_in, tagged, with_running, with_shown
+from remuda.outbound.http import NothingThere, NotJson, OutboundClient, OutboundError
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Found:
     """What a server said of itself."""
 
     offers: Offers | None
-    """Its models; None where it does not list them."""
+    """Its models; None where it has no list of them at all."""
     why: str = ""
     """Why not."""
     slots: int | None = None
@@ -53,6 +53,8 @@ class Questions:
         """None: it has not been asked since it came up."""
         self._counts_tokens: bool | None = None
         """As `_has_messages`."""
+        self._is_remuda = False
+        """It has said so since it came up."""
         self._shown: dict[str, Told] = {}
         """What was told of single models, by their digest."""
 
@@ -79,9 +81,15 @@ class Questions:
                     return await self._ollama()
                 case NodeKind.LLAMA_CPP:
                     return await self._llamacpp()
+                case NodeKind.REMUDA:
+                    return await self._remuda()
             return await self._openai()
         except OutboundError:
-            self._has_messages = self._counts_tokens = None  # it may be of another version when it is back
+            self._has_messages, self._counts_tokens, self._is_remuda = (
+                None,
+                None,
+                False,
+            )  # it may be of another version when it is back
             raise
 
     async def more(self, kind: NodeKind, offers: Offers) -> Mapping[str, Told]:
@@ -114,18 +122,35 @@ class Questions:
         capabilities = shown.capabilities or told.capabilities
         return replace(told, capabilities=capabilities, trained_context=shown.trained_context)
 
-    async def _openai(self) -> Found:
+    async def _models(self) -> tuple[Any, Found]:
+        """What it answers where its models should be, as it is and as it is read."""
         try:
             answer = await self._client.get_json(MODELS)
-        except WebPage as error:
-            raise OutboundError(f"{error} where its models should be: is this its base address?") from error
+        except NothingThere as error:
+            return None, Found(None, f" ({error})")
         except NotJson as error:
-            return Found(None, f" ({error})")
+            raise OutboundError(f"{error} where its models should be: is this its base address?") from error
+        if (offers := listed(answer)) is None:
+            raise OutboundError("it answers something that is not a list of models")
+        return answer, Found(offers)
+
+    async def _openai(self) -> Found:
+        answer, found = await self._models()
+        if found.offers is None:
+            return found
         if self._has_messages is None and is_vllm(answer):
             self._has_messages = await self._takes_posts(MESSAGES)
         if self._counts_tokens is None and self._has_messages:
             self._counts_tokens = await self._takes_posts(COUNT)
-        return Found(listed(answer), has_messages=bool(self._has_messages), counts_tokens=bool(self._counts_tokens))
+        return replace(found, has_messages=bool(self._has_messages), counts_tokens=bool(self._counts_tokens))
+
+    async def _remuda(self) -> Found:
+        found = await self._openai()
+        if not self._is_remuda:
+            self._is_remuda = is_remuda(await self._or_none(self._own("/version")))
+            if not self._is_remuda:
+                raise OutboundError("it does not answer as a Remuda does")
+        return found
 
     async def _takes_posts(self, path: str) -> bool | None:
         """Whether there is something at `path` that a GET is not the way to ask; None where that cannot be told now."""
@@ -156,21 +181,15 @@ class Questions:
         return Found(self._offers, has_messages=bool(self._has_messages))
 
     async def _llamacpp(self) -> Found:
-        found = await self._openai()
-        props = await self._props()
+        answer, found = await self._models()
+        told = await self._or_none(self._own("/props"))  # raises while it loads its model
+        if not is_llamacpp(answer, told):
+            raise OutboundError("it does not answer as llama.cpp's server does")
+        props = props_in(told)
         if found.offers is None or props.context_length is None:
             return replace(found, slots=props.slots)
         offers = {name: replace(offer, context_length=props.context_length) for name, offer in found.offers.items()}
         return Found(offers, slots=props.slots)
-
-    async def _props(self) -> Props:
-        try:
-            return props_in(await self._own("/props"))
-        except OutboundError as error:
-            if error.status in UNWELL:
-                raise  # while it loads its model
-            log.debug("the slots of a llama.cpp server are not known: %s", error)
-            return Props()
 
     async def _own(self, path: str) -> Any:
         return await self._client.get_json(path, base_path=self._root)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from remuda.core.address import Address
 from remuda.core.chance import Chance
 from remuda.core.clock import Clock
-from remuda.core.model_names import twin_of
+from remuda.core.model_names import each_once, twin_of
 from remuda.core.node import NodeKind
 from remuda.engines.protocol import Engine
 from remuda.fleet.health import Health, HealthRules
@@ -268,7 +268,9 @@ class UpstreamSource:
 
     def _serve(self, names: Sequence[str], offers: Offers | None = None) -> None:
         """Announce replicas for `names`; those known keep their identity, so that their slots keep their count. Of what
-        is told in `offers` beyond the names, only what a request's way depends on is worth an announcement."""
+        is told in `offers` beyond the names, only what a request's way depends on is worth an announcement. A model
+        that it has by both its names is served once."""
+        names = each_once(names)
         state = ReplicaState.ACTIVE if self._health.is_up else ReplicaState.STANDBY
         if self._is_drained:
             state = ReplicaState.DRAINING  # whether it answers or not: what it finishes is its own business

@@ -25,15 +25,17 @@ async def test_what_a_node_is(tmp_path: Path) -> None:
         assert await said(tmp_path, fake.url, kind=NodeKind.OLLAMA) == "ok gpu is an Ollama and lists 2 models"
         used = "ok gpu is an Ollama, used as an OpenAI-compatible server, and lists 2 models"
         assert await said(tmp_path, fake.url, kind=NodeKind.OPENAI) == used
-        wrong = "warn gpu is an Ollama, not a llama.cpp server"
+        wrong = "fail gpu is an Ollama, not a llama.cpp server"
         assert await said(tmp_path, fake.url, kind=NodeKind.LLAMA_CPP) == wrong
         assert await said(tmp_path, fake.url, is_drained=True) == "ok gpu is an Ollama and lists 2 models (drained)"
     assert (await said(tmp_path, fake.url)).startswith("fail gpu: ")
 
 
 async def test_what_lists_no_models(tmp_path: Path) -> None:
+    async with serving(http(b"", "404 Not Found")) as served:
+        assert await said(tmp_path, served.url) == "warn gpu does not list its models (it answers 404)"
     async with serving(http(b"{}")) as served:
-        assert await said(tmp_path, served.url) == "warn gpu does not list its models"
+        assert await said(tmp_path, served.url) == "fail gpu: it answers something that is not a list of models"
 
 
 async def test_its_key_is_sent_and_never_told(tmp_path: Path) -> None:

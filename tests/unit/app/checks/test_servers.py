@@ -43,7 +43,7 @@ async def test_the_kind_of_an_upstream_is_told() -> None:
         await upstream_said(llamacpp, kind="openai")
         == "ok u is a llama.cpp server, used as an OpenAI-compatible server, and lists 1 model"
     )
-    assert await upstream_said(llamacpp, kind="ollama") == "warn u is a llama.cpp server, not an Ollama"
+    assert await upstream_said(llamacpp, kind="ollama") == "fail u is a llama.cpp server, not an Ollama"
     async with FakeUpstream(models=("a",), speaks="ollama") as fake:
         settings = Settings.model_validate({"upstreams": [{"url": fake.url, "name": "u"}]})
         assert said(await check_upstreams(settings)) == ["ok u is an Ollama and lists 1 model"]

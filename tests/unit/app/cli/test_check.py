@@ -35,6 +35,15 @@ def test_wrong_settings(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     }
 
 
+def test_an_upstream_where_nothing_is_called(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "remuda.yaml").write_text("upstreams:\n  - url: http://169.254.169.254\n")
+    assert main(["check"]) == Exit.CHECK_FAILED
+    assert capsys.readouterr().err == (
+        "remuda: remuda.yaml:2: upstreams.0: 169.254.169.254 is where a cloud keeps its machines' credentials: "
+        "nothing is called there\n"
+    )
+
+
 def test_files_that_are_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "remuda.yaml").write_text("models: {paths: [nope.gguf]}\n")
     assert main(["check"]) == Exit.CHECK_FAILED

@@ -1,7 +1,9 @@
 """`remuda nodes`."""
 
+import asyncio
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 
 from remuda.app.cli import main
 from remuda.app.exits import Exit
+from remuda.store import open_store, store_url_in
+from remuda.store.nodes import list_nodes, update_node
 
 Capture = pytest.CaptureFixture[str]
 URL = "http://10.0.0.5:11434"
@@ -86,6 +90,9 @@ def test_what_cannot_be_a_node_is_refused(capsys: Capture, monkeypatch: pytest.M
         code, said = refusal(capsys, "add", url)
         assert (code, word in said, "secret" in said) == (Exit.USAGE, True, False), (url, said)
     assert refusal(capsys, "add", URL, "--name", "a/b")[0] == Exit.USAGE
+    for name in ("3", "-1"):
+        code, said = refusal(capsys, "add", URL, "--name", name)
+        assert (code, "no number, since ids are" in said) == (Exit.USAGE, True)
     assert refusal(capsys, "add", URL, "--slots", "0")[0] == Exit.USAGE
     assert refusal(capsys, "add", URL, "--weight", "0")[0] == Exit.USAGE
     assert refusal(capsys, "add", URL, "--kind", "printer")[0] == Exit.USAGE
@@ -101,6 +108,8 @@ def test_a_name_or_an_address_is_taken_once(capsys: Capture) -> None:
     answer(capsys, "add", URL, "--name", "gpu")
     assert "already" in refusal(capsys, "add", f"{URL}/v1/")[1]
     assert "already" in refusal(capsys, "add", "http://10.0.0.6", "--name", "gpu")[1]
+    assert answer(capsys, "add", "http://localhost:9")["url"] == "http://localhost:9"
+    assert "already" in refusal(capsys, "add", "http://[::ffff:127.0.0.1]:9")[1]
 
 
 def test_nodes_of_the_settings_are_listed_and_changed_only_there(capsys: Capture, tmp_path: Path) -> None:
@@ -114,7 +123,28 @@ def test_nodes_of_the_settings_are_listed_and_changed_only_there(capsys: Capture
         code, said = refusal(capsys, "drain", "--", word)
         assert code == Exit.CHECK_FAILED
         assert "remuda.yaml" in said
-    assert "already" in refusal(capsys, "add", "http://10.0.0.9:8000/v1")[1]
+    for url in ("http://10.0.0.9:8000/v1", "http://[::ffff:10.0.0.9]:8000"):
+        assert "already" in refusal(capsys, "add", url)[1]
+
+
+def test_a_word_that_means_two_nodes_removes_neither(capsys: Capture, tmp_path: Path) -> None:
+    async def rename() -> None:  # as earlier versions let one be called
+        store = await open_store(store_url_in(tmp_path / "data"))
+        _, [_, two] = await list_nodes(store)
+        await update_node(store, replace(two, name="1"))
+        await store.close()
+
+    answer(capsys, "add", URL, "--name", "gpu")
+    answer(capsys, "add", "http://10.0.0.6", "--name", "two")
+    asyncio.run(rename())
+    said = "'1' is the id of one node and the name of another: say gpu or 2"
+    for command in ("remove", "drain"):
+        assert refusal(capsys, command, "1") == (Exit.CHECK_FAILED, said)
+    assert answer(capsys, "remove", "2")["name"] == "1"
+    (tmp_path / "remuda.yaml").write_text("upstreams: [{url: 'http://10.0.0.9', name: '1'}]\n")
+    said = "'1' is the id of one node and the name of another: say gpu or -1"
+    assert refusal(capsys, "remove", "1") == (Exit.CHECK_FAILED, said)
+    assert answer(capsys, "remove", "gpu")["id"] == 1
 
 
 def test_an_unknown_node_is_said(capsys: Capture) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from remuda.app.settings import Origin, ServerSettings, Settings, UpstreamSettings
+from remuda.app.settings import Origin, ServerSettings, Settings
 from remuda.app.settings.origins import Origins
 from remuda.app.settings.section import Section
 from remuda.core.hosts import Bind
@@ -59,21 +59,6 @@ def test_what_does_not_go_together(values: dict[str, Any], words: str) -> None:
 
 def test_port_zero_may_be_listened_on_twice() -> None:
     assert len(ServerSettings(port=0, listeners=("127.0.0.1:0", "127.0.0.1:0")).binds) == 3
-
-
-def test_an_upstream_is_called_by_its_address_where_it_has_no_name() -> None:
-    assert UpstreamSettings(url="http://a").display_name == "a:80"
-    assert UpstreamSettings(url="http://[::1]:8000/v1/").display_name == "[::1]:8000/v1"
-    assert UpstreamSettings(url="unix:/run/x.sock").display_name == "/run/x.sock"
-    assert UpstreamSettings(url="http://a", name="big").display_name == "big"
-
-
-@pytest.mark.parametrize(
-    ("url", "base"),
-    [("http://a", "/v1"), ("http://a/", "/v1"), ("http://a/llm", "/llm"), ("unix:/run/x.sock", "/v1")],
-)
-def test_an_upstream_without_a_path_is_asked_below_v1(url: str, base: str) -> None:
-    assert UpstreamSettings(url=url).address.base_path == base
 
 
 def test_the_store_is_a_file_in_the_data_folder() -> None:

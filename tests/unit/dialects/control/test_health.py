@@ -47,6 +47,12 @@ async def test_one_service_down_is_said(changes: dict[str, Any], ill: str):  # C
     assert set(words.values()) == {"healthy"}
 
 
+async def test_a_model_that_servers_write_in_two_ways_is_one_that_is_loaded():
+    async with client(parts(fleet=fleet_of(replica("m"), replica("m:latest")))) as caller:
+        answer = await caller.get("/api/health")
+    assert answer.json()["services"]["llama_server"]["models_loaded"] == 1
+
+
 async def test_models_that_are_not_loaded_are_no_illness():
     async with client(parts(fleet=fleet_of(offered=["later"]))) as caller:
         answer = await caller.get("/api/health")

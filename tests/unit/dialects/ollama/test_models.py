@@ -1,7 +1,11 @@
+import math
+
 import pytest
 
 from remuda.core.faults import UnknownModel
-from remuda.dialects.ollama.models import capabilities_of, changed_at, digest_of, listed, running, shown
+from remuda.dialects.ollama.models import FOREVER, capabilities_of, changed_at, digest_of, listed, running, shown
+from remuda.dialects.ollama.own import NoModels
+from remuda.fleet.registry import Served
 from remuda.fleet.replica import ReplicaState, Told
 from tests.fixtures.asgi import fleet_of, replica
 
@@ -82,11 +86,44 @@ def test_what_no_server_has_loaded_is_not_running():
     assert (entry.digest, entry.size_vram, entry.expires_at) == ("other", 7, "2026-02-02T00:00:00Z")
 
 
+def test_our_own_expire_when_they_will_be_unloaded():
+    class Own(NoModels):
+        def expires_at(self, name: str) -> float | None:
+            return {"b": 1_700_000_000.5, "for-ever": math.inf}.get(name)
+
+    fleet = fleet_of(replica("b"), replica("c"), replica("for-ever"), aliases={"short": "b"})
+    assert {entry.name: entry.expires_at for entry in running(fleet, Own()).models} == {
+        "b": "2023-11-14T22:13:20.500000Z",
+        "short": "2023-11-14T22:13:20.500000Z",
+        "c": FOREVER,
+        "for-ever": FOREVER,
+    }
+
+
 def test_a_model_is_shown_with_what_its_server_tells():
     made = shown(told(NEW), "m")
     assert made.capabilities == ["completion", "vision"]
     assert made.model_info["qwen3.context_length"] == 32_768
     assert made.modified_at == NEW.modified_at
+
+
+def test_a_model_that_is_not_loaded_has_what_its_source_tells():
+    fleet = fleet_of(offered=["own", "other"])
+    info = (("general.architecture", "llama"), ("general.parameter_count", 7))
+    own = Told(size_bytes=3, digest="own", family="llama", capabilities=(), trained_context=64, info=info)
+    fleet.apply(Served("local", (), ("own", "other"), {"own": own}))
+    assert [(entry.name, entry.size) for entry in listed(fleet).models] == [("other", 0), ("own", 3)]
+    made = shown(fleet, "own")
+    assert made.capabilities == []
+    assert made.model_info == {
+        "general.architecture": "llama",
+        "general.basename": "own",
+        "general.parameter_count": 7,
+        "llama.context_length": 64,
+    }
+    assert running(fleet).models == []
+    fleet.apply(Served("local", (), ("own", "other")))
+    assert shown(fleet, "own").details.family == "llama"
 
 
 def test_times_of_any_zone_compare():

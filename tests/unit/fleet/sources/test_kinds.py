@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from remuda.core.node import NodeKind
-from remuda.fleet.sources.kinds import Answers, is_vllm, kind_of, speaks_messages
+from remuda.fleet.sources.kinds import Answers, is_llamacpp, is_remuda, is_vllm, kind_of, speaks_messages
 
 MODELS: Any = {"object": "list", "data": [{"id": "a", "owned_by": "library"}]}
 TAGS: Any = {"models": []}
@@ -62,3 +62,15 @@ def test_vllm_is_known_by_whose_its_models_are() -> None:
     assert is_vllm({"data": [{"id": "a", "owned_by": "vllm"}]})
     assert not is_vllm(MODELS)
     assert not is_vllm(None)
+
+
+def test_llamacpp_is_known_by_its_properties_or_by_whose_its_models_are() -> None:
+    owned = {"data": [{"id": "a", "owned_by": "llamacpp"}]}
+    assert [is_llamacpp(*said) for said in ((MODELS, PROPS), (owned, None), (None, PROPS))] == [True] * 3
+    assert [is_llamacpp(*said) for said in ((MODELS, None), (MODELS, {"total_slots": 4}), (None, None))] == [False] * 3
+
+
+@pytest.mark.parametrize("version", [None, {"version": "1"}, {"name": "vLLM"}, "Remuda", []])
+def test_a_remuda_says_its_name(version: Any) -> None:
+    assert not is_remuda(version)
+    assert is_remuda({"name": "Remuda", "version": "1"})

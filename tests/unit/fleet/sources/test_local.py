@@ -3,13 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from remuda.core.address import Address
-from remuda.engines.launch import EngineKind, LocalModel
+from remuda.engines.launch import EngineKind, LocalModel, ModelFacts
 from remuda.engines.llamacpp.adapter import LlamaCpp
 from remuda.engines.local import LocalModelState, Phase
 from remuda.fleet.registry import Failed, FleetChange, Served
 from remuda.fleet.replica import Deadlines, ReplicaState
-from remuda.fleet.sources.local import LocalSource
+from remuda.fleet.sources.local import LocalSource, size_of
 
 IDLE = LocalModelState(LocalModel("m", Path("m.gguf")), Phase.REGISTERED)
 RUNNING = replace(IDLE, phase=Phase.RUNNING, address=Address("localhost", 80), slots=3, context=512, api_key="secret")
@@ -73,3 +75,25 @@ def test_one_that_crashes_is_started_again_and_another_replica_stands_for_it():
     local.changed(RUNNING)
     [second] = served(said[-1]).replicas
     assert second is not first
+
+
+def test_what_its_file_says_is_told_whether_it_is_loaded_or_not():
+    facts = ModelFacts(30, 0.5, "abc", "llama", 7_240_000_000, "Q4_K_M", 8192, ("completion",), (("a.b", 1),))
+    known = LocalModel("m", Path("m.gguf"), facts=facts)
+    local, said = source()
+    local.changed(replace(IDLE, model=known))
+    told = served(said[-1]).told["m"]
+    assert (told.size_bytes, told.digest, told.modified_at) == (30, "abc", "1970-01-01T00:00:00.500000Z")
+    assert (told.format, told.family, told.families, told.quantization) == ("gguf", "llama", ("llama",), "Q4_K_M")
+    assert (told.parameter_size, told.capabilities, told.trained_context) == ("7.2B", ("completion",), 8192)
+    assert told.info == (("a.b", 1),)
+    local.changed(replace(RUNNING, model=known))
+    assert [replica.told for replica in served(said[-1]).replicas] == [told]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "written"),
+    [(8_000_000_000, "8B"), (7_240_000_000, "7.2B"), (494_032_768, "494.03M"), (918_656, "919K"), (12, "12")],
+)
+def test_numbers_of_weights_are_written_as_ollama_does(parameters: int, written: str) -> None:
+    assert size_of(parameters) == written

@@ -8,6 +8,8 @@ from remuda.fleet.registry import WILDCARD
 from remuda.fleet.replica import Told
 from remuda.fleet.sources.offers import (
     MAX_CHARS,
+    MAX_MODELS,
+    MAX_NAME,
     NO_DETAILS,
     Offer,
     Props,
@@ -50,6 +52,25 @@ def test_what_is_no_list_offers_nothing() -> None:
         "a": NO_DETAILS,
         "b": NO_DETAILS,
     }
+
+
+def test_a_list_in_a_form_of_its_own_is_one_all_the_same() -> None:
+    assert listed([{"id": "a"}, 3]) == {"a": NO_DETAILS}
+    assert listed({"object": "list", "data": None}) == {}
+    assert listed(["a"]) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\x00", "\x1b[31m", "\u202ea", "\ud800", "a" * (MAX_NAME + 1), 3, None, ["a"]]
+)
+def test_what_no_model_can_be_called_is_left_out(name: Any) -> None:
+    longest = "é" * MAX_NAME
+    assert set(listed({"data": [{"id": name}, {"id": "org/a:7b"}, {"id": longest}]}) or ()) == {"org/a:7b", longest}
+    assert set(tagged({"models": [{"name": name}, {"name": name, "model": "b"}]}) or ()) == {"b"}
+
+
+def test_no_more_are_taken_than_anybody_has() -> None:
+    assert len(listed({"data": [{"id": str(number)} for number in range(MAX_MODELS + 1)]}) or ()) == MAX_MODELS
 
 
 def test_what_ollama_tells() -> None:

@@ -134,6 +134,40 @@ async def test_one_that_lists_nothing_may_still_take_any_name():
         assert (found.offers, found.why, found.slots) == (None, " (it answers 404)", None)
 
 
+@pytest.mark.parametrize("body", [b'{"object": "list", "data": [{"id": "a', b"nonsense", b'{"status": "ok"}', b""])
+async def test_nonsense_where_the_models_should_be_is_no_answer(body: bytes):
+    answer = http(body, "200 OK\r\nContent-Type: application/json")
+    async with serving(answer) as served, asking(f"http://127.0.0.1:{served.port}/v1") as questions:
+        assert await questions.kind() is NodeKind.OPENAI
+        with pytest.raises(OutboundError, match="it answers something that is not"):
+            await questions.found(NodeKind.OPENAI)
+
+
+OTHERS = [
+    ("openai", NodeKind.LLAMA_CPP, "as llama.cpp's server does"),
+    ("ollama", NodeKind.LLAMA_CPP, "as llama.cpp's server does"),
+    ("vllm", NodeKind.REMUDA, "as a Remuda does"),
+    ("llama.cpp", NodeKind.REMUDA, "as a Remuda does"),
+    ("llama.cpp", NodeKind.OLLAMA, "404"),
+]
+
+
+@pytest.mark.parametrize(("speaks", "given", "words"), OTHERS)
+async def test_one_of_another_kind_is_told(speaks: str, given: NodeKind, words: str):
+    async with FakeUpstream(speaks=speaks) as fake, asking(fake.url) as questions:
+        with pytest.raises(OutboundError, match=words):
+            await questions.found(given)
+        assert (await questions.found(NodeKind.OPENAI)).offers is not None, "all are this, too"
+
+
+async def test_llamacpp_whose_properties_are_not_told_is_known_by_its_list():
+    listed = http(b'{"object": "list", "data": [{"id": "a", "owned_by": "llamacpp"}]}')
+    async with serving(listed) as served, asking(f"http://127.0.0.1:{served.port}/v1") as questions:
+        assert await questions.kind() is NodeKind.LLAMA_CPP
+        found = await questions.found(NodeKind.LLAMA_CPP)
+        assert (set(found.offers or ()), found.slots) == ({"a"}, None)
+
+
 async def test_the_own_api_stands_below_the_root():
     async with FakeUpstream(speaks="ollama") as fake, asking(fake.url, "/nowhere") as questions:
         assert await questions.kind() is NodeKind.OPENAI

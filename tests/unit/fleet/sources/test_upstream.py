@@ -15,7 +15,7 @@ from remuda.fleet.health import HealthRules
 from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
 from remuda.fleet.replica import Deadlines, Replica, ReplicaState
 from remuda.fleet.sources.upstream import UpstreamSource, names_in
-from remuda.outbound.http import NotJson, OutboundError, WebPage
+from remuda.outbound.http import NothingThere, NotJson, OutboundError, WebPage
 from remuda.testing.clock import FakeClock
 
 OPENAI = OpenAILike()
@@ -41,7 +41,7 @@ class FakeClient:
             self.asked += path == "/models"
             answer = self.more.get(path) or (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
         else:
-            answer = NotJson("it answers 404", 404)
+            answer = NothingThere("it answers 404", 404)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -119,9 +119,8 @@ async def test_configured_models_hold_whatever_it_lists():
     assert watched.last == {"box/mine": ReplicaState.ACTIVE}
 
 
-@pytest.mark.parametrize("answer", [NotJson("it answers 404"), {"models": []}, ["a"]])
-async def test_one_that_lists_nothing_gets_any_name(answer: Any):
-    watched = Watched(answer)
+async def test_one_that_has_no_list_gets_any_name():
+    watched = Watched(NothingThere("it answers 404", 404))
     await watched.source.ask()
     change = watched.said[-1]
     assert isinstance(change, Served)
@@ -198,7 +197,7 @@ async def test_one_told_of_it_who_fails_does_not_end_the_asking():
         running.cancel()
 
 
-@pytest.mark.parametrize("answer", [offering("a"), NotJson("it answers 404"), OutboundError("away")])
+@pytest.mark.parametrize("answer", [offering("a"), NothingThere("it answers 404", 404), OutboundError("away")])
 async def test_it_says_when_it_has_been_asked_for_the_first_time_whatever_came_of_it(answer: Any):
     watched = Watched(answer)
     watched.source.begin()
@@ -376,6 +375,12 @@ async def test_configured_models_are_served_before_the_kind_is_known():
     assert [replica.told is not None for replica in served(watched)] == [True, False], "a is a:latest there"
 
 
+async def test_a_model_that_is_listed_by_both_its_names_is_served_once():
+    watched = Watched(offering("a", "a:latest", "b:latest"))
+    await watched.source.ask()
+    assert [replica.model for replica in served(watched)] == ["a", "b:latest"]
+
+
 async def test_a_web_page_is_no_list_of_models_and_no_leave_to_pass_any_name_on():
     watched = Watched(WebPage("it answers with a web page", 200), kind=None)
     watched.source.begin()
@@ -391,6 +396,35 @@ async def test_a_web_page_is_no_list_of_models_and_no_leave_to_pass_any_name_on(
     assert named.last == {"box/mine": ReplicaState.STANDBY}
 
 
+NONSENSE = [NotJson("it answers something that is not JSON", 200), {"models": []}, ["a"], {"data": None}, 3, None]
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
+async def test_nonsense_is_no_leave_to_pass_any_name_on(answer: Any):
+    watched = Watched(answer)
+    watched.source.begin()
+    for _ in range(3):
+        await watched.source.ask()
+    assert not [change for change in watched.said if isinstance(change, Served)]
+    assert watched.source.state is ReplicaState.STANDBY
+    assert "it answers something that is not" in watched.source.trouble
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
+async def test_nonsense_leaves_the_list_known_so_far(answer: Any):
+    watched = Watched(offering("a", "b"), answer)
+    states = []
+    for _ in range(3):
+        await watched.source.ask()
+        states.append(watched.last)
+    assert [set(names) for names in states] == [{"box/a", "box/b"}] * 3
+    assert [set(names.values()) for names in states] == [
+        {ReplicaState.ACTIVE},
+        {ReplicaState.ACTIVE},
+        {ReplicaState.STANDBY},
+    ]
+
+
 async def test_one_that_is_not_of_the_given_kind_is_on_standby():
     watched = Watched(offering("a"), kind=NodeKind.OLLAMA, models=("a",))
     watched.source.begin()
@@ -399,6 +433,28 @@ async def test_one_that_is_not_of_the_given_kind_is_on_standby():
     assert watched.last == {"box/a": ReplicaState.STANDBY}
     assert watched.source.kind is NodeKind.OLLAMA
     assert watched.source.trouble == "it answers 404"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "said", "trouble"),
+    [
+        (NodeKind.LLAMA_CPP, "/props", PROPS, "it does not answer as llama.cpp's server does"),
+        (NodeKind.REMUDA, "/version", {"name": "Remuda"}, "it does not answer as a Remuda does"),
+    ],
+)
+async def test_one_that_only_lists_models_is_not_taken_for_the_given_kind(
+    kind: NodeKind, path: str, said: Any, trouble: str
+):
+    watched = Watched(offering("a"), kind=kind)
+    for _ in range(2):
+        await watched.source.ask()
+    assert not watched.said
+    assert (watched.source.state, watched.source.trouble) == (ReplicaState.STANDBY, trouble)
+    watched.client.more[path] = said
+    for _ in range(2):
+        await watched.source.ask()
+    assert watched.last == {"box/a": ReplicaState.ACTIVE}
+    assert watched.source.trouble == ""
 
 
 async def test_how_long_its_last_answer_took_is_kept():
