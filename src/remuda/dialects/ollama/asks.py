@@ -146,7 +146,8 @@ def read_embeddings(body: bytes) -> OllamaAsk:
     asked = _decoded(_EMBEDDINGS, body)
     given = asked.prompt if asked.prompt is not None else asked.input
     ask = _embedding(asked, Shape.EMBEDDINGS, given, None)
-    ask.is_ollamas = isinstance(given, str | None) and asked.input is None  # it takes no list here, and no other name
+    # It takes no list here, and no other name.
+    ask.is_ollamas = isinstance(asked.prompt, str) or (asked.prompt is None and asked.input is None)
     return ask
 
 
