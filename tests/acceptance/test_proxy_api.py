@@ -173,6 +173,21 @@ async def test_how_the_pool_stands(tmp_path: Path) -> None:
         assert (await busy.answer()).status == 200
 
 
+async def test_an_address_is_shown_as_it_was_given(tmp_path: Path) -> None:
+    async with FakeUpstream(speaks="ollama") as bare, FakeUpstream() as whole, FakeUpstream(speaks="ollama") as added:
+        upstreams = [{"url": bare.root, "name": "bare"}, {"url": whole.url, "name": "whole"}]
+        async with (
+            running_gateway(tmp_path, upstreams=upstreams) as gateway,
+            httpx.AsyncClient(base_url=gateway.url, trust_env=False) as client,
+        ):
+            await client.post("/api/proxy/nodes", json={"name": "added", "url": added.root})
+            state = (await client.get("/api/proxy/state")).json()
+            asked = (await client.get("/api/proxy/active-requests")).json()["nodes"]
+        given = [bare.root, whole.url, added.root]
+        assert list(state["node_id_map"].values()) == given
+        assert [each["address"] for each in asked] == given
+
+
 async def test_who_waits_is_shown(tmp_path: Path) -> None:
     async with FakeUpstream() as one:
         upstreams = [{"url": one.url, "name": "one", "slots": 1}]

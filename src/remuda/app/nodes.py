@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from remuda.app.sealing import CredentialError, Sealer, check_credential, reference
 from remuda.app.settings import UpstreamSettings
 from remuda.app.upstreams import Upstream, UpstreamMaker
-from remuda.core.address import place_of
+from remuda.core.address import parse_address, place_of
 from remuda.core.clock import Clock
 from remuda.core.node import Node, NodeKind, is_like_id
 from remuda.core.tasks import Tasks
@@ -219,7 +219,7 @@ class Nodes:
         return NodeStatus(
             id=wanted.id,
             name=name,
-            url=node.url if node is not None else upstream.address.url,
+            url=node.url if node is not None else parse_address(upstream.url).url,
             kind=source.kind if source is not None else upstream.kind,
             state=state,
             reason=reason,

@@ -14,6 +14,7 @@ class NodeStatus:
     """Positive: a stored node's own. Negative: one of the settings, by its place there; -1 is the first."""
     name: str
     url: str
+    """As it was given, without what is only put behind it to speak one of its APIs."""
     kind: NodeKind | None
     """As given or found out; None: not known yet."""
     state: ReplicaState
