@@ -543,7 +543,8 @@ async def test_only_a_remuda_is_told_who_asks():
     change = watched.said[-1]
     assert isinstance(change, Served)
     assert [each.path for each in change.replicas] == [()]
-    old = Watched(offering("a"), kind=NodeKind.REMUDA, pseudonym="remuda-1")
+    version = {"/version": {"name": "Remuda"}}
+    old = Watched(offering("a"), kind=NodeKind.REMUDA, more=version, pseudonym="remuda-1")
     await old.source.ask()
     change = old.said[-1]
     assert isinstance(change, Served)
