@@ -13,6 +13,10 @@ from remuda.engines.body import fields_of, with_fields
 GENERATING: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.RESPONSE})
 BOUNDS: Final = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
 """Names of one thing: a client that says one of them has said it."""
+OF_RESPONSES: Final = {"max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens"}
+"""What the responses API calls fields that have another name in the others."""
+OF_OTHERS: Final = {"max_output_tokens": "max_tokens"}
+"""The other way round."""
 
 
 class Defaults:
@@ -43,6 +47,8 @@ class Defaults:
 def _under(ask: Ask, wanted: Mapping[str, bytes]) -> bytes:
     """The body of `ask` with what it does not say of `wanted`."""
     fields = fields_of(ask.body)
+    words = OF_RESPONSES if ask.operation is Operation.RESPONSE else OF_OTHERS
+    wanted = {words.get(field, field): value for field, value in wanted.items()}
     said = set(fields)
     if ask.is_unbounded or not BOUNDS.isdisjoint(said):
         said |= BOUNDS

@@ -32,6 +32,8 @@ _METADATA: Final = frozenset(
     )
 )
 
+_PODMANS_HOST: Final = IPv4Address("169.254.1.2")
+"""Where Podman's containers find the machine they are on (`host.containers.internal`, since Podman 5.3 with pasta)."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """The IP addresses that a host and port stand for, all checked; raises AddressRefused, OSError."""
@@ -73,7 +75,7 @@ def refusal(address: IPv4Address | IPv6Address, *, only_public: bool = False) ->
     inner = meant(address)
     if inner in _METADATA:
         return "where a cloud keeps its machines' credentials"
-    if inner.is_link_local:
+    if inner.is_link_local and (only_public or inner != _PODMANS_HOST):
         return "a link-local address"
     if inner.is_multicast:
         return "a multicast address"

@@ -45,6 +45,23 @@ def test_other_names_of_the_same_count() -> None:
     assert "max_tokens" not in applied({"max_completion_tokens": 9})
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_output_tokens"])
+def test_a_bound_has_the_name_that_the_api_gives_it(name: str) -> None:
+    defaults = Defaults({"m": {name: 5}})
+    for operation, expected in (
+        (Operation.RESPONSE, "max_output_tokens"),
+        (Operation.CHAT, "max_tokens" if name == "max_output_tokens" else name),
+    ):
+        ask = Ask(operation, "m", False, False, 1, b"{}")
+        defaults.apply(ask, "m")
+        assert json.loads(ask.body) == {expected: 5}
+    assert applied({"max_output_tokens": 9}, operation=Operation.RESPONSE) == {
+        "max_output_tokens": 9,
+        "temperature": 0.2,
+        "chat_template_kwargs": {"a": [1]},
+    }
+
+
 def test_a_client_that_wants_no_bound_gets_none() -> None:
     ask = Ask(Operation.CHAT, "m", False, False, 1, b"{}", is_unbounded=True)
     DEFAULTS.apply(ask, "m")

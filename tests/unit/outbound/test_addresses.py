@@ -29,6 +29,7 @@ CALLED = [
     "10.0.0.1",
     "192.168.1.20",
     "172.16.0.9",
+    "169.254.1.2",
     "100.64.0.7",
     "fd12::1",
     "8.8.8.8",
@@ -48,6 +49,10 @@ async def test_a_server_may_stand_at(address: str) -> None:
     assert refusal(ip_address(address)) is None
     assert check_host(address)
     assert await resolved(address, 80) == [address]
+
+
+def test_the_machine_around_a_container_is_no_public_place() -> None:
+    assert refusal(ip_address("169.254.1.2"), only_public=True) == "a link-local address"
 
 
 def test_a_given_address_is_marked_to_be_checked_at_each_connection() -> None:

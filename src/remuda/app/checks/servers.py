@@ -42,6 +42,9 @@ async def _check_upstream(upstream: UpstreamSettings) -> Finding:
     if answer.status in (401, 403):
         return fail("upstream", f"{name} refuses the key (status {answer.status})", "set the api_key of this upstream")
     names = names_in(answer.json())
+    if answer.status == 200 and names is None:
+        said = f"{name} answers, but not with a list of models"
+        return fail("upstream", said, f"it gets nothing until it does: see that {upstream.url} is its base address")
     if answer.status != 200 or names is None:
         advice = "is this its base address? where it lists no models, name them in the upstream's models"
         return warn("upstream", f"{name} answers, but not with a list of models (status {answer.status})", advice)

@@ -32,6 +32,8 @@ async def test_upstreams() -> None:
         await upstream_said(http(b"", "404 Not Found"))
         == "warn u answers, but not with a list of models (status 404)"
     )  # fmt: skip
+    for nonsense in (b'{"data": [', b'{"status": "ok"}', b"<html>"):
+        assert await upstream_said(http(nonsense)) == "fail u answers, but not with a list of models"
     assert await upstream_said(b"") == "fail u closes the connection or does not speak HTTP"
 
 
