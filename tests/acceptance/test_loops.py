@@ -14,6 +14,7 @@ from remuda.fleet.replica import ReplicaState
 from remuda.fleet.sources.upstream import ITSELF
 from remuda.testing.behaviour import Fault
 from remuda.testing.upstream import FakeUpstream
+from remuda.wire.via import Via
 from tests.fixtures.gateway import RunningGateway, running_gateway
 from tests.fixtures.raw import ASK, RawAnswer, RawClient, post
 
@@ -140,14 +141,20 @@ async def test_a_request_waits_for_its_server_rather_than_go_back(tmp_path: Path
 
 
 async def test_only_a_remuda_is_told_where_a_request_has_been(tmp_path: Path) -> None:
-    async with FakeUpstream() as fake:
-        for kind in ("openai", "remuda"):
-            upstreams = [{"url": fake.url, "kind": kind}]
-            async with running_gateway(tmp_path / kind, upstreams=upstreams) as gateway:
-                await gateway.until(lambda: is_active(gateway), "the model is known")
-                assert (await asked(gateway, "Via: 1.0 proxy (a)")).status == 200
-                own = gateway.remuda.pseudonym
-        assert [dict(seen.headers).get("Via") for seen in fake.seen] == [None, f"1.0 proxy (a), 1.1 {own}"]
+    async with (
+        FakeUpstream() as fake,
+        running_gateway(tmp_path / "inner", upstreams=[{"url": fake.url}]) as inner,
+        running_gateway(tmp_path / "outer", upstreams=[{"url": inner.url}]) as outer,
+    ):
+        came_by: list[Via | None] = []
+        inner.remuda.gateway.on_open = lambda exchange: came_by.append(exchange.via)
+        await outer.until(lambda: is_active(outer), "the model is known")
+        assert (await asked(outer, "Via: 1.0 proxy (a)")).status == 200
+        [via] = came_by
+        assert via is not None
+        assert via.line.decode() == f"1.0 proxy (a), 1.1 {outer.remuda.pseudonym}"
+        [seen] = fake.seen
+        assert "via" not in {name.lower() for name, _ in seen.headers}
 
 
 async def test_what_is_to_be_had_through_the_asker_alone_is_left_out_for_it(tmp_path: Path) -> None:
