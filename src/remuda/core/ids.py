@@ -36,9 +36,13 @@ def accepted_request_id(value: bytes, secret: bytes | None = None) -> str | None
     return value.decode("ascii")
 
 
+PSEUDONYMS: Final = "remuda-"
+"""What all of them begin with."""
+
+
 def made_pseudonym() -> str:
     """What a gateway is called in `Via`, as long as its process lives: `remuda-` and 16 random hex digits."""
-    return f"remuda-{os.urandom(8).hex()}"
+    return f"{PSEUDONYMS}{os.urandom(8).hex()}"
 
 
 def random_ids() -> Ids:

@@ -12,6 +12,7 @@ A Remuda that has passed the request on is not asked at all: it would have answe
 from collections.abc import Collection, Iterator, Sequence
 
 from remuda.core.faults import LoopDetected
+from remuda.core.ids import PSEUDONYMS
 from remuda.fleet.model import Model
 from remuda.fleet.replica import Replica
 from remuda.wire.via import Via
@@ -85,9 +86,11 @@ class Tried(Collection[Replica]):
         return len(self._failures)
 
 
-def passed(via: Via, model: Model) -> Tried:
+def passed(via: Via, model: Model) -> Collection[Replica]:
     """Where a request for `model` begins that has come through others: they are not asked. Raises LoopDetected where
     nobody else has the model."""
+    if not any(hop.startswith(PSEUDONYMS) for hop in via.hops):
+        return ()  # other proxies are nobody's upstream here
     tried = Tried(via=via.hops)
     if model.replicas and all(tried.bars(replica) for replica in model.replicas):
         raise LoopDetected(f"nobody has {model.name[:200]!r} here but those who have passed the request on already")

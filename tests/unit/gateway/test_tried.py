@@ -78,6 +78,12 @@ def test_who_has_passed_the_request_on_is_not_asked_at_all():
     assert after.only(after.barred()) == after
 
 
+def test_other_proxies_are_nobodys_upstream():
+    via = via_of([(b"via", b"1.1 Caddy, 1.1 edge (Varnish/7.0)")])
+    assert via is not None
+    assert passed(via, Model("m", replicas=(replica("theirs", path=("remuda-1",)),))) == ()
+
+
 def test_a_request_that_only_those_could_answer_who_passed_it_on_is_refused():
     via = via_of([(b"via", b"1.1 remuda-1")])
     assert via is not None
