@@ -143,6 +143,18 @@ async def test_what_goes_wrong_beforehand_is_a_status(
     assert int(answer.headers["retry-after"]) >= 1
 
 
+@pytest.mark.parametrize(
+    ("path", "is_anthropics"), [("/v1/chat/completions", False), ("/v1/embeddings", False), ("/v1/nothing", True)]
+)
+async def test_inference_by_openais_routes_keeps_its_own_shape(
+    gateway: RunningGateway, path: str, is_anthropics: bool
+) -> None:
+    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as client:
+        said = (await client.post(path, json={}, headers={"anthropic-version": "2023-06-01"})).json()
+    assert (said.get("type") == "error") is is_anthropics
+    assert ("param" in said["error"]) is not is_anthropics
+
+
 @pytest.mark.parametrize("path", [MESSAGES, COUNT])
 async def test_refusals_are_in_anthropics_shape(gateway: RunningGateway, path: str) -> None:
     unknown = await post(gateway, path, {**ASK, "model": "nope"})
