@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from typing import Final
 
 Ids = Callable[[], str]
 """Makes a new request id on each call."""
