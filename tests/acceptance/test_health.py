@@ -70,6 +70,8 @@ async def test_a_model_that_fails_takes_no_other_with_it(tmp_path: Path):
         page = gateway.remuda.metrics.render().decode()
         assert 'remuda_circuit_open{replica="one/bad"} 1.0' in page
         assert 'remuda_circuit_open{replica="one/fake"} 0.0' in page
+        [node] = gateway.remuda.nodes.statuses()
+        assert node.reason == "requests for bad fail, so it gets none of those for a while"
 
 
 async def test_another_server_takes_over_unseen(upstream: FakeUpstream, tmp_path: Path):

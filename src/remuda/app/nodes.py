@@ -216,6 +216,8 @@ class Nodes:
         reason = ""
         if state is ReplicaState.STANDBY:
             reason = wanted.trouble or (source.trouble if source is not None else "") or UNKNOWN_YET
+        elif source is not None:
+            reason = source.held_back
         return NodeStatus(
             id=wanted.id,
             name=name,

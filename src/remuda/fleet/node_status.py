@@ -19,7 +19,7 @@ class NodeStatus:
     """As given or found out; None: not known yet."""
     state: ReplicaState
     reason: str
-    """Why it is on standby; else empty."""
+    """Why it is on standby, or which models get no requests although it is not; else empty."""
     latency_s: float | None
     """How long it took to answer the last time it was asked."""
     models: tuple[str, ...]

@@ -71,7 +71,7 @@ class NodeView(msgspec.Struct):
     kind: str | None
     state: str
     reason: str
-    """Why it is on standby."""
+    """Why it is on standby, or which models get no requests although it is not, as those before failed."""
     available_models: list[str]
     slots: int
     active_requests: int

@@ -25,6 +25,9 @@ from remuda.wire.via import MAX_HOPS
 
 log = logging.getLogger(__name__)
 
+MAX_NAMED: Final = 3
+"""Models that a sentence names."""
+
 
 class UpstreamSource:
     """Watches one server and announces the replicas it offers."""
@@ -125,6 +128,17 @@ class UpstreamSource:
     def models(self) -> tuple[str, ...]:
         """What it offers, or did when it last answered."""
         return tuple(name for name in self._replicas if name != WILDCARD)
+
+    @property
+    def held_back(self) -> str:
+        """Which of its models get no requests, because those before failed, in words; empty: none of them."""
+        held = [name for name, replica in self._replicas.items() if replica.is_held_back]
+        if not held:
+            return ""
+        if len(held) == len(self._replicas):
+            return "requests fail, so it gets none for a while"
+        more = f" and {len(held) - MAX_NAMED} more" if len(held) > MAX_NAMED else ""
+        return f"requests for {', '.join(held[:MAX_NAMED])}{more} fail, so it gets none of those for a while"
 
     @property
     def instance(self) -> str:

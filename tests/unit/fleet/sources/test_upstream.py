@@ -14,7 +14,7 @@ from remuda.engines.openai.adapter import OpenAILike
 from remuda.engines.protocol import Engine
 from remuda.fleet.health import HealthRules
 from remuda.fleet.registry import WILDCARD, Asked, Asking, FleetChange, Served
-from remuda.fleet.replica import Deadlines, Replica, ReplicaState
+from remuda.fleet.replica import Deadlines, Replica, ReplicaState, Slots
 from remuda.fleet.sources.upstream import ITSELF, UpstreamSource, names_in
 from remuda.outbound.http import NO_HEADERS, NothingThere, NotJson, OutboundError, WebPage
 from remuda.testing.clock import FakeClock
@@ -558,3 +558,21 @@ async def test_a_remuda_that_is_taken_for_another_kind_is_known_by_its_list():
     change = watched.said[-1]
     assert isinstance(change, Served)
     assert [each.path for each in change.replicas] == [("remuda-2",)]
+
+
+async def test_which_models_are_held_back_is_told():
+    watched = Watched(offering("a", "b", "c", "d", "e"))
+    await watched.source.ask()
+    change = watched.said[-1]
+    assert isinstance(change, Served)
+    assert watched.source.held_back == ""
+    for number, replica in enumerate(change.replicas):
+        replica.hold = Slots(1)
+        replica.hold.total = 0
+        if number == 0:
+            assert watched.source.held_back == "requests for a fail, so it gets none of those for a while"
+        elif number == 3:
+            assert (
+                watched.source.held_back == "requests for a, b, c and 1 more fail, so it gets none of those for a while"
+            )
+    assert watched.source.held_back == "requests fail, so it gets none for a while"
