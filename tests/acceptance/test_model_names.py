@@ -91,4 +91,5 @@ async def test_what_an_upstream_has_offered_is_known_after_a_restart(upstream: F
             async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as client:
                 assert (await client.get("/v1/models")).json()["data"] == [], "nobody offers it at present"
                 entry = (await client.get("/v1/models/fake")).json()
-            assert (entry["owned_by"], entry["remuda"]) == ("one", {"state": "standby", "replicas": 0})
+            standing = {"state": "standby", "replicas": 0, "away": True}
+            assert (entry["owned_by"], entry["remuda"]) == ("one", standing)
