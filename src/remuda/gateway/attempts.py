@@ -61,9 +61,8 @@ class Attempts:
         exchange has the setback noted."""
         fault = exchange.interruption if isinstance(error, asyncio.CancelledError) else error
         if not is_the_servers(fault):
-            if (
-                mark is not None
-            ):  # a refusal is an answer too; all else (the client left, a bug of ours) tells nothing of the server
+            if mark is not None:
+                # A refusal is an answer too; all else (the client left, a bug of ours) tells nothing of the server.
                 tell = self._breakers.succeeded if isinstance(error, Fault) else self._breakers.abandoned
                 tell(replica, mark)
             if isinstance(fault, LoopDetected):

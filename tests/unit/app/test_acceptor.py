@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -40,10 +40,10 @@ class Met(asyncio.Protocol):
         self._met = met
         self.transport: asyncio.Transport | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvloop's is no subclass of it
-        self.transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
         self._met.append(self)
-        transport.write(b"here")
+        self.transport.write(b"here")
 
 
 @contextlib.asynccontextmanager

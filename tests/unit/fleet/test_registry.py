@@ -425,13 +425,21 @@ class Particular(Waiter):
         return False
 
 
-def test_many_at_the_front_who_wait_for_one_server_do_not_keep_the_others_from_the_rest() -> None:
-    full, idle, third = replica("a/m"), replica("b/m", slots=Slots(3)), replica("c/m")
-    full.slots.in_use = third.slots.in_use = 1
+def one_full(idle: Replica, *others: Replica) -> tuple[Fleet, Model, Replica, Replica]:
+    """Replicas of one model, the first of which has no slot left."""
+    full = replica("a/m")
+    full.slots.in_use = 1
     fleet = Fleet()
-    fleet.apply(Served("s", (full, idle, third)))
+    fleet.apply(Served("s", (full, idle, *others)))
     model = fleet.find("m")
     assert model is not None
+    return fleet, model, full, idle
+
+
+def test_many_at_the_front_who_wait_for_one_server_do_not_keep_the_others_from_the_rest() -> None:
+    third = replica("c/m")
+    third.slots.in_use = 1
+    fleet, model, full, idle = one_full(replica("b/m", slots=Slots(3)), third)
     front = [Particular(full) for _ in range(MAX_UNSERVED + 4)]
     behind = [Particular(third), Particular(idle), Particular(third), Particular(full, idle), Particular(idle)]
     waiting(fleet, model, *front, *behind)
@@ -444,12 +452,7 @@ def test_many_at_the_front_who_wait_for_one_server_do_not_keep_the_others_from_t
 
 
 def test_how_many_kinds_are_asked_in_vain_is_bounded() -> None:
-    full, idle = replica("a/m"), replica("b/m")
-    full.slots.in_use = 1
-    fleet = Fleet()
-    fleet.apply(Served("s", (full, idle)))
-    model = fleet.find("m")
-    assert model is not None
+    fleet, model, full, idle = one_full(replica("b/m"))
     kinds = [Particular(*[full] * (number + 1)) for number in range(2 * MAX_UNSERVED)]
     last = Particular(idle)
     waiting(fleet, model, *kinds, last)
@@ -459,12 +462,7 @@ def test_how_many_kinds_are_asked_in_vain_is_bounded() -> None:
 
 
 def test_who_has_left_behind_them_costs_nobody_a_slot() -> None:
-    full, idle = replica("a/m"), replica("b/m")
-    full.slots.in_use = 1
-    fleet = Fleet()
-    fleet.apply(Served("s", (full, idle)))
-    model = fleet.find("m")
-    assert model is not None
+    fleet, model, full, idle = one_full(replica("b/m"))
     gone, last = Waiter(waits=False), Particular(idle)
     waiting(fleet, model, *(Particular(full) for _ in range(MAX_UNSERVED)), gone, last)
     fleet.wake(model)
