@@ -240,6 +240,9 @@ class UpstreamSource:
             if self._is_self(found):
                 self._set_aside()
                 return {}
+            if self._has_lost_its_list(found):
+                self._failed("it no longer lists its models")
+                return {}
             self.latency_s = self._clock.monotonic() - started
             self._answered(found)
             return found.offers or {}
@@ -247,6 +250,13 @@ class UpstreamSource:
 
     def _is_self(self, found: Found) -> bool:
         return bool(found.instance) and found.instance == self._pseudonym
+
+    def _has_lost_its_list(self, found: Found) -> bool:
+        """Whether it did list its models and does not now: what takes any name is another server, and this one may be
+        back the next time. It is believed once this one counts as away."""
+        return (
+            found.offers is None and self._found is not None and self._found.offers is not None and self._health.is_up
+        )
 
     def _set_aside(self) -> None:
         """It is this gateway: whatever it offers it would have from itself."""

@@ -576,3 +576,22 @@ async def test_which_models_are_held_back_is_told():
                 watched.source.held_back == "requests for a, b, c and 1 more fail, so it gets none of those for a while"
             )
     assert watched.source.held_back == "requests fail, so it gets none for a while"
+
+
+async def test_one_that_has_listed_its_models_does_not_take_any_name_for_one_bad_answer():
+    nothing = NothingThere("it answers 404", 404)
+    watched = Watched(offering("a"), nothing, offering("a"), *[nothing] * 4)
+    source = watched.source
+    for models, state in (
+        (("a",), ReplicaState.ACTIVE),
+        (("a",), ReplicaState.ACTIVE),
+        (("a",), ReplicaState.ACTIVE),
+        (("a",), ReplicaState.ACTIVE),
+        (("a",), ReplicaState.STANDBY),
+    ):
+        await source.ask()
+        assert (source.models, source.state) == (models, state)
+    assert source.trouble == "it no longer lists its models"
+    for state in (ReplicaState.STANDBY, ReplicaState.ACTIVE):
+        await source.ask()
+        assert (source.models, source.state) == ((), state), "by now it is another server"
