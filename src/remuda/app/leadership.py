@@ -7,23 +7,26 @@ from typing import Final
 from remuda.core.clock import Clock
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
-from remuda.store.leases import drop_lease, take_lease
+from remuda.store.leases import drop_lease, keep_lease
 
 log = logging.getLogger(__name__)
 
 TTL_S: Final = 6.0
-"""How long nobody asks after the one who did has died without a word."""
+"""How long whoever leads may be silent once another gateway wants to."""
 RENEWALS: Final = 3
-"""Tries to renew within that time: one or two may fail."""
+"""Tries to answer within that time: one or two may fail. Where the one who leads dies without a word, another one does
+after that time and two pauses between tries, at the latest."""
 
 
 class Leadership:
     """One gateway's claim to be the one."""
 
     def __init__(self, store: Store, name: str, holder: str, clock: Clock, *, ttl_s: float = TTL_S) -> None:
+        self.name = name
+        """Of the lease."""
+        self.holder = holder
+        """Of the claim: no other gateway has it."""
         self._store = store
-        self._name = name
-        self._holder = holder
         self._clock = clock
         self._ttl_s = ttl_s
         self._until: float | None = None
@@ -35,8 +38,8 @@ class Leadership:
     @property
     def is_leading(self) -> bool:
         """Whether this gateway is to do it now. True also while the store does not answer: then no gateway knows of the
-        others, and what is done by several is better than what is done by none. True, too, where it is never claimed:
-        there are no others."""
+        others, and what is done by several is better than what is done by none. True, too, before it
+        is claimed for the first time."""
         if not self._is_claimed or self._is_store_down:
             return True
         return self._until is not None and self._clock.monotonic() < self._until
@@ -56,7 +59,7 @@ class Leadership:
         self._is_claimed = True
         begun = self._clock.monotonic()  # from here on the store may count, however late its answer comes
         try:
-            is_taken = await take_lease(self._store, self._name, self._holder, self._clock.wall(), self._ttl_s)
+            is_taken = await keep_lease(self._store, self.name, self.holder, self._clock.wall, self._ttl_s)
         except StoreError as error:
             if not self._is_store_down:
                 log.warning("who asks the nodes cannot be agreed on at the moment, so this gateway does: %s", error)
@@ -70,9 +73,9 @@ class Leadership:
         """Let another one lead at once."""
         self._until = None
         try:
-            await drop_lease(self._store, self._name, self._holder)
+            await drop_lease(self._store, self.name, self.holder)
         except StoreError as error:
-            log.debug("the lease %s was not given up, and will expire: %s", self._name, error)
+            log.debug("the lease %s was not given up, and will expire: %s", self.name, error)
 
     def _tell(self) -> None:
         if self.is_leading is not self._was_leading:

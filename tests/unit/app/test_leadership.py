@@ -37,13 +37,45 @@ async def test_leadership_moves_when_the_leader_dies(store: Store) -> None:
     clock = FakeClock()
     one, two = pair(store, clock)
     await one.claim()
+    await two.claim()
     await clock.advance(TTL_S - 0.1)
     await two.claim()
     assert (one.is_leading, two.is_leading) == (True, False)
     await clock.advance(0.1)
-    assert not one.is_leading, "it could not renew: it must not believe in it longer than others have to"
+    assert not one.is_leading, "it could not answer: it must not believe in it longer than others have to"
     await two.claim()
     assert two.is_leading
+
+
+async def test_a_leader_that_nobody_has_asked_yet_dies_no_later(store: Store) -> None:
+    clock = FakeClock()
+    one, two = pair(store, clock)
+    await one.claim()
+    await clock.advance(TTL_S)
+    assert not one.is_leading
+    await two.claim()
+    assert not two.is_leading, "it may have died long ago, or ask again in the next moment"
+    await clock.advance(TTL_S)
+    await two.claim()
+    assert two.is_leading
+
+
+async def test_one_that_is_alone_writes_nothing(store: Store) -> None:
+    clock = FakeClock()
+    one, two = pair(store, clock)
+    await one.claim()
+
+    async def written() -> int:
+        return (await asyncio.to_thread(Path(f"{store.url.database}-wal").stat)).st_size
+
+    before = await written()
+    for _ in range(4 * RENEWALS):
+        await clock.advance(TTL_S / RENEWALS)
+        await one.claim()
+        assert one.is_leading
+    assert await written() == before
+    await two.claim()
+    assert await written() > before
 
 
 async def test_leadership_moves_at_once_when_the_leader_resigns(store: Store) -> None:
