@@ -1,7 +1,6 @@
 """The same gateway with its store on Postgres: nothing on the request path notices, nothing is lost when it goes."""
 
 import asyncio
-import contextlib
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,8 +12,9 @@ import pytest
 from remuda.core.keys import Key, Scope, digest_of, secret_from
 from remuda.store.keys import create_key
 from remuda.testing.upstream import FakeUpstream
-from tests.fixtures.gateway import RunningGateway, running_gateway
+from tests.fixtures.gateway import running_gateway
 from tests.fixtures.postgres import PostgresServer, private_postgres
+from tests.fixtures.together import one_asks_until_it_ends
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("postgres")]
 
@@ -73,27 +73,9 @@ async def test_requests_are_answered_and_kept_while_postgres_is_away(
 
 
 async def test_one_of_two_gateways_asks_the_nodes_and_when_it_ends_the_other_does(
-    server: PostgresServer, upstream: FakeUpstream, tmp_path: Path
+    server: PostgresServer, tmp_path: Path
 ) -> None:
-    url = server.url(server.new_database())
-    health = {"probe_every_s": 0.2, "probe_again_s": 0.1}
-    common = {"upstreams": [{"url": upstream.url, "name": "one"}], "database_url": url, "health": health}
-
-    def knows(gateway: RunningGateway) -> bool:
-        model = gateway.remuda.fleet.look_up("fake")
-        return model is not None and any(each.is_routable for each in model.replicas)
-
-    async with contextlib.AsyncExitStack() as life:
-        leader = await life.enter_async_context(running_gateway(tmp_path / "leader", **common))
-        async with running_gateway(tmp_path / "other", **common) as other:
-            await leader.until(lambda: knows(leader), "the leader has asked")
-            await other.until(lambda: knows(other), "the other has heard of it")
-            assert leader.remuda.leadership.is_leading
-            assert not other.remuda.leadership.is_leading
-            assert [source.probes for source in other.remuda.nodes.sources()] == [0]
-            await life.aclose()
-            await other.until(lambda: other.remuda.leadership.is_leading, "leadership has moved")
-            await other.until(lambda: other.remuda.nodes.sources()[0].probes > 0, "it asks now")
+    await one_asks_until_it_ends(server.url(server.new_database()), tmp_path)
 
 
 async def test_two_gateways_share_rules_and_have_one_open_event(

@@ -38,14 +38,14 @@ class UpstreamMaker:
         clock: Clock,
         announce: Callable[[FleetChange], None],
         recovered: Callable[[Slots, str], None],
-        is_asking: Callable[[], bool] = lambda: True,
+        is_asking: Callable[[str], bool] = lambda place: True,
         *,
         ids: Ids = lambda: "",
         continuation_max_bytes: int = 0,
         pseudonym: str = "",
     ) -> None:
-        """`is_asking`: whether this gateway is the one that asks. `ids`, `continuation_max_bytes`: see `LlamaCpp`.
-        `pseudonym`: what it calls itself to other Remudas."""
+        """`is_asking`: whether this gateway asks the server at that place. `ids`, `continuation_max_bytes`: see
+        `LlamaCpp`. `pseudonym`: what it calls itself to other Remudas."""
         self._pseudonym = pseudonym
         self._clock = clock
         self._announce = announce

@@ -1,8 +1,11 @@
-"""Several gateways on one store: one asks the nodes and writes down what it sees, the others read it."""
+"""Several gateways on one store: one asks the nodes and writes down what it sees, the others read it.
+
+Gateways need not have the same nodes: of those that the one that leads does not tell of, each asks its own by itself.
+"""
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from remuda.app.leadership import Leadership
@@ -11,11 +14,21 @@ from remuda.fleet.sources.sighting import read, written
 from remuda.fleet.sources.upstream import UpstreamSource
 from remuda.store.database import Store
 from remuda.store.errors import StoreError
-from remuda.store.sightings import read_sightings, write_sightings
+from remuda.store.sightings import ALL, MAX_BODY_BYTES, read_sightings, write_sightings
 
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """What has been written of a node."""
+
+    probes: int
+    """How often it had been asked."""
+    gist: str | None
+    """What was seen, but for how long it took; None where that is too long to be written."""
 
 
 class WatchTogether:
@@ -28,17 +41,32 @@ class WatchTogether:
         self._clock = clock
         self._leadership = leadership
         self._sources = sources
-        self._written: dict[str, tuple[int, str]] = {}
-        """By node: how often it had been asked, and what was seen (but for how long it took)."""
-        self._version = 0
+        self._noted: dict[str, _Noted] = {}
+        """By place."""
+        self._shared: frozenset[str] | None = None
+        """Of which places something is written; None where another one may have written since."""
+        self._elsewhere: frozenset[str] = frozenset()
+        """Of which places the gateway that leads tells, so that it is understood here."""
+        self._unread: frozenset[str] = frozenset()
+        """Of which it tells as another version of this program does."""
+        self._version = ALL
+        self._heard: dict[UpstreamSource, int] = {}
+        """Who has been told all that was written up to that version, and how often each had asked by itself."""
+
+    def is_asking(self, place: str) -> bool:
+        """Whether this gateway is the one to ask the server there."""
+        return self._leadership.is_leading or place not in self._elsewhere
+
+    async def begin(self) -> None:
+        """Try to lead, or else learn which nodes need not be asked. To be awaited before any is."""
+        await self._leadership.claim()
+        if not self._leadership.is_leading:
+            await self._try_once()
 
     async def run(self) -> None:
         """Write or read, until cancelled. While the store does not answer, every gateway asks by itself."""
         while True:
-            try:
-                await self.once()
-            except StoreError as error:
-                log.debug("what is seen of nodes cannot be shared at the moment: %s", error)
+            await self._try_once()
             await self._clock.sleep(EVERY_S)
 
     async def once(self) -> None:
@@ -48,28 +76,49 @@ class WatchTogether:
         else:
             await self._read()
 
+    async def _try_once(self) -> None:
+        try:
+            await self.once()
+        except StoreError as error:
+            log.debug("what is seen of nodes cannot be shared at the moment: %s", error)
+
     async def _write(self) -> None:
+        sources = {source.place: source for source in self._sources() if source.asked.is_set()}
+        noted = {place: each for place, each in self._noted.items() if place in sources}
         fresh: dict[str, str] = {}
-        noted: dict[str, tuple[int, str]] = {}
-        for source in self._sources():
-            key, before = source.place, self._written.get(source.place)
-            if not source.probes or (before is not None and before[0] == source.probes):
-                continue
+        for place, source in sources.items():
+            before = noted.get(place)
+            if not source.probes or (before is not None and before.probes == source.probes):
+                continue  # of one that it has not asked by itself yet, the gateway before has written
             seen = source.sighting
-            gist = written(replace(seen, latency_s=None))
-            noted[key] = (source.probes, gist)
-            if before is None or before[1] != gist:
-                fresh[key] = written(seen)
-        await write_sightings(self._store, fresh)
-        self._written |= noted
+            text, gist = written(seen), written(replace(seen, latency_s=None))
+            if len(text.encode()) > MAX_BODY_BYTES:
+                noted[place] = _Noted(source.probes, None)
+                continue
+            noted[place] = _Noted(source.probes, gist)
+            if before is None or before.gist != gist:
+                fresh[place] = text
+        shared = frozenset(place for place in sources if place not in noted or noted[place].gist is not None)
+        if fresh or shared != self._shared:
+            lease, holder = self._leadership.name, self._leadership.holder
+            await write_sightings(self._store, fresh, shared, lease=lease, holder=holder)
+        self._shared, self._noted = shared, noted
 
     async def _read(self) -> None:
-        self._written.clear()
+        self._shared = None
+        self._noted.clear()
         sources = {source.place: source for source in self._sources()}
-        # One that has come since is told all that is known, not only what is new.
-        after = self._version if all(source.asked.is_set() for source in sources.values()) else 0
-        self._version, changed = await read_sightings(self._store, after)
-        for key, text in changed.items():
-            source, seen = sources.get(key), read(text)
-            if source is not None and seen is not None:
-                source.adopt(seen)
+        # One that has come since, or was asked by this gateway, is told all that is known, not only what is new.
+        heard = {source: source.probes for place, source in sources.items() if not self.is_asking(place)}
+        news = await read_sightings(self._store, self._version if heard == self._heard else ALL)
+        if news is not None:
+            self._version, told = news
+            seen = {place: read(text) for place, text in told.items() if text is not None}
+            self._unread = frozenset(
+                place for place in told if (seen[place] is None if place in seen else place in self._unread)
+            )
+            self._elsewhere = frozenset(told) - self._unread
+            for place, sighting in seen.items():
+                if sighting is not None and place in sources:
+                    sources[place].adopt(sighting)
+        self._heard = heard

@@ -126,6 +126,7 @@ class Remuda:
         self._unasked: set[str] = set()
         self._are_asked = asyncio.Event()
         self.leadership = Leadership(store, "nodes", f"{socket.gethostname()} {os.getpid()} {ids()}", clock)
+        self.together = WatchTogether(store, clock, self.leadership, lambda: self.nodes.sources())
         self.nodes = Nodes(
             settings.upstreams,
             store=store,
@@ -135,7 +136,7 @@ class Remuda:
                 clock,
                 self._announced,
                 self.breakers.recovered,
-                lambda: self.leadership.is_leading,
+                self.together.is_asking,
                 ids=ids,
                 continuation_max_bytes=_kept_bytes(settings),
                 pseudonym=self.pseudonym,
@@ -255,14 +256,11 @@ class Remuda:
         await self._known.recall(self.fleet.apply)
         self.tasks.start(self._known.keep(), "known models")
         self.tasks.start(self._key_use.keep(), "key use")
-        if self._is_shared:
-            await self.leadership.claim()
+        await self.together.begin()
         known = await self._renew()
         self.tasks.start(watch_revision(self.store, self.clock, self._renew, known=known), "changes in the store")
-        if self._is_shared:
-            together = WatchTogether(self.store, self.clock, self.leadership, self.nodes.sources)
-            self.tasks.start(self.leadership.run(), "leadership")
-            self.tasks.start(together.run(), "watch together")
+        self.tasks.start(self.leadership.run(), "leadership")
+        self.tasks.start(self.together.run(), "watch together")
         self.costs.start(self.tasks, has_engines=bool(self.local.states()))
         self.durable.start()
         self.monitored.start(self.tasks)
@@ -294,19 +292,13 @@ class Remuda:
         await self.otel.close()
         await self.tasks.close()
         await self.aside.close()
-        if self._is_shared:
-            await self.leadership.resign()
+        await self.leadership.resign()
         await self._known.write()
         await self._key_use.write()
         await self.local.close()
         await self.nodes.close()
         self.users.close()
         await self.journal.close()
-
-    @property
-    def _is_shared(self) -> bool:
-        """Whether other gateways may stand on the same store; a file is this gateway's own."""
-        return not self.store.is_sqlite
 
     async def _renew(self) -> int:
         """Take in what another process changed in the store: keys, users, nodes, policies, prices,

@@ -55,14 +55,14 @@ class UpstreamSource:
         clock: Clock,
         chance: Chance,
         rules: HealthRules,
-        is_asking: Callable[[], bool] = lambda: True,
+        is_asking: Callable[[str], bool] = lambda place: True,
         pseudonym: str = "",
     ) -> None:
         """`address` is where the server's OpenAI API stands; its own stands there too, without the `/v1`. Without a
         `kind` it is found out. `with_messages`: in place of `engines`, where it speaks Anthropic's API; `with_counts`:
         where it counts tokens in that, too. `held`: the slots of whoever watched the server before, with what is in
-        use. While `is_asking` says no, somebody else asks, and what they see is taken over. `pseudonym`: what this
-        gateway calls itself to other Remudas."""
+        use. While `is_asking` says no of its place, somebody else asks, and what they see is taken over. `pseudonym`:
+        what this gateway calls itself to other Remudas."""
         self.name = name
         self.kind = kind
         """What kind of server it is; None: that is not known yet."""
@@ -167,7 +167,7 @@ class UpstreamSource:
     async def run(self) -> None:
         """Ask for ever. Survives every answer, every failure to get one, and whatever an answer does to those told."""
         while True:
-            if not self._may_ask():
+            if not self._may_ask(self.place):
                 await self._clock.sleep(self._rules.again_s)
                 continue
             try:

@@ -15,6 +15,6 @@ async def test_a_store_of_the_second_version_takes_leases_and_sightings(empty_ur
     store = await open_store(empty_url)
     assert await store.read(version_of) == HEAD
     assert await take_lease(store, "probes", "one", 1.0, 1.0)
-    await write_sightings(store, {"one": "up"})
-    assert (await read_sightings(store))[1] == {"one": "up"}
+    await write_sightings(store, {"one": "up"}, [], lease="probes", holder="one")
+    assert await read_sightings(store) == (1, {"one": "up"})
     await store.close()
