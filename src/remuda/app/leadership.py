@@ -38,8 +38,8 @@ class Leadership:
     @property
     def is_leading(self) -> bool:
         """Whether this gateway is to do it now. True also while the store does not answer: then no gateway knows of the
-        others, and what is done by several is better than what is done by none. True, too, before it
-        is claimed for the first time."""
+        others, and what is done by several is better than what is done by none. True, too, before it is claimed for
+        the first time."""
         if not self._is_claimed or self._is_store_down:
             return True
         return self._until is not None and self._clock.monotonic() < self._until

@@ -1,6 +1,8 @@
 """Who leads, over real stores and a clock that stands still."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -99,6 +101,18 @@ async def test_while_the_store_does_not_answer_everybody_leads(store: Store) -> 
     await run_sql(store, "ALTER TABLE away RENAME TO leases")
     await two.claim()
     assert (one.is_leading, two.is_leading) == (True, False)
+
+
+async def test_one_that_is_alone_leads_however_busy_its_store_is(store: Store) -> None:
+    clock = FakeClock()
+    one, _ = pair(store, clock)
+    await one.claim()
+    with contextlib.closing(sqlite3.connect(str(store.url.database), isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        for _ in range(2 * RENEWALS):
+            await clock.advance(TTL_S / RENEWALS)
+            await one.claim()
+            assert one.is_leading
 
 
 async def test_a_change_is_told_once(store: Store) -> None:
