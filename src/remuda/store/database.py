@@ -76,8 +76,13 @@ class Store:
 
     async def revision(self) -> int:
         """The store's revision: another number than before means that keys have changed."""
-        with self._translated():  # twice a second, for ever
-            return await self._database.number(_REVISION)
+        return await self.number(_REVISION)
+
+    async def number(self, query: str, *values: str | float) -> int:
+        """The one number that `query` finds, which is this room's own, with `values` for its `$1`, `$2` and so on. For
+        what is asked every second or so for ever: it costs half of what `read` does. Raises StoreUnavailable."""
+        with self._translated():
+            return await self._database.number(query, values)
 
     async def close(self) -> None:
         """Close all connections, when work that has begun is over."""

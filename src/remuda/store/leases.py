@@ -13,6 +13,7 @@ from remuda.store.schema import leases
 MAX_HOLDER: Final = 200
 UNCONTESTED: Final = math.inf
 """When a lease ends that its holder keeps and nobody else wants."""
+_KEPT: Final = "SELECT count(*) FROM leases WHERE name = $1 AND holder = $2 AND expires_at = $3"
 _SERVER_CLOCK: Final = select(func.extract("epoch", func.clock_timestamp()))
 
 
@@ -35,9 +36,10 @@ async def keep_lease(store: Store, name: str, holder: str, wall: Callable[[], fl
     `wall` is the clock of `take_lease`. Raises StoreUnavailable, as that does.
     """
     holder = holder[:MAX_HOLDER]
-    answer = await store.read(lambda connection: _settled(connection, name, holder, wall, ttl_s))
-    if answer is not None:
-        return answer
+    if await store.number(_KEPT, name, holder, UNCONTESTED):
+        return True
+    if await store.read(lambda connection: _is_contested(connection, name, holder, wall, ttl_s)):
+        return False
     return await store.write(lambda connection: _keep(connection, name, holder, wall, ttl_s))
 
 
@@ -76,15 +78,11 @@ def _take(connection: Connection, name: str, holder: str, now: float, ttl_s: flo
     return _put(connection, name, holder, now + ttl_s, is_free)
 
 
-def _settled(connection: Connection, name: str, holder: str, wall: Callable[[], float], ttl_s: float) -> bool | None:
-    """Whether it is theirs; None where something has to be written for that to be known."""
-    row = connection.execute(select(leases.c.holder, leases.c.expires_at).where(leases.c.name == name)).one_or_none()
-    if row is None:
-        return None
-    if row.holder == holder:
-        return True if row.expires_at == UNCONTESTED else None
-    left_s = row.expires_at - store_now(connection, wall())
-    return False if 0 < left_s <= ttl_s else None
+def _is_contested(connection: Connection, name: str, holder: str, wall: Callable[[], float], ttl_s: float) -> bool:
+    """Whether it is another one's, has an end, and is not free yet: there is nothing to do but to wait."""
+    query = select(leases.c.expires_at).where(leases.c.name == name, leases.c.holder != holder)
+    ends_at = connection.execute(query).scalar_one_or_none()
+    return ends_at is not None and bool(0 < ends_at - store_now(connection, wall()) <= ttl_s)
 
 
 def _keep(connection: Connection, name: str, holder: str, wall: Callable[[], float], ttl_s: float) -> bool:

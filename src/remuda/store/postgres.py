@@ -1,6 +1,6 @@
 """A store in a Postgres database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import URL, Connection
 
@@ -36,8 +36,8 @@ class PostgresDatabase:
         engine = self._snapshot_engine if mode is Mode.SNAPSHOT else self._engine
         return await self._thread.run(self._run(work, engine))
 
-    async def number(self, query: str) -> int:
-        return await self._thread.run(self._number(query))
+    async def number(self, query: str, values: Sequence[str | float]) -> int:
+        return await self._thread.run(self._number(query, tuple(values)))
 
     async def prepare(self) -> None:
         """Nothing: a server is set up by whoever runs it."""
@@ -50,9 +50,9 @@ class PostgresDatabase:
         async with engine.connect() as connection, connection.begin():
             return await connection.run_sync(work)
 
-    async def _number(self, query: str) -> int:
+    async def _number(self, query: str, values: tuple[str | float, ...]) -> int:
         async with self._engine.connect() as connection:
-            return int((await connection.exec_driver_sql(query)).scalar_one())
+            return int((await connection.exec_driver_sql(query, values)).scalar_one())
 
     @staticmethod
     def _engine_of(url: URL, command_timeout_s: float, *, pool_size: int) -> AsyncEngine:

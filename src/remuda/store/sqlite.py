@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -35,8 +35,9 @@ class SQLiteDatabase:
         threads = self._journal_thread if mode.is_journals else self._threads
         return await asyncio.get_running_loop().run_in_executor(threads, self._run, work, mode)
 
-    async def number(self, query: str) -> int:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._number, query)
+    async def number(self, query: str, values: Sequence[str | float]) -> int:
+        named = {str(place): value for place, value in enumerate(values, 1)}
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._number, query, named)
 
     async def prepare(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._threads, self._use_wal)
@@ -57,10 +58,10 @@ class SQLiteDatabase:
             with connection.begin():
                 return work(connection)
 
-    def _number(self, query: str) -> int:
+    def _number(self, query: str, values: Mapping[str, str | float]) -> int:
         driver = self._engine.raw_connection()
         try:
-            row = driver.cursor().execute(query).fetchone()
+            row = driver.cursor().execute(query, values).fetchone()
         finally:
             driver.close()
         if row is None:

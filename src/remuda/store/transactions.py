@@ -1,6 +1,6 @@
 """Kinds of transactions, and what runs them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Protocol, TypeVar
 
@@ -40,8 +40,9 @@ class Database(Protocol):
         """What `work` returns, run in one transaction; raises what SQLAlchemy and the driver raise."""
         ...
 
-    async def number(self, query: str) -> int:
-        """The one number that `query` finds; for what is asked all the time, with as little ado as the driver takes."""
+    async def number(self, query: str, values: Sequence[str | float]) -> int:
+        """The one number that `query` finds, with `values` for its `$1`, `$2` and so on; for what is asked all the time,
+        with as little ado as the driver takes."""
         ...
 
     async def close(self) -> None:
