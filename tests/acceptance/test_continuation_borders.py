@@ -246,6 +246,54 @@ async def test_another_that_cannot_go_on_is_no_matter_of_the_clients(pair: Pair,
     assert (record.status, record.attempts) == (200, 2)
 
 
+ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":null},"finish_reason":null}]}\n\n'
+TOO_FULL = b'data: {"error":{"message":"too full","type":"server_error","code":%d}}\n\n'
+
+
+@pytest.mark.parametrize("code", [500, 503, 429])
+@pytest.mark.parametrize(("before", "after"), [(b"", b""), (ROLE, b""), (ROLE, b"data: [DONE]\n\n")])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
+async def test_an_error_in_place_of_the_answer_is_as_if_it_had_broken_off(
+    pair: Pair, path: str, before: bytes, after: bytes, code: int
+):
+    pair.cutter.instead = {
+        "/v1/chat/completions": instead("200 OK", "text/event-stream", before + TOO_FULL % code + after)
+    }
+    answer = await pair.ask({**COUNT, "options": {"temperature": 0}}, path)
+    assert not pair.cutter.instead
+    assert b"too full" not in answer.body
+    assert answer.body.count(b'"role":"assistant"') == (1 if path != "/api/chat" else answer.body.count(b"\n"))
+    if path != "/api/chat":
+        assert (answer.text, answer.events[-1]) == (COUNTED, "[DONE]")
+    [record] = (await pair.gateway.records())[:1]
+    assert (record.status, record.attempts, record.fault) == (200, 2, "")
+
+
+@pytest.mark.parametrize(("code", "told"), [(500, "stream_cut"), (503, "engine_down"), (429, "rate_limit_exceeded")])
+async def test_an_error_in_place_of_the_answer_is_told_where_nobody_else_is(pair: Pair, code: int, told: str):
+    pair.replicas()[1].state = ReplicaState.DRAINING
+    error = instead("200 OK", "text/event-stream", ROLE + TOO_FULL % code)
+    pair.cutter.instead = {"/v1/chat/completions": error}
+    answer = await pair.ask(COUNT)
+    assert answer.is_whole
+    assert [list(each) for each in answer.events] == [["choices"], ["error"]], "the role, and that it has failed"
+    assert answer.events[-1]["error"]["code"] == told
+    [record] = (await pair.gateway.records())[:1]
+    assert (record.status, record.attempts, record.fault) == (200, 1, told)
+
+
+async def test_what_the_request_is_to_blame_for_is_asked_of_nobody_else(pair: Pair):
+    error = instead("200 OK", "text/event-stream", TOO_FULL % 400)
+    pair.cutter.instead = {"/v1/chat/completions": error}
+    answer = await pair.ask(COUNT)
+    assert (answer.events[-1]["error"]["message"], answer.events[-1]["error"]["code"]) == (
+        "too full",
+        "invalid_request",
+    )
+    [record] = (await pair.gateway.records())[:1]
+    assert record.attempts == 1
+
+
 async def test_it_waits_for_a_slot_before_all_others(pair: Pair):
     one, two = pair.replicas()
     two.slots.total = 0  # as if it was taken

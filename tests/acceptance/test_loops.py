@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -17,32 +16,7 @@ from remuda.testing.upstream import FakeUpstream
 from remuda.wire.via import Via
 from tests.fixtures.gateway import RunningGateway, running_gateway
 from tests.fixtures.raw import ASK, RawAnswer, RawClient, post
-
-HEALTH = {"probe_every_s": 0.1, "probe_again_s": 0.1}
-ROUTING = {"queue_timeout_s": 1.0}
-
-
-@asynccontextmanager
-async def ring(folder: Path, size: int, fake: FakeUpstream) -> AsyncIterator[list[RunningGateway]]:
-    """Gateways of which each has the next as an upstream, and the last the first; the last has `fake` as well."""
-    async with AsyncExitStack() as stack:
-        gateways: list[RunningGateway] = []
-        upstream = {"url": fake.url, "name": "fake"}
-        for number in range(size):
-            running = running_gateway(folder / str(number), upstreams=[upstream], health=HEALTH, routing=ROUTING)
-            gateways.insert(0, await stack.enter_async_context(running))
-            upstream = {"url": gateways[0].url, "name": "next"}
-        await gateways[-1].remuda.nodes.add(gateways[0].url, name="next")
-        for gateway in gateways:
-            await gateway.until(lambda: is_active(gateway), "the model is known to all")  # noqa: B023
-        yield gateways
-        for gateway in gateways:
-            await gateway.at_rest()
-
-
-def is_active(gateway: RunningGateway) -> bool:
-    model = gateway.remuda.fleet.look_up("fake")
-    return model is not None and any(each.state is ReplicaState.ACTIVE for each in model.replicas)
+from tests.fixtures.ring import HEALTH, ROUTING, is_active, ring
 
 
 async def asked(gateway: RunningGateway, *headers: str) -> RawAnswer:

@@ -35,6 +35,33 @@ async def test_a_request_waits_for_a_node_that_another_process_adds(tmp_path: Pa
         await gateway.at_rest()
 
 
+async def test_with_no_node_at_all_any_name_waits_for_the_first_one(tmp_path: Path) -> None:
+    async with (
+        FakeUpstream() as fake,
+        running_gateway(tmp_path, models={"tiny": False}, health=HEALTH) as gateway,
+        RawClient(gateway.port) as right,
+        RawClient(gateway.port) as wrong,
+    ):
+        right.say(post())
+        wrong.say(post(json.dumps({"model": "nobody-has-this", "messages": []}).encode()))
+        await gateway.until(lambda: gateway.remuda.fleet.queued == 2, "both wait")
+        await command(tmp_path, "add", fake.url, "--name", "first")
+        answer = await right.answer()
+        assert (answer.status, answer.header("x-remuda-replica")) == (200, "first/fake")
+        assert (await wrong.answer()).status == 404, "now there is somebody who knows"
+        await gateway.at_rest()
+
+
+async def test_with_no_node_at_all_who_has_waited_too_long_is_told(tmp_path: Path) -> None:
+    settings = {"models": {"tiny": False}, "routing": {"queue_timeout_s": 0.1}}
+    async with running_gateway(tmp_path, **settings) as gateway, RawClient(gateway.port) as client:
+        client.say(post())
+        late = await client.answer()
+        assert (late.status, late.header("retry-after") is not None) == (504, True)
+        assert b"no server came that has 'fake'" in late.body
+        await gateway.at_rest()
+
+
 async def test_drained_and_removed_nodes_get_nothing_new_and_finish_what_they_have(tmp_path: Path) -> None:
     async with (
         FakeUpstream() as one,

@@ -14,6 +14,7 @@ from remuda.dialects.ollama.models import FOREVER
 from remuda.engines.local import Phase
 from remuda.engines.tiny import CHAT, CHAT_NAME, EMBED, EMBED_NAME
 from tests.fixtures.gateway import RunningGateway, running_gateway
+from tests.fixtures.ring import HEALTH
 
 pytestmark = pytest.mark.engine
 
@@ -91,6 +92,26 @@ async def test_a_request_says_how_long_its_model_stays(own: RunningGateway, path
     await asked(own, path, {**body, "keep_alive": 0})
     await own.until(lambda: phase(own, model) is Phase.STOPPED, "it is unloaded")
     assert (await asked(own, "/api/ps"))["models"] == []
+
+
+async def test_another_remuda_tells_of_them_as_this_one_does(own: RunningGateway, tmp_path: Path) -> None:
+    async with running_gateway(tmp_path / "outer", upstreams=[{"url": own.url}], health=HEALTH) as outer:
+
+        async def is_told(path: str) -> bool:
+            return await asked(outer, path) == await asked(own, path)
+
+        await outer.until(lambda: is_told("/api/tags"), "the files are known")
+        shown = [await asked(each, "/api/show", {"model": CHAT_NAME}) for each in (own, outer)]
+        assert shown[1]["capabilities"] == shown[0]["capabilities"]
+        assert shown[1]["model_info"]["llama.context_length"] == 2048
+        assert await asked(outer, "/api/ps") == {"models": []}, "none is loaded"
+        await asked(own, "/api/generate", {**PROMPT, "keep_alive": "1h30m"})
+
+        async def is_to_stay() -> bool:
+            has_loaded = bool((await asked(outer, "/api/ps"))["models"])
+            return has_loaded and 5000 < await stays_s(outer) <= 5400
+
+        await outer.until(is_to_stay, "it is loaded, and stays as long as was asked for")
 
 
 async def test_where_nothing_is_unloaded_a_model_stays_for_ever(tmp_path: Path) -> None:

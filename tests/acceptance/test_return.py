@@ -150,6 +150,24 @@ async def test_a_server_that_says_later_than_a_request_may_wait_is_believed(
         assert [record.attempts for record in await gateway.records()] == [1, 1]
 
 
+@pytest.mark.parametrize("body", [ASK, STREAM], ids=["unary", "stream"])
+async def test_what_one_server_does_not_offer_another_one_may(
+    body: bytes, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    async with FakeUpstream() as other:
+        upstreams = [{"url": upstream.url, "name": "one"}, {"url": other.url, "name": "two"}]
+        async with gateway_before(data_dir=tmp_path, upstreams=upstreams, known_replicas=2) as gateway:
+            upstream.behave(fault=Fault.ERROR, status=501)
+            answers = [await ask(gateway, body) for _ in range(8)]
+            assert [(answer.status, answer.is_whole) for answer in answers] == [(200, True)] * 8
+            assert upstream.seen, "it was asked, and is not held back: it is well"
+            other.behave(fault=Fault.ERROR, status=501)
+            assert (await ask(gateway, body)).status == 501
+            await gateway.at_rest()
+            assert (await gateway.records())[0].attempts == 2
+            assert all(replica.is_routable for replica in gateway.remuda.fleet.replicas())
+
+
 @contextlib.asynccontextmanager
 async def local_engine() -> AsyncIterator[RunningGateway]:
     """A gateway whose own engine has answered once."""

@@ -146,11 +146,12 @@ async def test_a_web_page_offers_nothing(models: list[str], tmp_path: Path) -> N
     health = {"probe_again_s": 0.1, "probe_every_s": 0.1}
     async with serving(page) as served:
         upstreams = [{"url": f"http://127.0.0.1:{served.port}", "models": models}]
-        async with running_gateway(tmp_path, upstreams=upstreams, health=health) as gateway:
+        routing = {"queue_timeout_s": 0.1}
+        async with running_gateway(tmp_path, upstreams=upstreams, health=health, routing=routing) as gateway:
             [source] = gateway.remuda.nodes.sources()
             await gateway.until(lambda: not source._health.is_up, "it is on standby")
             assert "web page" in source.trouble
             assert not any(replica.is_routable for replica in gateway.remuda.fleet.replicas())
             if not models:
                 answer = await ask(gateway, "/v1/chat/completions", model="any", messages=HELLO)
-                assert (answer.status_code, json.loads(answer.text)["error"]["code"]) == (404, "model_not_found")
+                assert (answer.status_code, json.loads(answer.text)["error"]["code"]) == (504, "queue_timeout")

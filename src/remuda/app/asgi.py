@@ -159,7 +159,9 @@ def inner_app(parts: Parts) -> FastAPI:
             parts.broker,
         ),
         anthropic.router(),  # before OpenAI's, which has a word for whatever else is under /v1
-        openai.router(parts.fleet, parts.lane_routes, parts.batches, models_answer, parts.pseudonym),
+        openai.router(
+            parts.fleet, parts.lane_routes, parts.batches, models_answer, parts.pseudonym, parts.own.expires_at
+        ),
         ollama.router(parts.fleet, parts.lane_routes, parts.keepers, parts.own),
         nodes.router(parts.herd, parts.pulls, parts.strategy, parts.fleet, parts.monotonic),
         parts.tasks.router(),

@@ -213,7 +213,7 @@ class Durable:
 
     def _is_known(self, name: str) -> bool:
         """Whether there is a model of that name, as far as the sources have said by now."""
-        return self._fleet.is_asking or self._fleet.look_up(name) is not None
+        return self._fleet.is_expecting or self._fleet.look_up(name) is not None
 
     async def _room_now(self, name: str) -> int:
         return self.room(name)

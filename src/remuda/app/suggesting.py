@@ -64,7 +64,7 @@ class GatewayReadings:
     def _held_elsewhere(self, replicas: Iterable[Replica]) -> Iterable[Held]:
         for replica in replicas:
             told = replica.told
-            if told is not None:
+            if told is not None and not replica.path:  # what another Remuda has loaded is for that one to judge
                 yield Held(
                     self._fleet.name_of(replica.model),
                     is_loaded=told.is_running is True,

@@ -89,8 +89,8 @@ class Fleet:
     """All models by name, with or without `:latest`. Changes only in `apply`, on the event loop, between two requests.
 
     What an alias stands for is known from the start, and a name once known stays known. Other names are unknown, but
-    not as long as a source has yet to say its first word: until then such a name is *expected*, and whoever asks for
-    it waits for that word.
+    not as long as a source has yet to say its first word, or nobody offers anything: until then such a name is
+    *expected*, and whoever asks for it waits for that word, or for the first server to come.
     """
 
     def __init__(
@@ -125,13 +125,13 @@ class Fleet:
         """The models that somebody waits for, in the order in which somebody began to."""
 
     def find(self, name: str) -> Model | None:
-        """The model that somebody who asks for `name` gets or waits for, as `look_up`; while a source has yet to say
-        its first word, also one that nobody knows. None: there is no such model."""
+        """The model that somebody who asks for `name` gets or waits for, as `look_up`; while names are expected, also
+        one that nobody knows. None: there is no such model."""
         model = self._meant.get(name)
         if model is not None and model.is_offered:
             return model
         model = self.look_up(name)
-        return self._expect(name) if model is None and self._asking else model
+        return self._expect(name) if model is None and self.is_expecting else model
 
     def look_up(self, name: str) -> Model | None:
         """The model called `name`, with or without the tag `:latest`, or what an alias called so stands for, or, where
@@ -161,14 +161,15 @@ class Fleet:
         return (name in self._meant or name in self._aliases.first) and name != WILDCARD
 
     @property
-    def is_asking(self) -> bool:
-        """Whether some source has yet to say what it can serve."""
-        return bool(self._asking)
+    def is_expecting(self) -> bool:
+        """Whether a name that nobody knows may yet be said: some source has still to say its first word, or there is
+        no server that offers anything, and the first to come may offer it."""
+        return bool(self._asking) or not self.is_offering
 
     @property
     def is_offering(self) -> bool:
         """Whether any source says at present that it can serve something."""
-        return any(model.is_offered for model in self._models)
+        return any(self._offers.values())
 
     def models(self) -> Sequence[Model]:
         """All models with a name of their own, sorted by it."""
@@ -236,8 +237,7 @@ class Fleet:
 
     def _has_spoken(self, source: str) -> None:
         self._asking.discard(source)
-        if not self._asking:
-            self._expect_no_more()
+        self._let_go_of_expected()
 
     def _is_served(self, replica_id: str) -> bool:
         return any(each.id == replica_id for served in self._by_source.values() for each in served)
@@ -266,6 +266,7 @@ class Fleet:
                 self.wake(chain)
         if is_wild:
             self._lend_to_expected()
+        self._let_go_of_expected()
         self._tell_of_left(change)
 
     def _tell_of_left(self, change: Served) -> None:
@@ -392,8 +393,10 @@ class Fleet:
             model.replicas = self._meant[WILDCARD].replicas
             self.wake(model)
 
-    def _expect_no_more(self) -> None:
-        """All sources have spoken: whoever still waits for a name that none of them said waits in vain."""
+    def _let_go_of_expected(self) -> None:
+        """All have spoken and something is offered: whoever waits for a name that none said waits in vain."""
+        if not self._expected or self.is_expecting:
+            return
         for model in self._expected.values():
             said = model.name[:200]
             fault = UnknownModel(f"there is no model called {said!r} here", parameter="model", received=said)

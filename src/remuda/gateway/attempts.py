@@ -65,16 +65,16 @@ class Attempts:
                 # A refusal is an answer too; all else (the client left, a bug of ours) tells nothing of the server.
                 tell = self._breakers.succeeded if isinstance(error, Fault) else self._breakers.abandoned
                 tell(replica, mark)
-            if isinstance(fault, LoopDetected):
-                return self._goes_another_way(fault, exchange, model, tried, live)
-            return isinstance(fault, NotOffered) and self._counts_elsewhere(fault, exchange, model, tried)
+            return isinstance(fault, LoopDetected | NotOffered) and self._asks_another(
+                fault, exchange, model, tried, live
+            )
         if isinstance(fault, RateLimited):
             # It is well, and has too much to do; its answer would be the same if it were asked again at once.
             if mark is not None:
                 self._breakers.succeeded(replica, mark)
         else:
             self._breakers.failed(replica, mark, is_there=not (isinstance(fault, UpstreamFailed) and fault.is_unsent))
-        if (exchange.head_sent and not exchange.is_kept_alive) or exchange.disconnected:
+        if _is_told(exchange):
             return False
         setback = self._setback(fault, exchange, replica, model, tried, live)
         if setback is None:
@@ -84,23 +84,20 @@ class Attempts:
         exchange.setback = setback
         return True
 
-    def _goes_another_way(self, fault: LoopDetected, exchange: Exchange, model: Model, tried: Tried, live: int) -> bool:
-        """Whether somebody else is to be asked: by this server alone does the request come back to where it was."""
-        if exchange.attempts >= self._max_attempts:
+    def _asks_another(
+        self, fault: LoopDetected | NotOffered, exchange: Exchange, model: Model, tried: Tried, live: int
+    ) -> bool:
+        """Whether somebody else is to be asked at once: this server is well, but lacks what the request needs, or leads
+        back to where the request has been. Another one may be of another kind, or have the model in another way."""
+        if exchange.attempts >= self._max_attempts or _is_told(exchange):
             return False
-        if not any(each.is_routable and each not in tried for each in model.replicas) or not self._budget.take(live):
+        counts = isinstance(fault, NotOffered) and exchange.route.operation is Operation.COUNT_TOKENS
+        others = [each for each in model.replicas if each.is_routable and each not in tried]
+        if counts:
+            others = [each for each in others if each.engine.counts_tokens]
+        if not others or not (counts or self._budget.take(live)):  # a count takes no slot, and is no load
             return False
         exchange.setback = Setback(fault, None, 0 if exchange.setback is None else exchange.setback.unsent)
-        return True
-
-    def _counts_elsewhere(self, fault: NotOffered, exchange: Exchange, model: Model, tried: Tried) -> bool:
-        """Whether somebody else is to be asked for a count: a server may count tokens, but not for this model."""
-        if exchange.route.operation is not Operation.COUNT_TOKENS or exchange.attempts >= self._max_attempts:
-            return False
-        if not any(each.engine.counts_tokens and each.is_routable and each not in tried for each in model.replicas):
-            return False
-        unsent = 0 if exchange.setback is None else exchange.setback.unsent
-        exchange.setback = Setback(fault, None, unsent)
         return True
 
     def _setback(
@@ -135,6 +132,11 @@ class Attempts:
     def may_continue(self, exchange: Exchange, live: int) -> bool:
         """Whether one more attempt may be made for a stream that has broken off."""
         return not exchange.disconnected and exchange.attempts < self._max_attempts and self._budget.take(live)
+
+
+def _is_told(exchange: Exchange) -> bool:
+    """Whether the client has something of the answer already, or has left."""
+    return (exchange.head_sent and not exchange.is_kept_alive) or exchange.disconnected
 
 
 def _may_come(replica: Replica) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from remuda.core.ask import Ask
-from remuda.core.faults import Fault, StreamCut, WaitedTooLong
+from remuda.core.faults import Fault, RateLimited, StreamCut, Unavailable, WaitedTooLong
 from remuda.engines.protocol import Outgoing
 from remuda.fleet.breakers import Mark
 from remuda.fleet.registry import Model
@@ -172,7 +172,11 @@ async def _end(passing: Splice) -> None:
 def broken_stream(error: BaseException, exchange: Exchange, replica: Replica, passing: Passing | None) -> Broken:
     """What can be continued of an answer that has ended with `error`; raises that again where nothing can."""
     fault = exchange.interruption if isinstance(error, asyncio.CancelledError) else error
-    if isinstance(fault, StreamCut) and isinstance(passing, Splice) and passing.can_continue:
+    if (
+        isinstance(fault, StreamCut | Unavailable | RateLimited)
+        and isinstance(passing, Splice)
+        and passing.can_continue
+    ):
         return Broken(passing, replica, fault)
     raise error
 

@@ -253,8 +253,11 @@ class Router:
         position = position_of(model, ticket)
         setback = ticket.exchange.setback
         why = "" if setback is None else f"; the last server asked: {setback.fault.message}"
+        missed = (
+            f"no slot for {model.name!r} came free" if model.replicas else f"no server came that has {model.name!r}"
+        )
         fault = WaitedTooLong(
-            f"no slot for {model.name!r} came free within {self._limits.wait_s:g} s{why}",
+            f"{missed} within {self._limits.wait_s:g} s{why}",
             retry_after_s=retry_after(model),
             position=position,
             eta_s=None if position is None else eta_s(model, position),

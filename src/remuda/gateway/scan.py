@@ -49,8 +49,10 @@ class StreamScan:
         "_usage",
         "_was_in_progress",
         "_watch",
+        "_withholds",
         "error",
         "finish_reason",
+        "has_withheld",
         "is_complete",
         "is_done",
         "saw_content",
@@ -61,12 +63,22 @@ class StreamScan:
     """Ends an event that broke off."""
 
     def __init__(
-        self, ask: Ask, *, drops_progress: bool, transcript: Transcript | None, carried_bytes: int = CARRIED_BYTES
+        self,
+        ask: Ask,
+        *,
+        drops_progress: bool,
+        transcript: Transcript | None,
+        withholds_error: bool = False,
+        carried_bytes: int = CARRIED_BYTES,
     ) -> None:
+        """`withholds_error`: an error that comes before any content is not passed on."""
         self._carried_bytes = carried_bytes
         self._drops_progress = drops_progress
         self._drops_usage = not ask.wants_usage
         self._transcript = transcript
+        self._withholds = withholds_error
+        self.has_withheld = False
+        """An error has not been passed on; of what follows it nothing is."""
         self._splitter = EventSplitter()
         self._usage: Usage | None = None
         self._sum: UsageSum | None = None
@@ -169,16 +181,16 @@ class StreamScan:
         if data == b"null":
             return b""  # llama.cpp sends one where a request holds several prompts; clients stumble over it
         if data == b"[DONE]":
-            if self.saw_error:
+            if self.saw_error or self.has_withheld:
                 return b""  # some servers say it even then
             self.is_complete = self.is_done = True
             return self._debt() + event
         facts = facts_of_chunk(data)
         if facts.is_progress and self._drops_progress:
             return self._without_progress(event, data)
+        if facts.is_error and self._withhold(data):
+            return b""
         self._note(facts)
-        if facts.is_error:
-            self.error = data
         if facts.usage is not None:
             # llama.cpp reports once per choice; the client is told once, when the last choice is through.
             is_early = self._unfinished > 0 and bool(self.finish_reason)
@@ -194,6 +206,12 @@ class StreamScan:
             elif facts.finished and self._has_choices and not self._runs:
                 return self._without_usage(data)
         return event
+
+    def _withhold(self, error: bytes) -> bool:
+        """Note the data of an error; whether it is not passed on."""
+        self.error = error
+        self.has_withheld = self._withholds and not self.saw_content
+        return self.has_withheld
 
     def _without_usage(self, data: bytes) -> bytes:
         """A finish that came with usage (llama.cpp's text completions have it there, once per choice), without it: the

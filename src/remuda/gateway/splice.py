@@ -64,7 +64,12 @@ class Splice(Case):
         if self._is_native:
             self._scan = (MessageScan if answer.is_event_stream else LineScan)(exchange.transcript)
         else:
-            self._scan = StreamScan(ask, drops_progress=drops_progress, transcript=exchange.transcript)
+            self._scan = StreamScan(
+                ask,
+                drops_progress=drops_progress,
+                transcript=exchange.transcript,
+                withholds_error=outgoing is not None and outgoing.is_continuable,
+            )
         self._is_chunked = False
         self._awaits_content = True
         self._bytes_out = 0
@@ -139,6 +144,8 @@ class Splice(Case):
             self._awaits_content = False
             self._exchange.first_content_at = self._monotonic()
         if held is None:
+            if isinstance(scan, StreamScan) and scan.has_withheld:
+                return self._failed_first(scan, out)
             return out
         if not scan.saw_content:
             if out.startswith(b":") and b"\ndata:" not in out and self._exchange.route.face.takes_comments:
@@ -154,6 +161,16 @@ class Splice(Case):
         self._open()
         return held + out
 
+    def _failed_first(self, scan: StreamScan, out: bytes) -> bytes:
+        """The stream is open, and has said an error in place of content, which the client knows nothing of: it has
+        broken off there, and may be continued. Nothing more to be sent than `out`, which it had said before."""
+        fault = fault_of_event(scan.error, self._engine, self._ask.operation)
+        scan.has_withheld = False
+        if out:
+            self._send(out)
+        Case.cut(self, StreamCut(fault.message) if isinstance(fault, UpstreamFailed) else fault)
+        return b""
+
     def end(self) -> None:
         """The upstream has ended its stream: a clean end only if the stream itself said so."""
         scan = self._scan
@@ -163,6 +180,9 @@ class Splice(Case):
             rest = self._said(words, rest, is_last=is_well)
             if self.done.is_set:
                 return
+        if isinstance(scan, StreamScan) and scan.has_withheld:
+            self._failed_first(scan, rest)
+            return
         if self._held is not None and scan.saw_error:
             return Case.cut(self, fault_of_event(scan.error, self._engine, self._ask.operation))
         if self._held is not None and is_well:

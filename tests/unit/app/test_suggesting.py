@@ -60,6 +60,14 @@ async def test_what_is_held_here_and_elsewhere(tmp_path: Path) -> None:
     assert all(isinstance(each, Placed) for each in found.placed)
 
 
+async def test_what_another_remuda_has_loaded_is_for_that_one_to_judge() -> None:
+    clock, fleet = FakeClock(), Fleet()
+    far = replica("far", model="m")
+    far.told, far.path = Told(is_running=True, size_bytes=10), ("remuda-2",)
+    fleet.apply(Served("far", (far,)))
+    assert list((await GatewayReadings(Settings(), fleet, local(clock), lambda n: (0, 0.0), clock).read()).held) == []
+
+
 async def test_a_model_that_servers_write_in_two_ways_is_one() -> None:
     clock, fleet = FakeClock(), Fleet()
     tagged = replica("far", model="m:latest")

@@ -195,6 +195,32 @@ def test_a_name_nobody_knows_is_expected_until_every_source_has_spoken() -> None
     assert fleet.find("never") is None
 
 
+def test_while_nobody_offers_anything_any_name_is_waited_for() -> None:
+    fleet = Fleet()
+    fleet.apply(Asking("one"))
+    fleet.apply(Asked("one"))
+    there, never = fleet.find("there"), fleet.find("never")
+    assert there is not None
+    assert never is not None
+    assert fleet.is_expecting
+    assert fleet.look_up("never") is None
+    glad, sad = Waiter(), Waiter()
+    waiting(fleet, there, glad)
+    waiting(fleet, never, sad)
+    fleet.apply(Asking("two"))
+    fleet.apply(Served("one", (replica("one/there", model="there"),)))
+    assert (glad.woken, sad.fault) == (1, None), "the second has yet to speak"
+    fleet.apply(Asked("two"))
+    assert isinstance(sad.fault, UnknownModel)
+    assert fleet.find("never") is None
+    fleet.apply(Gone("one"))
+    again = fleet.find("never")
+    assert again is not None
+    waiting(fleet, again, late := Waiter())
+    fleet.apply(Served("two", (), offered=("there",)))
+    assert isinstance(late.fault, UnknownModel), "it offers something else, and there is nobody left to speak"
+
+
 def test_so_many_names_are_expected_and_no_more() -> None:
     fleet = Fleet()
     fleet.apply(Asking("one"))
@@ -376,6 +402,7 @@ def test_a_source_that_is_gone_serves_nothing_and_is_forgotten() -> None:
 
 def test_whoever_waits_for_what_only_a_server_that_is_gone_could_have_had_is_told() -> None:
     fleet = Fleet()
+    fleet.apply(Served("two", (replica("two/m"),)))
     fleet.apply(Asking("one"))
     model = fleet.find("perhaps")
     assert model is not None

@@ -298,12 +298,11 @@ def test_the_successor_of_an_engine_that_crashed_is_waited_for_once(fault: Upstr
         (Operation.COUNT_TOKENS, True, 1, True),
         (Operation.COUNT_TOKENS, True, 3, False),
         (Operation.COUNT_TOKENS, False, 1, False),
-        (Operation.CHAT, True, 1, False),
+        (Operation.CHAT, False, 1, True),
+        (Operation.CHAT, False, 3, False),
     ],
 )
-def test_a_count_that_one_does_not_offer_is_asked_of_another(
-    operation: Operation, counts: bool, attempts: int, goes_on: bool
-):
+def test_what_one_does_not_offer_is_asked_of_another(operation: Operation, counts: bool, attempts: int, goes_on: bool):
     stand = Stand()
     stand.two.engine = OpenAILike(counts_tokens=counts)
     refused = NotOffered()
@@ -311,6 +310,8 @@ def test_a_count_that_one_does_not_offer_is_asked_of_another(
     assert stand.ended(refused, route=asked, attempts=attempts) is goes_on
     assert stand.setback == (Setback(refused, None, 0) if goes_on else None)
     assert not stand.ended(refused, route=asked, tried=(stand.one, stand.two)), "each is asked once"
+    assert not stand.ended(refused, route=asked, head_sent=True), "something was said already"
+    assert not stand.ended(refused, route=asked, disconnected=True), "nobody waits for it"
 
 
 def test_a_request_that_came_round_by_one_server_goes_by_another_and_not_for_ever():

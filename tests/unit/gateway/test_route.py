@@ -67,8 +67,9 @@ def router_of(fleet: Fleet, limits: QueueLimits = USUAL) -> Router:
 
 
 def test_unknown_models() -> None:
+    fleet, _ = fleet_of(replica("s/m"))
     with pytest.raises(UnknownModel) as caught:
-        router_of(Fleet()).find(Ask(Operation.CHAT, "x" * 1000, False, False, 1, b"{}"), exchange())
+        router_of(fleet).find(Ask(Operation.CHAT, "x" * 1000, False, False, 1, b"{}"), exchange())
     assert len(caught.value.message) < 300
 
 

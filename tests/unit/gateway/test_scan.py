@@ -1,5 +1,6 @@
 """The scan: whatever way a stream is cut, the client gets the same bytes and the record the same facts."""
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -117,6 +118,16 @@ def test_what_is_over() -> None:
     assert broken.saw_error
     assert not broken.is_complete
     assert not broken.is_done
+
+
+def test_an_error_before_any_content_may_be_withheld() -> None:
+    made = StreamScan(ask(), drops_progress=True, transcript=None, withholds_error=True)
+    assert made.feed(ROLE + ERROR + DONE) == ROLE
+    assert (made.has_withheld, made.saw_error, made.is_done) == (True, False, False)
+    assert json.loads(made.error)["error"]["message"] == "broken"
+    late = StreamScan(ask(), drops_progress=True, transcript=None, withholds_error=True)
+    assert late.feed(SOME + ERROR) == SOME + ERROR
+    assert (late.has_withheld, late.saw_error) == (False, True)
 
 
 FINISH = (

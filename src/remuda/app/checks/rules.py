@@ -97,4 +97,4 @@ def _named(settings: Settings) -> set[str] | None:
         models = [*offered_models(settings.models.paths).models, *transformers_models(settings)]
     except ModelFileError:
         return None  # said of the files themselves
-    return named | {model.name for model in models}
+    return named | {model.name for model in models} or None  # where nothing is named, nodes are to come

@@ -121,6 +121,8 @@ class ModelSettings(Section):
 
     paths: tuple[Location, ...] = ()
     """GGUF files, folders whose GGUF files are all offered, or folders with one model in transformers' format (`config.json` and `*.safetensors`). A model is loaded when it is first asked for."""  # noqa: E501
+    tiny: bool = True
+    """Whether the tiny models that ship with Remuda are offered as long as these settings name nothing else. Without them a gateway starts with no model at all, and any name waits for the first node to come."""  # noqa: E501
     max_loaded: Count = 2
     """How many models are loaded at once; the one unused for longest makes room."""
     idle_unload_s: Seconds = 900
@@ -414,8 +416,8 @@ class Settings(Section):
 
     @property
     def offers_tiny_models(self) -> bool:
-        """Whether the models that ship inside the package are offered: only while nothing else is."""
-        return not self.models.paths and not self.transformers.models and not self.upstreams
+        """Whether the models that ship inside the package are offered: only while the settings name nothing else."""
+        return self.models.tiny and not self.models.paths and not self.transformers.models and not self.upstreams
 
     @property
     def file(self) -> Path | None:

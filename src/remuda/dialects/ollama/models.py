@@ -1,10 +1,9 @@
-"""The fleet's models as Ollama lists them. Ollama servers, and the gateway's own files, tell sizes, digests and
-families; of models that only others serve, what is made up is empty or says so."""
+"""The fleet's models as Ollama lists them. Ollama servers, those behind other Remudas, too, and the gateway's own
+files tell sizes, digests and families; of models that only others serve, what is made up is empty or says so."""
 
 import hashlib
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final
 
 from remuda.core.faults import UnknownModel
@@ -20,6 +19,7 @@ from remuda.dialects.ollama.schemas import (
 )
 from remuda.fleet.registry import WILDCARD, Fleet, Model
 from remuda.fleet.replica import Told
+from remuda.fleet.told import loaded_by, told_by
 
 FOREVER: Final = "9999-12-31T23:59:59Z"
 """When a model that can answer now is unloaded: never, or nobody has said."""
@@ -28,23 +28,17 @@ EMBEDS: Final = "embed"
 RANKS: Final = "rerank"
 
 
-NOTHING: Final = Told()
-LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
-
-
 def listed(fleet: Fleet) -> OllamaModels:
     """Every model that is offered and every alias, sorted by name, each once."""
-    return OllamaModels([_entry(name, model, told_of(model)) for name, model in _named(fleet)])
+    return OllamaModels([_entry(name, model, _told_of(model)) for name, model in _named(fleet)])
 
 
 def running(fleet: Fleet, own: OwnModels = NONE) -> OllamaRunning:
     """Those of them that can answer at once: on servers that tell, those that are loaded."""
     made = []
     for name, model in _named(fleet):
-        ready = [replica.told or NOTHING for replica in model.replicas if replica.is_routable]
-        loaded = [told for told in ready if told.is_running is not False]
-        if loaded:
-            told = newest(loaded)
+        told = loaded_by(model.replicas)
+        if told is not None:
             entry = _entry(name, model, told)
             made.append(
                 OllamaRunningModel(
@@ -67,7 +61,7 @@ def shown(fleet: Fleet, name: str) -> OllamaShown:
     model = fleet.meant(name)
     if model is None:
         raise UnknownModel(parameter="model", received=name[:200])
-    own, told = model.name if model.name != WILDCARD else name, told_of(model)
+    own, told = model.name if model.name != WILDCARD else name, _told_of(model)
     architecture = told.family or ARCHITECTURE
     info: dict[str, object] = {"general.architecture": architecture, "general.basename": own} | dict(told.info)
     context = told.trained_context or model.context_length
@@ -82,26 +76,6 @@ def shown(fleet: Fleet, name: str) -> OllamaShown:
         capabilities=capabilities_of(own) if told.capabilities is None else list(told.capabilities),
         modified_at=told.modified_at or timestamp(model.created_at),
     )
-
-
-def told_of(model: Model) -> Told:
-    """What is told of a model; where several servers have it, by the one that has the newest."""
-    told = [replica.told for replica in model.replicas if replica.told is not None]
-    return newest(told if model.told is None else [*told, model.told])
-
-
-def newest(told: list[Told]) -> Told:
-    """Of several tellings that of the model changed last; without any, one that tells nothing."""
-    return max(told, key=lambda each: changed_at(each.modified_at), default=NOTHING)
-
-
-def changed_at(modified_at: str) -> datetime:
-    """The time that a server writes; long ago where it makes no sense."""
-    try:
-        when = datetime.fromisoformat(modified_at)
-    except ValueError:
-        return LONG_AGO
-    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
 
 
 def details_of(told: Told) -> OllamaDetails:
@@ -133,6 +107,10 @@ def _named(fleet: Fleet) -> Iterator[tuple[str, Model]]:
     known = {model.name: model for model in fleet.offered()}
     aliases = {alias: known[target] for alias, target in fleet.aliases().items() if target in known}
     yield from sorted((aliases | known).items())
+
+
+def _told_of(model: Model) -> Told:
+    return told_by(model.replicas, model.told)
 
 
 def _expiry(at: float | None) -> str:

@@ -15,6 +15,7 @@ from remuda.dialects.kit.plain import PlainRoute
 from remuda.dialects.openai import batches
 from remuda.dialects.openai.documents import OPERATIONS
 from remuda.dialects.openai.face import NAME, VERSIONS
+from remuda.dialects.openai.facts import Expiry, unknown
 from remuda.dialects.openai.models import listed, retrieved
 from remuda.dialects.openai.schemas import ModelList, ModelObject
 from remuda.fleet.registry import Fleet
@@ -71,10 +72,12 @@ def router(
     batch_routes: batches.BatchRoutes,
     other_words: OtherWords = lambda fleet, request, name: None,
     pseudonym: str = "",
+    expiry: Expiry = unknown,
 ) -> APIRouter:
-    """All of OpenAI's paths but what the lane answers. `pseudonym`: what this gateway calls itself to other Remudas."""
+    """All of OpenAI's paths but what the lane answers. `pseudonym`: what this gateway calls itself to other Remudas;
+    `expiry`: when it unloads a model of its own."""
     routes = APIRouter(tags=["openai"], default_response_class=Response)
-    _add_models(routes, fleet, other_words, pseudonym)
+    _add_models(routes, fleet, other_words, pseudonym, expiry)
     batch_routes.add_to(routes)
     for route in lane_routes:
         if route.operation is not None and route.face.name == NAME:
@@ -85,11 +88,11 @@ def router(
     return routes
 
 
-def _add_models(routes: APIRouter, fleet: Fleet, other_words: OtherWords, pseudonym: str) -> None:
+def _add_models(routes: APIRouter, fleet: Fleet, other_words: OtherWords, pseudonym: str, expiry: Expiry) -> None:
     async def list_models(request: Request) -> Response:
         via = via_of(request.headers.raw)
         askers = frozenset[str]() if via is None else via.hops
-        return other_words(fleet, request, None) or _json(listed(fleet, pseudonym, askers))
+        return other_words(fleet, request, None) or _json(listed(fleet, pseudonym, askers, expiry))
 
     async def retrieve_model(request: Request, name: str) -> Response:
         if not name:

@@ -68,6 +68,37 @@ class RerankBody(msgspec.Struct, kw_only=True):
     """Refused: which server answers is the gateway's choice."""
 
 
+class ModelDetails(msgspec.Struct, omit_defaults=True):
+    """What a model is made of, in Ollama's fields."""
+
+    format: str = ""
+    family: str = ""
+    families: list[str] = msgspec.field(default_factory=list)
+    parameter_size: str = ""
+    quantization_level: str = ""
+    parent_model: str = ""
+
+
+class ModelFacts(msgspec.Struct, omit_defaults=True):
+    """What servers tell of a model, in Ollama's fields as far as there are such. What none tells is left out."""
+
+    size: int | None = None
+    """Bytes, on disk."""
+    digest: str = ""
+    modified_at: str = ""
+    """RFC 3339."""
+    details: ModelDetails | None = None
+    capabilities: list[str] | None = None
+    trained_context: int | None = None
+    """Tokens, as the model itself says."""
+    running: bool | None = None
+    """Whether it is loaded."""
+    size_vram: int | None = None
+    """Bytes, on GPUs."""
+    expires_at: str = ""
+    """When it will be unloaded; RFC 3339."""
+
+
 class ModelStanding(msgspec.Struct, omit_defaults=True):
     """How a model is served; ours, beside OpenAI's fields."""
 
@@ -80,6 +111,8 @@ class ModelStanding(msgspec.Struct, omit_defaults=True):
     """All servers that have it are known to be away or draining, and none could load it."""
     via: list[str] = msgspec.field(default_factory=list)
     """The other Remudas that a request for it passes at least, the nearest first, by their pseudonyms."""
+    facts: ModelFacts | None = None
+    """Told to other Remudas alone: what those servers tell of it that are on that way."""
 
 
 class ModelObject(msgspec.Struct, kw_only=True):

@@ -192,11 +192,12 @@ class KeptStream:
         except ODD:
             self._give_up()
             return
+        if chunk.error is not None:
+            self._failed()
+            return
         if not self._opening:
             self._opening = data
-        if chunk.error is not None:
-            self._give_up()
-        elif chunk.prompt_progress is not None:
+        if chunk.prompt_progress is not None:
             if self._prompt is None:
                 self._prompt, self._cached = chunk.prompt_progress.total, chunk.prompt_progress.cache
         else:
@@ -225,6 +226,11 @@ class KeptStream:
             if not self._is_exact or len(sent) > self._max_bytes or LOST in text:
                 self._give_up()
 
+    def _failed(self) -> None:
+        """The engine says that it has failed; as long as nothing of the answer is there, another one may do it all."""
+        if self._has_begun:
+            self._give_up()
+
     def _give_up(self) -> None:
         """It cannot be continued from here on: let go of what that would have taken."""
         self._sent = None
@@ -243,7 +249,7 @@ class KeptStream:
             self._give_up()
             return event
         if chunk.error is not None:
-            self._give_up()
+            self._failed()
             return event
         return self._of_completion(chunk) if self._is_raw else self._of_same(event, data, chunk)
 
@@ -256,7 +262,9 @@ class KeptStream:
         if not named:
             return event
         return event_of(
-            msgspec.json.encode({**msgspec.json.decode(data), "id": named["id"], "created": named["created"]})
+            msgspec.json.encode(
+                msgspec.json.decode(data) | {name: named[name] for name in ("id", "created") if name in named}
+            )
         )
 
     def _is_introduction(self, choice: Choice) -> bool:

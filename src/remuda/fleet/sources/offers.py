@@ -133,27 +133,45 @@ def _is_name(value: Any) -> bool:
 def _as_listed(entry: dict[str, Any]) -> Offer:
     meta = entry.get("meta")
     context = _count(entry, "max_model_len") or _count(entry, "context_length") or _count(meta, "n_ctx")
-    told = Told(size_bytes=_count(meta, "size"), trained_context=_count(meta, "n_ctx_train"))
     standing = entry.get("remuda")
+    facts = standing.get("facts") if isinstance(standing, dict) else None
+    told = Told(size_bytes=_count(meta, "size"), trained_context=_count(meta, "n_ctx_train"))
+    if isinstance(facts, dict):
+        told = _with_standing(_told_in(facts), facts)
     is_away = isinstance(standing, dict) and standing.get("away") is True
     return Offer(context, told if told != NOTHING else None, _words(standing, "via") or (), is_away)
 
 
+def _with_standing(told: Told, facts: dict[str, Any]) -> Told:
+    """`told` with what only another Remuda tells in the same place."""
+    running = facts.get("running")
+    return replace(
+        told,
+        trained_context=_count(facts, "trained_context"),
+        is_running=running if isinstance(running, bool) else None,
+        size_vram_bytes=_count(facts, "size_vram"),
+        expires_at=_text(facts, "expires_at"),
+    )
+
+
 def _as_tagged(entry: dict[str, Any]) -> Offer:
+    return Offer(told=_told_in(entry))
+
+
+def _told_in(entry: dict[str, Any]) -> Told:
+    """What is told in Ollama's fields."""
     details = entry.get("details")
-    return Offer(
-        told=Told(
-            size_bytes=_count(entry, "size"),
-            digest=_text(entry, "digest"),
-            modified_at=_text(entry, "modified_at"),
-            format=_text(details, "format"),
-            family=_text(details, "family"),
-            families=_words(details, "families") or (),
-            parameter_size=_text(details, "parameter_size"),
-            quantization=_text(details, "quantization_level"),
-            parent=_text(details, "parent_model"),
-            capabilities=_words(entry, "capabilities"),
-        )
+    return Told(
+        size_bytes=_count(entry, "size"),
+        digest=_text(entry, "digest"),
+        modified_at=_text(entry, "modified_at"),
+        format=_text(details, "format"),
+        family=_text(details, "family"),
+        families=_words(details, "families") or (),
+        parameter_size=_text(details, "parameter_size"),
+        quantization=_text(details, "quantization_level"),
+        parent=_text(details, "parent_model"),
+        capabilities=_words(entry, "capabilities"),
     )
 
 

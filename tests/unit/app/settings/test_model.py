@@ -69,6 +69,7 @@ def test_the_tiny_models_are_offered_while_nothing_else_is() -> None:
     assert Settings().offers_tiny_models
     assert not Settings.model_validate({"upstreams": [{"url": "http://a"}]}).offers_tiny_models
     assert not Settings.model_validate({"models": {"paths": ["a.gguf"]}}).offers_tiny_models
+    assert not Settings.model_validate({"models": {"tiny": False}}).offers_tiny_models
 
 
 def test_where_a_value_came_from_is_no_part_of_it() -> None:

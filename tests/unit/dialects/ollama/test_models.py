@@ -3,7 +3,7 @@ import math
 import pytest
 
 from remuda.core.faults import UnknownModel
-from remuda.dialects.ollama.models import FOREVER, capabilities_of, changed_at, digest_of, listed, running, shown
+from remuda.dialects.ollama.models import FOREVER, capabilities_of, digest_of, listed, running, shown
 from remuda.dialects.ollama.own import NoModels
 from remuda.fleet.registry import Served
 from remuda.fleet.replica import ReplicaState, Told
@@ -124,8 +124,3 @@ def test_a_model_that_is_not_loaded_has_what_its_source_tells():
     assert running(fleet).models == []
     fleet.apply(Served("local", (), ("own", "other")))
     assert shown(fleet, "own").details.family == "llama"
-
-
-def test_times_of_any_zone_compare():
-    assert changed_at(OLD.modified_at) < changed_at(NEW.modified_at) < changed_at("2026-01-01T00:00:01")
-    assert changed_at("yesterday") < changed_at(OLD.modified_at)

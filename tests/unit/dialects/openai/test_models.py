@@ -3,7 +3,7 @@ import pytest
 from remuda.core.faults import UnknownModel
 from remuda.dialects.openai.models import listed, retrieved
 from remuda.fleet.registry import Fleet, Served
-from remuda.fleet.replica import ReplicaState
+from remuda.fleet.replica import Replica, ReplicaState, Told
 from tests.fixtures.asgi import fleet_of, replica
 
 
@@ -83,3 +83,42 @@ def test_a_model_that_nobody_has_at_present_is_away(replicas, offered, away):
 def test_who_does_not_tell_its_name_is_not_named():
     [entry] = listed(fleet_of(replica("m", path=("", "far")))).data
     assert entry.remuda.via == ["far"]
+
+
+def telling(size_bytes: int, *path: str, state: ReplicaState = ReplicaState.ACTIVE) -> Replica:
+    """A replica whose server tells this of its model, and as much of its context."""
+    made = replica("m", path=path, context_length=size_bytes, state=state)
+    made.told = Told(size_bytes=size_bytes, modified_at=f"20{size_bytes}-01-01T00:00:00Z")
+    return made
+
+
+STANDBY = ReplicaState.STANDBY
+
+
+@pytest.mark.parametrize(
+    ("replicas", "via", "size_bytes"),
+    [
+        ([telling(20), telling(30, "asker")], [], 20),
+        ([telling(20), telling(30), telling(40, "other", "asker")], [], 30),
+        ([telling(20), telling(30, "other")], [], 20),
+        ([telling(20, "other"), telling(30, "other"), telling(40, "third")], ["other"], 30),
+        ([telling(20, "other", "far"), telling(30, "third")], ["third"], 30),
+        ([telling(20, "other", "far"), telling(30, "third", state=STANDBY)], ["other", "far"], 20),
+        ([telling(20, state=STANDBY), telling(30, "third", state=STANDBY)], [], 20),
+    ],
+)
+def test_what_is_told_of_a_model_has_come_the_way_that_is_told_with_it(replicas, via, size_bytes):
+    [entry] = listed(fleet_of(*replicas), askers={"asker"}).data
+    assert (entry.remuda.via, entry.remuda.facts.size, entry.context_length) == (via, size_bytes, size_bytes)
+
+
+def test_a_client_is_told_what_all_servers_tell():
+    [entry] = listed(fleet_of(telling(20), telling(30, "other"))).data
+    assert (entry.context_length, entry.remuda.facts) == (30, None)
+
+
+def test_the_context_of_a_model_that_would_be_loaded_is_told():
+    fleet = fleet_of(replica("m"), offered=["m"])
+    fleet.apply(Served("local", (), ("m",)))
+    [entry] = listed(fleet, askers={"asker"}).data
+    assert (entry.context_length, entry.remuda.facts.running) == (4096, False)

@@ -315,11 +315,25 @@ def test_nor_is_one_of_the_second_held():
     assert not stream.can_continue
 
 
-@pytest.mark.parametrize("said", [b"data: {nonsense}\n\n", b'data: {"error":{"message":"x"}}\n\n'])
+ERROR = b'data: {"error":{"message":"x"}}\n\n'
+
+
+@pytest.mark.parametrize("said", [b"data: {nonsense}\n\n", b"".join(list(Engine("first").stream(CHAT))[:5]) + ERROR])
 def test_nonsense_and_errors_end_it(said: bytes):
     stream = kept()
     assert stream.feed(said) == said
     assert not stream.can_continue
+
+
+def test_after_an_error_in_place_of_the_answer_all_is_asked_anew_and_again():
+    stream = kept()
+    for _ in range(3):
+        assert stream.feed(ERROR) == ERROR
+        outgoing = stream.asks(())
+        assert outgoing is not None
+        assert outgoing.path == "/v1/chat/completions"
+    role = b'data: {"choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n'
+    assert stream.feed(role) == role
 
 
 def test_the_second_tells_the_stop_word_that_it_met():

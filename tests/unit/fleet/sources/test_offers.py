@@ -135,6 +135,36 @@ def test_a_remuda_tells_how_it_comes_by_a_model(standing: Any, via: tuple[str, .
     assert (offers["m"].via, offers["m"].is_away) == (via, is_away)
 
 
+def test_what_a_remuda_tells_of_a_model() -> None:
+    facts = {"size": 5, "details": {"family": "llama"}, "trained_context": 2048, "running": True, "size_vram": 3}
+    offers = listed({"data": [{"id": "m", "meta": {"size": 7}, "remuda": {"facts": facts}}]})
+    told = Told(size_bytes=5, family="llama", trained_context=2048, is_running=True, size_vram_bytes=3)
+    assert offers == {"m": Offer(told=told)}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        None,
+        [],
+        "odd",
+        {},
+        {
+            "size": "5",
+            "digest": "d" * (MAX_CHARS + 1),
+            "details": [],
+            "capabilities": "tools",
+            "trained_context": -1,
+            "running": "yes",
+            "size_vram": 2**70,
+            "expires_at": 3,
+        },
+    ],
+)
+def test_nonsense_of_a_remuda_tells_nothing(facts: Any) -> None:
+    assert listed({"data": [{"id": "m", "remuda": {"facts": facts}}]}) == {"m": NO_DETAILS}
+
+
 @pytest.mark.parametrize(
     ("answer", "instance"),
     [

@@ -1,5 +1,6 @@
 """The questions, put to real sockets."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,6 +8,7 @@ import pytest
 
 from remuda.core.address import parse_address
 from remuda.core.node import NodeKind
+from remuda.fleet.replica import Told
 from remuda.fleet.sources.questions import SHOWN_AT_ONCE, Questions
 from remuda.outbound.http import OutboundClient, OutboundError
 from remuda.testing.behaviour import Fault
@@ -96,6 +98,19 @@ async def test_an_ollama_speaks_it_from_a_version_on(version: str, speaks: bool)
         for _ in range(2):
             assert (await questions.found(NodeKind.OLLAMA)).has_messages is speaks
         assert [seen.path for seen in fake.probes].count("/api/version") == 1
+
+
+async def test_a_remuda_that_says_who_it_is_is_asked_one_question():
+    facts = {"size": 5, "running": False, "trained_context": 2048}
+    listed = {"data": [{"id": name, "remuda": {"facts": facts}} for name in NAMES], "remuda": {"instance": "remuda-2"}}
+    said = http(json.dumps(listed).encode())
+    async with serving(said) as served, asking(f"http://127.0.0.1:{served.port}/v1") as questions:
+        found = await questions.found(NodeKind.REMUDA)
+        assert found.offers is not None
+        told = Told(size_bytes=5, is_running=False, trained_context=2048)
+        assert {name: offer.told for name, offer in found.offers.items()} == dict.fromkeys(NAMES, told)
+        assert await questions.more(NodeKind.REMUDA, found.offers) == {}
+        assert [head.split()[1] for head in served.heads] == ["/v1/models"]
 
 
 async def test_many_models_are_asked_after_a_few_at_a_time():
