@@ -41,8 +41,8 @@ class Database(Protocol):
         ...
 
     async def number(self, query: str, values: Sequence[str | float]) -> int:
-        """The one number that `query` finds, with `values` for its `$1`, `$2` and so on; for what is asked all the time,
-        with as little ado as the driver takes."""
+        """The one number that `query` finds, with `values` for its `$1`, `$2` and so on; for what is asked all the
+        time, with as little ado as the driver takes."""
         ...
 
     async def close(self) -> None:
