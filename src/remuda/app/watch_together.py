@@ -81,6 +81,9 @@ class WatchTogether:
             await self.once()
         except StoreError as error:
             log.debug("what is seen of nodes cannot be shared at the moment: %s", error)
+        except Exception:
+            # Whatever one sighting does to those told of it, the next ones are to be heard.
+            log.exception("what is seen of nodes could not be shared; it goes on")
 
     async def _write(self) -> None:
         sources = {source.place: source for source in self._sources() if source.asked.is_set()}

@@ -1,5 +1,6 @@
 """Several gateways on one store, without the gateways."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from remuda.app.leadership import TTL_S, Leadership
 from remuda.app.settings import HealthSettings, UpstreamSettings
 from remuda.app.upstreams import Upstream, UpstreamMaker
-from remuda.app.watch_together import WatchTogether
+from remuda.app.watch_together import EVERY_S, WatchTogether
 from remuda.fleet.health import Health
 from remuda.fleet.registry import Fleet
 from remuda.fleet.sources.sighting import Sighting, written
@@ -282,6 +283,28 @@ async def test_one_that_has_asked_meanwhile_is_told_again_how_things_stand(rig: 
     assert two.routable == []
     await two.watch.once()
     assert two.routable == ["a/fake"], "nothing is new, for the leader"
+
+
+async def test_whatever_one_turn_meets_the_next_one_comes(rig: Rig) -> None:
+    one = await rig.gateway("one", "a")
+    turns = 0
+
+    def sources() -> list[UpstreamSource]:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            raise RuntimeError("a bug")
+        return one.sources
+
+    watch = WatchTogether(rig.store, rig.clock, one.leadership, sources)
+    running = asyncio.ensure_future(watch.run())
+    try:
+        while turns < 2:
+            await rig.clock.advance(EVERY_S)
+            await asyncio.sleep(0)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_leader_that_stood_still_does_not_write_over_the_next_one(rig: Rig) -> None:
