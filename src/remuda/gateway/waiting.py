@@ -1,6 +1,6 @@
 """What those who wait are told: their place, how long it may take, and that they are not forgotten."""
 
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Final
 
 from remuda.core.priority import Priority
@@ -58,6 +58,8 @@ class KeepAlive:
         self._after_s = after_s
         self._every_s = every_s
         self._due: dict[Ticket, float] = {}
+        self._next = inf
+        """Nobody's time comes before: a thousand who wait are not looked at each time."""
         self.sent = 0
         """Comments so far."""
 
@@ -65,7 +67,8 @@ class KeepAlive:
         """Somebody who wants a stream has begun to wait."""
         if self._after_s:
             waited_s = ticket.exchange.queue_wait_s
-            self._due[ticket] = ticket.entered + max(0.0, self._after_s - waited_s)
+            self._due[ticket] = at = ticket.entered + max(0.0, self._after_s - waited_s)
+            self._next = min(self._next, at)
 
     def unwatch(self, ticket: "Ticket") -> None:
         """They no longer wait."""
@@ -73,7 +76,7 @@ class KeepAlive:
 
     def sweep(self, now: float) -> None:
         """Say it to all whose time has come; called a few times a second."""
-        if not self._due:
+        if now < self._next:
             return
         due = [ticket for ticket, at in self._due.items() if at <= now]
         for ticket in due:
@@ -82,6 +85,7 @@ class KeepAlive:
             position = position_of(model, ticket)
             if position is not None and ticket.exchange.keep_alive_comment(comment(position, eta_s(model, position))):
                 self.sent += 1
+        self._next = min(self._due.values(), default=inf)
 
 
 def comment(position: int, eta: int | None) -> bytes:

@@ -110,6 +110,23 @@ def test_comments_come_when_they_are_due_and_then_again_and_again() -> None:
     assert keep_alive.sent == sum(len(each.said) for each in exchanges)
 
 
+def test_who_comes_after_a_look_and_who_has_left_are_both_seen_to() -> None:
+    fleet, model = served()
+    keep_alive = KeepAlive(10, 5)
+    first, second = Held(model, Told(), 100.0), Held(model, Told(), 101.0)
+    fleet.enqueue(model, first, 0, 100.0)
+    keep_alive.watch(cast(Any, first))
+    keep_alive.sweep(110.0)
+    fleet.enqueue(model, second, 0, 101.0)
+    keep_alive.watch(cast(Any, second))
+    keep_alive.sweep(111.0)
+    assert (len(first.exchange.said), len(second.exchange.said)) == (1, 1), "the later one is due before the other"
+    keep_alive.unwatch(cast(Any, first))
+    keep_alive.sweep(115.0)
+    keep_alive.sweep(116.0)
+    assert (len(first.exchange.said), len(second.exchange.said)) == (1, 2)
+
+
 def test_they_can_be_off() -> None:
     fleet, model = served()
     keep_alive, exchange = KeepAlive(0, 5), Told()
