@@ -21,6 +21,8 @@ _MIDDLE: Final = 2 / (1 + exp(_WIDTH))
 _LARGEST: Final = (0, *(int(exp(bin_ * _WIDTH)) for bin_ in range(ceil(log(2**63) / _WIDTH) + 1)))
 """The largest whole number of each bin: looking one up is quicker than reckoning its bin."""
 _NUMBERS: Final = (0.0, *(exp(bin_ * _WIDTH) * _MIDDLE for bin_ in range(len(_LARGEST))))
+FEW: Final = 3
+"""Times as many bins make it worth while to leave them packed."""
 _TYPES: Final = "BHIQ"
 """Sizes in which counts are written: the least that holds the largest."""
 _TYPE_OF: Final = {array(each).itemsize: each for each in reversed(_TYPES)}
@@ -120,6 +122,39 @@ def merge_packed(sketch: Sketch, data: bytes) -> None:
     get = sketch.get
     for bin_, count in told:
         sketch[bin_] = get(bin_, 0) + count
+
+
+def packed_with(data: bytes, more: Sketch) -> bytes:
+    """A packed sketch with the numbers of `more` added. Where these are few, as of requests that have just ended, the
+    others are not gone through: it takes a tenth of the time."""
+    if not data or not more:
+        return data or packed(more)
+    size = data[0]
+    many = (len(data) - 1) // (2 + size)
+    middle = 1 + 2 * many
+    if len(more) > many // FEW:
+        return _packed_sum(data, more)
+    bins, counts = _numbers("H", data[1:middle]), _numbers(_TYPE_OF[size], data[middle:])
+    most = (1 << 8 * size) - 1
+    for bin_, count in more.items():
+        at = bisect_left(bins, bin_)
+        if at < len(bins) and bins[at] == bin_:
+            count += counts[at]
+            if count <= most:
+                counts[at] = count
+                continue
+        elif count <= most:
+            bins.insert(at, bin_)
+            counts.insert(at, count)
+            continue
+        return _packed_sum(data, more)  # which takes larger counts
+    return data[:1] + _bytes(bins) + _bytes(counts)
+
+
+def _packed_sum(data: bytes, more: Sketch) -> bytes:
+    whole = unpacked(data)
+    merge(whole, more)
+    return packed(whole)
 
 
 def _bytes(numbers: "array[int]") -> bytes:

@@ -13,12 +13,13 @@ by `roll_up_journal` the same way.
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from operator import add
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, func, select, update
 
 from remuda.core.record import RequestRecord
-from remuda.core.sketch import merge_packed, packed
+from remuda.core.sketch import merge_packed, packed, packed_with
 from remuda.core.spans import DAY, GRAINS, MINUTE, Mark
 from remuda.core.tally import DIMENSIONS, EXTREMES, Counts, Measured, Place, Tally, tallied
 from remuda.core.threads import gently
@@ -276,13 +277,18 @@ def _deltas(
 
 
 def _raise(connection: Connection, grain_s: int, tallies: Mapping[Place, Tally]) -> None:
-    rows = dict(tallies)
-    for dimension, bucket, value, *rest in gently(_found(connection, grain_s, list(tallies)), ROWS_A_BREATH):
-        place = (bucket, dimension, value)
-        rows[place] = tally_of([rest])
-        rows[place].add(tallies[place])
-    sorted_rows = gently(sorted(rows.items(), key=_by_place), ROWS_A_BREATH)
-    _put(connection, [_row(grain_s, place, tally) for place, tally in sorted_rows])
+    rows = {
+        (bucket, dimension, value): rest
+        for dimension, bucket, value, *rest in _found(connection, grain_s, list(tallies))
+    }
+    added = gently(sorted(tallies.items(), key=_by_place), ROWS_A_BREATH)
+    _put(
+        connection,
+        [
+            _raised(grain_s, place, rows[place], tally) if place in rows else _row(grain_s, place, tally)
+            for place, tally in added
+        ],
+    )
 
 
 def _by_place(item: tuple[Place, Tally]) -> tuple[str, int, str]:
@@ -292,8 +298,22 @@ def _by_place(item: tuple[Place, Tally]) -> tuple[str, int, str]:
 
 def _row(grain_s: int, place: Place, tally: Tally) -> Sequence[Any]:
     bucket, dimension, value = place
-    counts = [max(-MAX_SUM, min(count, MAX_SUM)) for count in tally.counts]
-    return (grain_s, dimension, bucket, value, *counts, *tally.lows, *tally.highs, *map(packed, tally.sketches))
+    sketches = map(packed, tally.sketches)
+    return (grain_s, dimension, bucket, value, *_bounded(tally.counts), *tally.lows, *tally.highs, *sketches)
+
+
+def _raised(grain_s: int, place: Place, row: Sequence[Any], tally: Tally) -> Sequence[Any]:
+    """As `_row`, of a tally and what is there already: this is done for each value with every batch."""
+    bucket, dimension, value = place
+    counts = _bounded(map(add, row, tally.counts))
+    lows = map(min, row[_WIDTH:], tally.lows)
+    highs = map(max, row[_WIDTH + _SIDE :], tally.highs)
+    sketches = map(packed_with, row[_WIDTH + 2 * _SIDE :], tally.sketches)
+    return (grain_s, dimension, bucket, value, *counts, *lows, *highs, *sketches)
+
+
+def _bounded(counts: Iterable[int]) -> list[int]:
+    return [max(-MAX_SUM, min(count, MAX_SUM)) for count in counts]
 
 
 def _found(connection: Connection, grain_s: int, places: Sequence[Place]) -> Iterable[Sequence[Any]]:

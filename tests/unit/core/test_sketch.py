@@ -14,6 +14,7 @@ from remuda.core.sketch import (
     merge,
     number_in,
     packed,
+    packed_with,
     quantiles,
     sketch_of,
     unpacked,
@@ -59,6 +60,21 @@ def test_counts_take_as_many_bytes_as_the_largest(most, size):
     sketch = {5: 1, 9: most}
     assert len(packed(sketch)) == 1 + 2 * (2 + size)
     assert unpacked(packed(sketch)) == sketch
+
+
+@given(NUMBERS, NUMBERS)
+def test_numbers_are_added_to_what_is_packed(one, other):
+    assert packed_with(packed(sketch_of(one)), sketch_of(other)) == packed(sketch_of([*one, *other]))
+
+
+@pytest.mark.parametrize(("before", "more", "size"), [(254, 1, 1), (255, 1, 2), (1, 65_535, 4), (65_535, 1, 4)])
+def test_counts_that_outgrow_their_bytes_get_more(before, more, size):
+    for bin_ in (7, 8):
+        sketch = {1: 1, 2: 1, 7: before, 9: 1}
+        data = packed_with(packed(sketch), {bin_: more})
+        merge(sketch, {bin_: more})
+        assert data == packed(sketch)
+        assert data[0] == size or bin_ == 8
 
 
 @given(st.lists(st.integers(1, 10**9), min_size=1, max_size=200))
