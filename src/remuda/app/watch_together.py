@@ -82,8 +82,9 @@ class WatchTogether:
         except StoreError as error:
             log.debug("what is seen of nodes cannot be shared at the moment: %s", error)
         except Exception:
-            # Whatever one sighting does to those told of it, the next ones are to be heard.
+            # Whatever one turn met, the next one comes: else others would go by what was seen last, for ever.
             log.exception("what is seen of nodes could not be shared; it goes on")
+            self._heard.clear()  # what was read may not have come to all: they are told everything again
 
     async def _write(self) -> None:
         sources = {source.place: source for source in self._sources() if source.asked.is_set()}

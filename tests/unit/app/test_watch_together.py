@@ -12,7 +12,7 @@ from remuda.app.settings import HealthSettings, UpstreamSettings
 from remuda.app.upstreams import Upstream, UpstreamMaker
 from remuda.app.watch_together import EVERY_S, WatchTogether
 from remuda.fleet.health import Health
-from remuda.fleet.registry import Fleet
+from remuda.fleet.registry import Fleet, FleetChange
 from remuda.fleet.sources.sighting import Sighting, written
 from remuda.fleet.sources.upstream import UpstreamSource
 from remuda.store import Store, StoreRefused, open_store, store_url_in
@@ -31,8 +31,10 @@ class One:
         self.fleet = Fleet()
         self.leadership = Leadership(store, "nodes", name, clock)
         self.watch = WatchTogether(store, clock, self.leadership, lambda: self.sources)
+        self.fails = 0
+        """So many times whoever is told of a change fails."""
         self._maker = UpstreamMaker(
-            HealthSettings(), clock, self.fleet.apply, lambda slots, name: None, self.watch.is_asking
+            HealthSettings(), clock, self._announced, lambda slots, name: None, self.watch.is_asking
         )
         self._upstreams: dict[str, Upstream] = {}
         for each, url in urls.items():
@@ -42,6 +44,12 @@ class One:
         """Have another node from now on."""
         self._upstreams[name] = self._maker.made(UpstreamSettings(url=url, name=name))
         self[name].begin()
+
+    def _announced(self, change: FleetChange) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("a bug")
+        self.fleet.apply(change)
 
     async def remove(self, name: str) -> None:
         """Have one less."""
@@ -305,6 +313,29 @@ async def test_whatever_one_turn_meets_the_next_one_comes(rig: Rig) -> None:
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_was_not_told_because_of_another_is_told_the_next_time(rig: Rig) -> None:
+    one, two = await rig.gateway("one", "ab"), await rig.gateway("two", "ab")
+
+    async def share() -> None:
+        for name in "ab":
+            await one[name].ask()
+        await one.watch.once()
+
+    await share()
+    for _ in range(2):  # from then on it reads only what is new
+        await two.watch.begin()
+    assert sorted(two.routable) == ["a/fake", "b/fake"]
+    for name in "ab":
+        await rig.fakes[name].aclose()
+    while one.routable:
+        await share()
+    two.fails = 1
+    await two.watch.begin()
+    assert two.routable, "telling of the first has failed"
+    await two.watch.begin()
+    assert two.routable == []
 
 
 async def test_a_leader_that_stood_still_does_not_write_over_the_next_one(rig: Rig) -> None:
