@@ -20,7 +20,7 @@ Expiry = Callable[[str], float | None]
 """Unix time at which this gateway unloads the model of that name, as far as it is one of its own; `inf`: never."""
 
 
-def unknown(name: str) -> None:
+def no_expiry(name: str) -> None:
     """It has none of its own."""
 
 

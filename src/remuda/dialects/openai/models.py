@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 
 from remuda.core.faults import UnknownModel
-from remuda.dialects.openai.facts import Expiry, facts_of, keep_within, unknown
+from remuda.dialects.openai.facts import Expiry, facts_of, keep_within, no_expiry
 from remuda.dialects.openai.schemas import ModelList, ModelObject, ModelStanding, Teller
 from remuda.fleet.registry import WILDCARD, Fleet, Model
 from remuda.fleet.replica import Replica, ReplicaState
@@ -15,7 +15,7 @@ def listed(
     fleet: Fleet,
     instance: str = "",
     askers: AbstractSet[str] = NOBODY,
-    expiry: Expiry = unknown,
+    expiry: Expiry = no_expiry,
 ) -> ModelList:
     """Every model that is offered and every alias, sorted by name; names of earlier times are known, but not listed.
 
@@ -61,7 +61,7 @@ def _entry(
     model: Model,
     name: str | None,
     askers: AbstractSet[str] = NOBODY,
-    expiry: Expiry = unknown,
+    expiry: Expiry = no_expiry,
 ) -> ModelObject:
     """`model` under its own name, or under the `name` it was asked for by."""
     is_alias = name is not None and name != model.name and model.name != WILDCARD

@@ -15,7 +15,7 @@ from remuda.dialects.kit.plain import PlainRoute
 from remuda.dialects.openai import batches
 from remuda.dialects.openai.documents import OPERATIONS
 from remuda.dialects.openai.face import NAME, VERSIONS
-from remuda.dialects.openai.facts import Expiry, unknown
+from remuda.dialects.openai.facts import Expiry, no_expiry
 from remuda.dialects.openai.models import listed, retrieved
 from remuda.dialects.openai.schemas import ModelList, ModelObject
 from remuda.fleet.registry import Fleet
@@ -72,7 +72,7 @@ def router(
     batch_routes: batches.BatchRoutes,
     other_words: OtherWords = lambda fleet, request, name: None,
     pseudonym: str = "",
-    expiry: Expiry = unknown,
+    expiry: Expiry = no_expiry,
 ) -> APIRouter:
     """All of OpenAI's paths but what the lane answers. `pseudonym`: what this gateway calls itself to other Remudas;
     `expiry`: when it unloads a model of its own."""

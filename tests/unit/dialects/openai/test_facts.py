@@ -4,7 +4,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from remuda.dialects.openai.facts import facts_of, keep_within, unknown
+from remuda.dialects.openai.facts import facts_of, keep_within, no_expiry
 from remuda.dialects.openai.models import listed
 from remuda.dialects.openai.schemas import ModelDetails, ModelFacts
 from remuda.fleet.model import Model
@@ -54,13 +54,13 @@ def test_another_remuda_reads_what_the_server_told(told: Told) -> None:
 
 
 def test_what_nobody_tells_is_left_out() -> None:
-    facts = facts_of(Model("m"), [telling(None)], True, unknown)
+    facts = facts_of(Model("m"), [telling(None)], True, no_expiry)
     assert msgspec.json.encode(facts) == b"{}"
 
 
 def test_a_model_that_nobody_has_loaded_is_not_running() -> None:
     for replicas in ([], [telling(replace(TOLD, is_running=False))]):
-        facts = facts_of(Model("m"), replicas, True, unknown)
+        facts = facts_of(Model("m"), replicas, True, no_expiry)
         assert (facts.running, facts.size_vram, facts.expires_at) == (False, None, "")
 
 
@@ -74,10 +74,10 @@ def test_our_own_expire_when_they_will_be_unloaded(is_own: bool, at: float | Non
 
 def test_a_source_tells_of_its_models_whether_they_are_loaded_or_not() -> None:
     model = Model("m", told=TOLD)
-    assert facts_of(model, [], True, unknown).details == ModelDetails(
+    assert facts_of(model, [], True, no_expiry).details == ModelDetails(
         "gguf", "llama", ["llama", "clip"], "8.0B", "Q4_0", "p"
     )
-    assert facts_of(model, [], False, unknown) == ModelFacts(running=False)
+    assert facts_of(model, [], False, no_expiry) == ModelFacts(running=False)
 
 
 def test_a_list_with_facts_is_no_longer_than_it_may_be() -> None:
