@@ -87,6 +87,7 @@ async def test_what_an_upstream_has_offered_is_known_after_a_restart(upstream: F
     for upstreams in ([AWAY], [{**AWAY, "name": "two"}]):
         async with running_gateway(tmp_path, upstreams=upstreams, routing=IMPATIENT) as gateway:
             assert code(await ask(gateway, "fake")) == (504, "queue_timeout")
+            assert code(await ask(gateway, "nope")) == (504, "queue_timeout"), "nobody is there who would know better"
             async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as client:
                 assert (await client.get("/v1/models")).json()["data"] == [], "nobody offers it at present"
                 entry = (await client.get("/v1/models/fake")).json()
